@@ -1,0 +1,1 @@
+"""Plugins that come with the distribution, registered exactly as anybody else's would be."""

@@ -1,0 +1,119 @@
+"""Where the embedded platform keeps its things: what lasts under `data`, what a running one needs under `runtime`."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# sun_path has 108 bytes, and the last one is the terminating zero.
+LONGEST_SOCKET_PATH = 107
+
+
+class UnsafePathError(Exception):
+    """A directory of the platform belongs to somebody else, or its name is too long for a Unix socket."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files and directories of one platform; two platforms with different `Paths` never meet."""
+
+    data: Path
+    runtime: Path
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Paths:
+        """Return the paths that DAYTONA_LOCAL_DIR, or else the XDG variables, ask for."""
+        if own := environ.get("DAYTONA_LOCAL_DIR"):
+            return cls(Path(own).absolute() / "data", Path(own).absolute() / "run")
+        return cls(_data_directory(environ), _runtime_directory(environ))
+
+    @property
+    def endpoint_file(self) -> Path:
+        """Who is serving, where, and with which key; there while a platform runs."""
+        return self.runtime / "endpoint.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the running platform for as long as it lives."""
+        return self.runtime / "platform.lock"
+
+    @property
+    def launch_lock_file(self) -> Path:
+        """Held by the one program that is starting a platform, so that others wait for it."""
+        return self.runtime / "launch.lock"
+
+    @property
+    def log_file(self) -> Path:
+        """What the platform has to say to the person who runs it."""
+        return self.data / "platform.log"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file with everything that was acknowledged."""
+        return self.data / "platform.db"
+
+    @property
+    def key_file(self) -> Path:
+        """The one API key of this platform."""
+        return self.data / "key"
+
+    @property
+    def sandboxes(self) -> Path:
+        """One directory a sandbox: its writable layer."""
+        return self.data / "sandboxes"
+
+    def sandbox(self, sandbox_id: str) -> Path:
+        """Return the directory of one sandbox."""
+        return self.sandboxes / sandbox_id
+
+    def agent_socket(self, sandbox_id: str) -> Path:
+        """Return where the agent of one sandbox listens, outside of the sandbox."""
+        return self.runtime / "agents" / f"{sandbox_id}.sock"
+
+    def make(self) -> None:
+        """Make the directories, readable by nobody else.
+
+        Raises:
+            UnsafePathError: One of them belongs to another user, or a socket in it would have too long a name.
+        """
+        for directory in (self.data, self.runtime, self.sandboxes, self.runtime / "agents"):
+            _make_private(directory)
+        self._check_length()
+
+    def _check_length(self) -> None:
+        longest = os.fsencode(self.agent_socket("0" * 36))
+        if len(longest) > LONGEST_SOCKET_PATH:
+            raise UnsafePathError(
+                f"{self.runtime} is too long a path for Unix sockets; set DAYTONA_LOCAL_DIR to a shorter one"
+            )
+
+
+def _data_directory(environ: Mapping[str, str]) -> Path:
+    if base := environ.get("XDG_DATA_HOME"):
+        return Path(base) / "daytona"
+    return Path.home() / ".local" / "share" / "daytona"
+
+
+def _runtime_directory(environ: Mapping[str, str]) -> Path:
+    if base := environ.get("XDG_RUNTIME_DIR"):
+        return Path(base) / "daytona"
+    # The sticky bit keeps others from moving it away, `_make_private` from having made it first.
+    return Path(tempfile.gettempdir()) / f"daytona-{os.getuid()}"
+
+
+def _make_private(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise UnsafePathError(
+            f"{directory} is not a directory of your own; remove it or set DAYTONA_LOCAL_DIR"
+        )
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        directory.chmod(0o700)

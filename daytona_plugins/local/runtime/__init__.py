@@ -1,0 +1,1 @@
+"""What makes a process tree a sandbox: namespaces, a root file system, and the processes that build them."""

@@ -1,0 +1,37 @@
+"""What a sandbox is asked to be, and what it turned out to be."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Network = Literal["host", "none"]
+Holds = Literal["enforced", "watched", "ignored"]
+
+HOME = "/home/daytona"
+
+
+class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A sandbox to build."""
+
+    id: str
+    hostname: str
+    upper: str
+    """Directory of the writable layer on the host; made when absent, kept when the sandbox stops."""
+    env: dict[str, str] = {}
+    """Added to the environment of every process inside, and overriding what the sandbox itself sets."""
+    home: str = HOME
+    workdir: str = HOME
+    network: Network = "host"
+    max_processes: int | None = None
+    """The most processes it may have at a time; None means as many as the user may have."""
+
+
+class Isolation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How a sandbox is separated from its host, said plainly enough to be shown to its user."""
+
+    tier: str
+    network: str
+    limits: dict[str, Holds]
+    notes: list[str]

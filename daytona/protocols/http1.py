@@ -1,0 +1,411 @@
+"""The client's half of HTTP/1.1: requests to bytes, bytes to responses.
+
+Theory of operation
+===================
+
+A request leaves in one piece or in several: `encode_head` gives the bytes of its head, and the body follows as it is
+(a known length) or through `encode_chunk` and `LAST_CHUNK` (an unknown one).
+
+A response comes back through one `ResponseReader`, made for the request it answers, because the method decides whether
+a body follows. `receive(data)` takes whatever the socket gave and returns the events it completes; `receive(b"")` means
+that the peer closed. The reader moves through these states and never back:
+
+    HEAD ──► LENGTH ──────────────► DONE        a body of known length, or none
+     ▲ │ ──► CHUNK_SIZE ⇄ CHUNK ──► DONE        chunked, trailers dropped
+     │ │ ──► UNTIL_CLOSE ─────────► DONE        the end of the connection ends the body
+     └─┘                                        1xx: an `Informational`, then the head again
+       └───► UPGRADED                           101, or a 2xx to CONNECT: what follows is not HTTP
+
+Whatever else arrives is a `ProtocolError`, and the connection must be closed: the reader is stricter than the network
+is kind, because a peer that frames a message in two ways lets a third party choose which one we believe. Refused are
+bare line feeds, folded and nameless headers, control characters, differing or malformed lengths, a length beside a
+transfer coding, transfer codings other than `chunked`, and anything past `Limits`.
+
+After `End`, `reusable` says whether the connection may serve another request, and `rest` holds what came after the
+message: nothing on a healthy connection, the first bytes of the other protocol after an upgrade.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "LAST_CHUNK",
+    "Data",
+    "End",
+    "Event",
+    "Fields",
+    "Head",
+    "Informational",
+    "Limits",
+    "ProtocolError",
+    "ResponseReader",
+    "encode_chunk",
+    "encode_fields",
+    "encode_head",
+]
+
+Fields = list[tuple[bytes, bytes]]
+"""Header fields in the order of the wire: names in lower case, values without surrounding blanks."""
+
+
+class ProtocolError(Exception):
+    """What was to be sent or what was received is not HTTP/1.1."""
+
+
+class Limits(NamedTuple):
+    """How much of a response is taken before it is refused."""
+
+    head: int = 64 * 1024
+    fields: int = 256
+    chunk_line: int = 4 * 1024
+
+
+class Head(NamedTuple):
+    """The final head of a response."""
+
+    status: int
+    reason: str
+    fields: Fields
+
+
+class Informational(NamedTuple):
+    """A 1xx head: the final one is still to come."""
+
+    status: int
+    fields: Fields
+
+
+class Data(NamedTuple):
+    """A piece of the body."""
+
+    data: bytes
+
+
+class End(NamedTuple):
+    """The message is complete."""
+
+
+Event = Head | Informational | Data | End
+
+
+# -- Requests ---------------------------------------------------------------------------------------------------------
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TARGET = re.compile(r"[!-~]+")
+_BAD_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def encode_head(method: str, target: str, *blocks: bytes) -> bytes:
+    """Return the head of a request; each block holds fields as `encode_fields` made them.
+
+    Raises:
+        ProtocolError: The method or the target would not stay on its line.
+    """
+    if not _TOKEN.fullmatch(method):
+        raise ProtocolError(f"{method!r} is not an HTTP method")
+    if not _TARGET.fullmatch(target):
+        raise ProtocolError(
+            f"{target[:80]!r} is not a request target: it holds blanks, controls or non-ASCII"
+        )
+    return b"".join((f"{method} {target} HTTP/1.1\r\n".encode("ascii"), *blocks, b"\r\n"))
+
+
+def encode_fields(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Return header fields as lines.
+
+    Raises:
+        ProtocolError: A name or a value could smuggle another line.
+    """
+    lines: list[str] = []
+    for name, value in fields:
+        if not _TOKEN.fullmatch(name):
+            raise ProtocolError(f"{name!r} is not a header name")
+        if _BAD_IN_VALUE.search(value):
+            raise ProtocolError(f"the value of header {name!r} holds a control character")
+        lines.append(f"{name}: {value.strip()}\r\n")
+    try:
+        return "".join(lines).encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise ProtocolError("a header value holds a character outside Latin-1") from error
+
+
+def encode_chunk(data: bytes) -> bytes:
+    """Return one chunk of a chunked body; *data* must not be empty, because that would end it."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+# -- Responses --------------------------------------------------------------------------------------------------------
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
+_FIELD = re.compile(
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*\r\n"
+)
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+
+_END = End()
+
+
+class _State(enum.Enum):
+    HEAD = enum.auto()
+    LENGTH = enum.auto()
+    CHUNK_SIZE = enum.auto()
+    CHUNK = enum.auto()
+    CHUNK_END = enum.auto()
+    TRAILERS = enum.auto()
+    UNTIL_CLOSE = enum.auto()
+    UPGRADED = enum.auto()
+    DONE = enum.auto()
+    FAILED = enum.auto()
+
+
+class ResponseReader:
+    """Reads one response to one request with *method*."""
+
+    __slots__ = ("_buffer", "_keep_alive", "_left", "_limits", "_method", "_state", "begun")
+
+    def __init__(self, method: str, limits: Limits = Limits()) -> None:  # noqa: B008 - an immutable tuple
+        self._method = method
+        self._limits = limits
+        self._state = _State.HEAD
+        self._buffer = b""
+        self._left = 0
+        self._keep_alive = False
+        self.begun = False
+        """Whether any byte of the response has arrived: from then on a request is not sent again."""
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the message ended so that the connection may carry another one."""
+        return self._state is _State.DONE and self._keep_alive and not self._buffer
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether the connection has left HTTP: `rest` holds the first bytes of what follows."""
+        return self._state is _State.UPGRADED
+
+    @property
+    def rest(self) -> bytes:
+        """What arrived after the message."""
+        return self._buffer if self._state in (_State.DONE, _State.UPGRADED) else b""
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Return the events that *data* completes; `b""` says that the peer closed the connection.
+
+        Raises:
+            ProtocolError: This is not a response, or it ended too early.
+        """
+        if not data:
+            return self._receive_close()
+        self.begun = True
+        self._buffer = self._buffer + data if self._buffer else data
+        events: list[Event] = []
+        try:
+            while (step := _STEPS[self._state](self)) is not None:
+                events.extend(step)
+        except ProtocolError:
+            self._state = _State.FAILED
+            raise
+        return events
+
+    def _receive_close(self) -> list[Event]:
+        if self._state is _State.UNTIL_CLOSE:
+            self._state = _State.DONE
+            return [_END]
+        if self._state in (_State.DONE, _State.UPGRADED):
+            return []
+        before, self._state = self._state, _State.FAILED
+        where = (
+            "before the response began" if not self.begun else f"inside the response ({before.name.lower()})"
+        )
+        raise ProtocolError(f"the connection was closed {where}")
+
+    # Each step takes what it can from the buffer and returns its events, or None when it needs more bytes.
+
+    def _read_head(self) -> list[Event] | None:
+        end = self._buffer.find(b"\r\n\r\n")
+        if (end if end >= 0 else len(self._buffer)) > self._limits.head:
+            raise ProtocolError(f"the head of the response is larger than {self._limits.head} bytes")
+        if end < 0:
+            self._refuse_early()
+            return None
+        head, self._buffer = self._buffer[: end + 2], self._buffer[end + 4 :]
+        line, _, block = head.partition(b"\r\n")
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
+            raise ProtocolError(f"{line[:60]!r} is not the status line of an HTTP/1.1 response")
+        minor, status, reason = match.groups(b"")
+        return self._begin_body(
+            minor == b"1", int(status), reason.decode("latin-1"), self._read_fields(block)
+        )
+
+    def _refuse_early(self) -> None:
+        """Do not wait for the rest of something that is no HTTP at all."""
+        if not b"HTTP/1.".startswith(self._buffer[:7]):
+            raise ProtocolError(f"{self._buffer[:60]!r} is not the beginning of an HTTP/1.1 response")
+
+    def _read_fields(self, block: bytes) -> Fields:
+        fields: Fields = []
+        position = 0
+        for match in _FIELD.finditer(block):
+            if match.start() != position:
+                break
+            position = match.end()
+            name, value = match.groups()
+            fields.append((name.lower(), value))
+        if position != len(block):
+            raise ProtocolError(f"{block[position : position + 60]!r} is not a header field")
+        if len(fields) > self._limits.fields:
+            raise ProtocolError(f"the response has more than {self._limits.fields} header fields")
+        return fields
+
+    def _begin_body(self, modern: bool, status: int, reason: str, fields: Fields) -> list[Event]:
+        length, chunked, self._keep_alive = _framing(fields, modern)
+        if status == 101 or (self._method == "CONNECT" and 200 <= status < 300):
+            self._state = _State.UPGRADED
+            return [Head(status, reason, fields)]
+        if status < 200:
+            return [Informational(status, fields)]
+        if self._method == "HEAD" or status in (204, 304):
+            length, chunked = 0, False
+        if chunked:
+            self._state = _State.CHUNK_SIZE
+        elif length is None:
+            self._state, self._keep_alive = _State.UNTIL_CLOSE, False
+        elif length:
+            self._state, self._left = _State.LENGTH, length
+        else:
+            self._state = _State.DONE
+            return [Head(status, reason, fields), _END]
+        return [Head(status, reason, fields)]
+
+    def _read_length(self) -> list[Event] | None:
+        data = self._take(self._left)
+        if data is None:
+            return None
+        if self._left:
+            return [data]
+        self._state = _State.DONE
+        return [data, _END]
+
+    def _read_chunk_size(self) -> list[Event] | None:
+        line = self._take_line()
+        if line is None:
+            return None
+        match = _CHUNK_LINE.fullmatch(line)
+        if match is None:
+            raise ProtocolError(f"{line[:60]!r} is not the size of a chunk")
+        self._left = int(match[1], 16)
+        self._state = _State.CHUNK if self._left else _State.TRAILERS
+        return []
+
+    def _read_chunk(self) -> list[Event] | None:
+        data = self._take(self._left)
+        if data is None:
+            return None
+        if not self._left:
+            self._state = _State.CHUNK_END
+        return [data]
+
+    def _read_chunk_end(self) -> list[Event] | None:
+        if len(self._buffer) < 2:
+            return None
+        if self._buffer[:2] != b"\r\n":
+            raise ProtocolError("a chunk is longer than its size says")
+        self._buffer = self._buffer[2:]
+        self._state = _State.CHUNK_SIZE
+        return []
+
+    def _read_trailers(self) -> list[Event] | None:
+        if self._buffer.startswith(b"\r\n"):
+            block, self._buffer = b"", self._buffer[2:]
+        else:
+            end = self._buffer.find(b"\r\n\r\n")
+            if (end if end >= 0 else len(self._buffer)) > self._limits.head:
+                raise ProtocolError(f"the trailers are larger than {self._limits.head} bytes")
+            if end < 0:
+                return None
+            block, self._buffer = self._buffer[: end + 2], self._buffer[end + 4 :]
+        self._read_fields(block)
+        self._state = _State.DONE
+        return [_END]
+
+    def _read_until_close(self) -> list[Event] | None:
+        if not self._buffer:
+            return None
+        data, self._buffer = self._buffer, b""
+        return [Data(data)]
+
+    def _rest(self) -> None:
+        return None
+
+    def _failed(self) -> list[Event] | None:
+        raise ProtocolError("the response was refused before")
+
+    def _take(self, most: int) -> Data | None:
+        if not self._buffer:
+            return None
+        if len(self._buffer) <= most:
+            data, self._buffer = self._buffer, b""
+        else:
+            data, self._buffer = self._buffer[:most], self._buffer[most:]
+        self._left -= len(data)
+        return Data(data)
+
+    def _take_line(self) -> bytes | None:
+        end = self._buffer.find(b"\r\n")
+        if (end if end >= 0 else len(self._buffer)) > self._limits.chunk_line:
+            raise ProtocolError(f"a chunk's line is longer than {self._limits.chunk_line} bytes")
+        if end < 0:
+            return None
+        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
+        return line
+
+
+_STEPS = {
+    _State.HEAD: ResponseReader._read_head,  # pyright: ignore[reportPrivateUsage] - the table of this very class
+    _State.LENGTH: ResponseReader._read_length,  # pyright: ignore[reportPrivateUsage] - the same
+    _State.CHUNK_SIZE: ResponseReader._read_chunk_size,  # pyright: ignore[reportPrivateUsage] - the same
+    _State.CHUNK: ResponseReader._read_chunk,  # pyright: ignore[reportPrivateUsage] - the same
+    _State.CHUNK_END: ResponseReader._read_chunk_end,  # pyright: ignore[reportPrivateUsage] - the same
+    _State.TRAILERS: ResponseReader._read_trailers,  # pyright: ignore[reportPrivateUsage] - the same
+    _State.UNTIL_CLOSE: ResponseReader._read_until_close,  # pyright: ignore[reportPrivateUsage] - the same
+    _State.UPGRADED: ResponseReader._rest,  # pyright: ignore[reportPrivateUsage] - the same
+    _State.DONE: ResponseReader._rest,  # pyright: ignore[reportPrivateUsage] - the same
+    _State.FAILED: ResponseReader._failed,  # pyright: ignore[reportPrivateUsage] - the same
+}
+
+
+def _framing(fields: Fields, modern: bool) -> tuple[int | None, bool, bool]:
+    """Return the length of the body (None: not told), whether it is chunked, and whether the connection stays."""
+    lengths: set[bytes] = set()
+    codings: list[bytes] = []
+    keep_alive = modern
+    for name, value in fields:
+        if name == b"content-length":
+            lengths.update(part.strip() for part in value.split(b","))
+        elif name == b"transfer-encoding":
+            codings.append(value.lower())
+        elif name == b"connection":
+            options = {option.strip() for option in value.lower().split(b",")}
+            keep_alive = (keep_alive or b"keep-alive" in options) and b"close" not in options
+    if not lengths and not codings:
+        return None, False, keep_alive
+    if lengths and codings:
+        raise ProtocolError("the response has both a length and a transfer coding")
+    if codings:
+        if codings != [b"chunked"] or not modern:
+            raise ProtocolError(f"the transfer coding {codings[0][:40]!r} is not supported")
+        return None, True, keep_alive
+    (length,) = lengths if len(lengths) == 1 else (b"",)
+    if not _LENGTH.fullmatch(length):
+        raise ProtocolError("the response's length is malformed or told twice")
+    return int(length), False, keep_alive

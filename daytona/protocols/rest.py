@@ -1,0 +1,276 @@
+"""One REST exchange: an operation to a `Request`, a `Response` to a value or an error.
+
+The encoding rules are those of the wire: path segments are quoted whole,
+`/` stays bare in a query, booleans are lower case, lists repeat their key, None is left out, dates carry microseconds
+and an offset without a colon.
+"""
+
+from __future__ import annotations
+
+import json as stdlib_json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple, TypeVar, overload
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from ..errors import DaytonaError, DaytonaValidationError, error_from_response
+from . import http1
+from .pool import Origin
+
+__all__ = [
+    "Body",
+    "Endpoint",
+    "QueryValue",
+    "Request",
+    "Response",
+    "decode",
+    "encode_query",
+    "origin_of",
+    "segment",
+]
+
+T = TypeVar("T")
+
+Scalar = str | int | float | bool | datetime | Enum
+QueryValue = Scalar | Iterable[str | int | float | Enum] | Mapping[str, str] | None
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Body(NamedTuple):
+    """A request body that is sent piece by piece; *length* None sends it chunked."""
+
+    chunks: AsyncIterator[bytes]
+    length: int | None
+
+
+class Request:
+    """One request, ready for the wire but for its connection."""
+
+    __slots__ = ("body", "content_type", "fields", "host", "method", "origin", "target")
+
+    def __init__(
+        self,
+        method: str,
+        origin: Origin,
+        target: str,
+        fields: bytes,
+        body: bytes | Body | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        self.method = method
+        self.origin = origin
+        self.target = target
+        self.fields = fields
+        self.body = body
+        self.content_type = content_type
+
+    @property
+    def replayable(self) -> bool:
+        """Whether the body can be sent a second time."""
+        return not isinstance(self.body, Body)
+
+    def encode(self) -> bytes:
+        """Return everything that can be sent at once: the head, and the body when it is in memory.
+
+        Raises:
+            DaytonaValidationError: A header or the path cannot be sent as it is.
+        """
+        try:
+            return self._encode()
+        except http1.ProtocolError as error:
+            raise DaytonaValidationError(f"The request cannot be sent: {error}") from error
+
+    def _encode(self) -> bytes:
+        body = self.body
+        blocks = [self.fields]
+        if self.content_type is not None:
+            blocks.append(http1.encode_fields([("Content-Type", self.content_type)]))
+        if isinstance(body, bytes):
+            blocks.append(b"Content-Length: %d\r\n" % len(body))
+            return http1.encode_head(self.method, self.target, *blocks) + body
+        if body is not None:
+            chunked = body.length is None
+            blocks.append(
+                b"Transfer-Encoding: chunked\r\n" if chunked else b"Content-Length: %d\r\n" % body.length
+            )
+        elif self.method in ("POST", "PUT", "PATCH"):
+            blocks.append(b"Content-Length: 0\r\n")
+        return http1.encode_head(self.method, self.target, *blocks)
+
+
+class Response:
+    """A response with its body in memory."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+def headers_from(fields: http1.Fields) -> dict[str, str]:
+    """Return header fields as text, by name in lower case; repeated ones are joined with a comma."""
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        key, text = name.decode("ascii"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+def origin_of(url: str) -> tuple[Origin, str]:
+    """Return where *url* leads and its path without a trailing slash.
+
+    Raises:
+        DaytonaValidationError: It is not an http, https, ws or wss URL.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise DaytonaValidationError(f"{url!r} is not a URL: {error}") from error
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    if scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise DaytonaValidationError(
+            f"{url!r} is not an http or https URL; it should look like https://host/api"
+        )
+    if parts.username is not None:
+        raise DaytonaValidationError("A URL with a user name or password is refused: set the key instead")
+    return Origin(scheme, parts.hostname, port or DEFAULT_PORTS[scheme]), parts.path.rstrip("/")
+
+
+def host_header(origin: Origin) -> str:
+    """Return the Host header for *origin*: the port only when it is not the scheme's own."""
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return host if origin.port == DEFAULT_PORTS[origin.scheme] else f"{host}:{origin.port}"
+
+
+def segment(text: str) -> str:
+    """Return *text* as one segment of a path: even `/` is quoted."""
+    return quote(text, safe="", errors="surrogateescape")
+
+
+def encode_query(query: Mapping[str, QueryValue]) -> str:
+    """Return the query string with its `?`, or nothing when every value is None."""
+    pairs = [f"{quote(key)}={_quoted(item)}" for key, value in query.items() for item in _items(value)]
+    return f"?{'&'.join(pairs)}" if pairs else ""
+
+
+def _items(value: QueryValue) -> Iterable[Scalar]:
+    if value is None:
+        return ()
+    if isinstance(value, Mapping):
+        return (stdlib_json.dumps(dict(value)),)
+    return (value,) if isinstance(value, Scalar) else value
+
+
+def _quoted(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Enum):
+        value = str(value.value)
+    if isinstance(value, datetime):
+        value = value.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
+    return quote(str(value), errors="surrogateescape")
+
+
+class Endpoint:
+    """A REST service: where it is, and the headers that every request to it carries."""
+
+    __slots__ = ("_fields", "_headers", "base_url", "origin", "path")
+
+    def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
+        self.base_url = base_url
+        self.origin, self.path = origin_of(base_url)
+        self._headers = dict(headers)
+        self._fields: dict[str | None, bytes] = {}
+
+    def at(self, base_url: str) -> Endpoint:
+        """Return the same service's headers at another place."""
+        return Endpoint(base_url, self._headers)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        json: object = None,
+        body: bytes | Body | None = None,
+        content_type: str | None = None,
+        accept: str | None = "application/json",
+    ) -> Request:
+        """Return a request for *path* below the base; *json* is encoded as it is, None keys already left out."""
+        target = f"{self.path}{path}{encode_query(query)}" if query else f"{self.path}{path}"
+        if json is not None:
+            body, content_type = msgspec.json.encode(json), "application/json"
+        return Request(method, self.origin, target, self._block(accept), body, content_type)
+
+    def _block(self, accept: str | None) -> bytes:
+        block = self._fields.get(accept)
+        if block is None:
+            fields = [("Host", host_header(self.origin)), *self._headers.items()]
+            if accept is not None:
+                fields.append(("Accept", accept))
+            try:
+                block = self._fields[accept] = http1.encode_fields(fields)
+            except http1.ProtocolError as error:
+                raise DaytonaValidationError(f"The client's configuration cannot be sent: {error}") from error
+        return block
+
+
+@overload
+def decode(request: Request, response: Response, into: None) -> None: ...
+@overload
+def decode(request: Request, response: Response, into: type[T]) -> T: ...
+def decode(request: Request, response: Response, into: type[T] | None) -> T | None:
+    """Return the body of a 2xx answer as *into*.
+
+    Raises:
+        DaytonaError: The class that belongs to the status and code; for a
+            2xx answer that is not what it should be, the root class with the beginning of the body in the message.
+    """
+    if not 200 <= response.status < 300:
+        raise error_from_response(
+            response.status, response.headers, response.body, method=request.method, path=request.target
+        )
+    if into is None:
+        return None
+    content_type = response.headers.get("content-type", "")
+    if content_type.startswith("text/html"):
+        raise _not_an_answer(request, response, "with a web page; does the API URL end in /api?")
+    try:
+        return _decoder(into).decode(response.body)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise _not_an_answer(
+            request, response, f"with something that is not {_name(into)} ({error})"
+        ) from error
+
+
+def _not_an_answer(request: Request, response: Response, what: str) -> DaytonaError:
+    beginning = response.body[:200].decode("utf-8", "replace")
+    return DaytonaError(
+        f"{request.method} {request.target} was answered {what}: {beginning!r}",
+        status_code=response.status,
+        headers=dict(response.headers),
+        method=request.method,
+        path=request.target,
+    )
+
+
+def _name(into: object) -> str:
+    return getattr(into, "__name__", str(into))
+
+
+_decoders: dict[object, msgspec.json.Decoder[object]] = {}
+
+
+def _decoder(into: type[T]) -> msgspec.json.Decoder[T]:
+    decoder = _decoders.get(into)
+    if decoder is None:
+        decoder = _decoders[into] = msgspec.json.Decoder(into)
+    return decoder  # type: ignore[return-value]  # kept under its own type

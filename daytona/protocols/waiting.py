@@ -1,0 +1,55 @@
+"""Waiting for a sandbox: which states end a wait, and when to look again.
+
+A wait names the states it accepts and the states that mean it cannot succeed any more. Every other state, also one
+this version has never heard of, is on the way. A state skipped between two looks is therefore never missed: what
+counts is where the sandbox is, not what it passed.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from ..models.sandbox import SandboxState
+
+__all__ = ["ARCHIVED", "DESTROYED", "POLLS", "RESIZED", "STARTED", "STOPPED", "Goal", "Verdict", "polls"]
+
+S = SandboxState
+_BROKEN = frozenset({S.ERROR, S.BUILD_FAILED})
+
+
+class Verdict(enum.Enum):
+    """What a state means for a wait."""
+
+    REACHED = enum.auto()
+    FAILED = enum.auto()
+    ON_THE_WAY = enum.auto()
+
+
+class Goal(NamedTuple):
+    """What a wait is for."""
+
+    success: frozenset[SandboxState]
+    failure: frozenset[SandboxState]
+
+    def judge(self, state: SandboxState | None) -> Verdict:
+        """Return what *state* means for this goal."""
+        if state in self.success:
+            return Verdict.REACHED
+        return Verdict.FAILED if state in self.failure else Verdict.ON_THE_WAY
+
+
+STARTED = Goal(frozenset({S.STARTED}), _BROKEN | {S.DESTROYED, S.DESTROYING, S.ARCHIVED})
+STOPPED = Goal(frozenset({S.STOPPED, S.DESTROYED}), _BROKEN)
+DESTROYED = Goal(frozenset({S.DESTROYED}), frozenset())
+ARCHIVED = Goal(frozenset({S.ARCHIVED, S.ARCHIVING}), _BROKEN | {S.DESTROYED})
+RESIZED = Goal(frozenset({S.STARTED, S.STOPPED}), _BROKEN | {S.DESTROYED})
+PAUSED = Goal(frozenset({S.PAUSED}), _BROKEN | {S.DESTROYED, S.STOPPED})
+
+POLLS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.0, 1.5)
+"""Seconds between looks, the last one for ever: eight looks in the first five seconds."""
+
+
+def polls(look: int) -> float:
+    """Return how long to wait before look number *look* (the first is 0)."""
+    return POLLS[min(look, len(POLLS) - 1)]

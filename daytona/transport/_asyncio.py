@@ -1,0 +1,206 @@
+"""The asyncio driver: sockets straight on the loop.
+
+A connection registers its socket with the loop once and reads eagerly, so an exchange costs the loop one callback and
+one wake-up. asyncio's own transports do the same and more; what they add here is a second object per connection that
+cannot be closed once its loop is, which is just when a client that outlives its loop has to let go of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio.to_thread
+
+from ._deadline import now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..protocols.pool import Origin
+
+__all__ = ["AsyncioDriver", "LoopStream"]
+
+T = TypeVar("T")
+
+READ_SIZE: Final = 256 * 1024
+HIGH_WATER: Final = 1024 * 1024
+"""Bytes that are read ahead before the loop stops asking: from here on the peer has to wait."""
+
+
+class LoopStream:
+    """A connected socket, watched by the running loop."""
+
+    __slots__ = ("_buffer", "_closed", "_ended", "_error", "_loop", "_reading", "_socket", "_waiter")
+
+    def __init__(self, connected: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self._socket = connected
+        self._loop = loop
+        self._buffer = bytearray()
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self._closed = False
+        self._error: OSError | None = None
+        self._reading = True
+        loop.add_reader(connected, self._on_readable)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what has arrived, at least one byte; `b""` when the peer has closed."""
+        if not self._buffer and not self._ended:
+            await self._wait(timeout)
+        if self._buffer:
+            return self._take(max_bytes)
+        if self._error is not None:
+            raise self._error
+        return b""
+
+    def _take(self, max_bytes: int) -> bytes:
+        if len(self._buffer) <= max_bytes:
+            data, self._buffer = bytes(self._buffer), bytearray()
+        else:
+            data = bytes(self._buffer[:max_bytes])
+            del self._buffer[:max_bytes]
+        if not self._reading and not self._ended and len(self._buffer) < HIGH_WATER:
+            self._reading = True
+            self._loop.add_reader(self._socket, self._on_readable)
+        return data
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._socket.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._error, data = error, b""
+        if data:
+            self._buffer += data
+        else:
+            self._ended = True
+        if self._ended or len(self._buffer) >= HIGH_WATER:
+            self._reading = False
+            self._loop.remove_reader(self._socket)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of *buffer*; most requests fit into the socket's own buffer and never wait."""
+        if self._closed:
+            raise OSError("the connection is closed")
+        try:
+            sent = self._socket.send(buffer)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent < len(buffer):
+            async with asyncio.timeout(timeout):
+                await self._loop.sock_sendall(self._socket, memoryview(buffer)[sent:])
+
+    async def _wait(self, timeout: float | None) -> None:
+        waiter = self._waiter = self._loop.create_future()
+        alarm = None if timeout is None else self._loop.call_later(timeout, _expire, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if alarm is not None:
+                alarm.cancel()
+
+    def is_stale(self) -> bool:
+        """Return whether anything has arrived: an idle server has nothing to say but goodbye."""
+        return self._ended or self._closed or bool(self._buffer)
+
+    def close(self) -> None:
+        """Close at once, also when the loop is closed already."""
+        if self._closed:
+            return
+        self._closed = self._ended = True
+        if self._reading and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket)
+        self._socket.close()
+        if not self._loop.is_closed():
+            self._wake()
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError("no answer in time"))
+
+
+class _LoopGate:
+    """A future that is resolved once."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def open(self) -> None:
+        """Let the waiter through."""
+        if not self._future.done():
+            self._future.set_result(None)
+
+    async def wait(self, timeout: float | None) -> None:
+        """Wait until the gate is open, or raise `TimeoutError`."""
+        async with asyncio.timeout(timeout):
+            await self._future
+
+
+class AsyncioDriver:
+    """asyncio, uvloop, and whatever else offers `add_reader`."""
+
+    def world(self) -> object:
+        """Return the running loop: connections belong to it."""
+        return asyncio.get_running_loop()
+
+    async def connect(self, origin: Origin, timeout: float | None) -> LoopStream:
+        """Return a plain connection to the first address of the host that takes one.
+
+        An address that does not answer may use an even share of the time that is left for those not tried yet.
+        """
+        loop = asyncio.get_running_loop()
+        expiry = None if timeout is None else now() + timeout
+        async with asyncio.timeout(timeout):
+            found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        failure: OSError = OSError(f"{origin.host} has no address")
+        for index, (family, kind, protocol, _, address) in enumerate(found):
+            share = None if expiry is None else max(0.0, expiry - now()) / (len(found) - index)
+            try:
+                return LoopStream(await _connected(loop, family, kind, protocol, address, share), loop)
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def gate(self) -> _LoopGate:
+        """Return a closed gate."""
+        return _LoopGate()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Return what *function* returns, from a worker thread."""
+        return await anyio.to_thread.run_sync(function)
+
+
+async def _connected(
+    loop: asyncio.AbstractEventLoop,
+    family: int,
+    kind: int,
+    protocol: int,
+    address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
+    timeout: float | None,
+) -> socket.socket:
+    fresh = socket.socket(family, kind, protocol)
+    try:
+        fresh.setblocking(False)
+        fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        async with asyncio.timeout(timeout):
+            await loop.sock_connect(fresh, address)
+    except BaseException:
+        fresh.close()
+        raise
+    return fresh

@@ -1,0 +1,83 @@
+"""One deadline for a whole operation, however many requests, retries and waits it is made of.
+
+The deadline travels in a context variable: every thread and every task has its own, and nothing has to be passed
+along. An inner deadline can only shorten an outer one. Nothing is armed and nothing fires: whoever is about to wait
+asks how much time is `left` and waits no longer, so there are no signals, no timer threads and no injected exceptions.
+
+A deadline must not be held open across a `yield` of an async generator, whose caller lives in another context.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING
+
+from ..errors import DaytonaValidationError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Deadline", "left", "seconds"]
+
+_deadline: ContextVar[float | None] = ContextVar("daytona_deadline", default=None)
+
+now = time.monotonic
+
+
+def seconds(timeout: float | None) -> float | None:
+    """Return *timeout* in seconds, or None for "no limit", which is written None or 0.
+
+    Raises:
+        DaytonaValidationError: It is negative, infinite or not a number.
+    """
+    if timeout is None or timeout == 0:
+        return None
+    if not math.isfinite(timeout) or timeout < 0:
+        raise DaytonaValidationError(f"timeout={timeout!r} is not a number of seconds; None or 0 means no limit")
+    return float(timeout)
+
+
+def left() -> float | None:
+    """Return the seconds left for the running operation, None when it has no deadline.
+
+    Raises:
+        TimeoutError: None are left.
+    """
+    deadline = _deadline.get()
+    if deadline is None:
+        return None
+    remaining = deadline - now()
+    if remaining <= 0:
+        raise TimeoutError("the deadline has passed")
+    return remaining
+
+
+def at_most(wanted: float) -> float:
+    """Return *wanted* seconds, or fewer when the running operation has fewer left (0 when none)."""
+    deadline = _deadline.get()
+    return wanted if deadline is None else max(0.0, min(wanted, deadline - now()))
+
+
+class Deadline:
+    """`with Deadline(5.0):` what is awaited inside takes five seconds at most."""
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, timeout: float | None) -> None:
+        self._seconds = seconds(timeout)
+        self._token: Token[float | None] | None = None
+
+    def __enter__(self) -> None:
+        if self._seconds is None:
+            return
+        deadline, outer = now() + self._seconds, _deadline.get()
+        self._token = _deadline.set(deadline if outer is None else min(deadline, outer))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _deadline.reset(self._token)
+            self._token = None

@@ -1,0 +1,122 @@
+"""What the transport asks of a driver, and what services may ask of the transport."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from ..protocols.pool import Origin
+    from ..protocols.rest import Request, Response
+    from .http import StreamedResponse
+
+__all__ = ["Driver", "Gate", "Stream", "Transport"]
+
+T = TypeVar("T")
+
+
+class Stream(Protocol):
+    """A connection's bytes: httpcore's network stream, plus what a pool needs to know of an idle one.
+
+    Timeouts are seconds, None means no limit. A wait that takes longer raises `TimeoutError`; every other failure of
+    the network is an `OSError`.
+    """
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what has arrived, at least one byte; `b""` when the peer has closed."""
+        ...
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of *buffer*."""
+        ...
+
+    def is_stale(self) -> bool:
+        """Return whether an idle connection has become useless: closed, or with bytes nobody asked for."""
+        ...
+
+    def close(self) -> None:
+        """Close at once, without a word and without waiting; may be called twice, from any thread."""
+        ...
+
+
+class Gate(Protocol):
+    """Opens once; used by one waiter."""
+
+    def open(self) -> None:
+        """Let the waiter through."""
+        ...
+
+    async def wait(self, timeout: float | None) -> None:
+        """Wait until the gate is open.
+
+        Raises:
+            TimeoutError: It did not open in time.
+        """
+        ...
+
+
+class Driver(Protocol):
+    """One world to live in: blocking sockets, asyncio or trio."""
+
+    def world(self) -> object:
+        """Return what connections are bound to: equal for as long as they may be used."""
+        ...
+
+    async def connect(self, origin: Origin, timeout: float | None) -> Stream:
+        """Return a plain connection."""
+        ...
+
+    def gate(self) -> Gate:
+        """Return a closed gate."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Return what *function* returns, which may block on files: in a worker thread where there is a loop."""
+        ...
+
+
+class Transport(Protocol):
+    """What services await: the way to everything outside the process."""
+
+    async def send(self, request: Request) -> Response:
+        """Return the answer to *request* with its body in memory."""
+        ...
+
+    async def stream(self, request: Request) -> StreamedResponse:
+        """Return the answer to *request* with its body still to be read; it must be closed."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, no longer than the deadline allows.
+
+        Raises:
+            DaytonaTimeoutError: The deadline passed first.
+        """
+        ...
+
+    def deadline(self, timeout: float | None) -> AbstractContextManager[None]:
+        """Return a limit, in seconds, for everything awaited inside."""
+        ...
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Return what *function* returns, which may block on local files."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection; calls in flight end with `DaytonaClosedError`."""
+        ...
+
+
+class TLS(Protocol):
+    """Where the TLS settings of a client come from: read once, when the first https connection is made."""
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context that all connections of the client share."""
+        ...

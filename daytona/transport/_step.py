@@ -1,0 +1,95 @@
+"""Running coroutines that never suspend: how the blocking face shares its code with the async ones.
+
+Over the blocking driver every `await` returns at once, after the call it stands for has blocked. Such a coroutine ends
+at its first `send(None)`, so no event loop is needed and none is started. A coroutine that does suspend awaited
+something foreign (asyncio.sleep, say); `SuspendedError` names the place.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine
+
+__all__ = ["BlockingStream", "SuspendedError", "step"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class SuspendedError(RuntimeError):
+    """A blocking operation awaited something that needs an event loop."""
+
+
+def step(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that never suspends."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value  # type: ignore[no-any-return]  # StopIteration carries no type
+    place = _innermost(coroutine)
+    coroutine.close()
+    raise SuspendedError(f"a blocking call awaited something that needs an event loop, in {place}")
+
+
+def _innermost(awaitable: Any) -> str:
+    while (inner := getattr(awaitable, "cr_await", None)) is not None and hasattr(inner, "cr_frame"):
+        awaitable = inner
+    frame, code = awaitable.cr_frame, awaitable.cr_code
+    return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})" if frame is not None else code.co_qualname
+
+
+class BlockingStream(Iterator[U], Generic[T, U]):
+    """An async generator of *T*, pulled by an ordinary `for` that sees *U*.
+
+    Leaving the loop early leaves the generator suspended where it was: use `with` or `close` to end it at once, or let
+    the garbage collector do it.
+    """
+
+    def __init__(self, source: AsyncGenerator[T], convert: Callable[[T], U]) -> None:
+        self._source = source
+        self._convert = convert
+
+    def __next__(self) -> U:
+        try:
+            return self._convert(_step_generator(self._source.__anext__()))
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def __enter__(self) -> BlockingStream[T, U]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the stream: what it holds open is released now."""
+        _step_generator(self._source.aclose())
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self.close()
+
+
+def _step_generator(awaitable: Any) -> Any:
+    """Step one pull of an async generator, out of sight of a loop that may be running in this thread (a notebook's).
+
+    Such a loop would adopt the generator through the interpreter's hooks and finish it later, in its own way.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        awaitable.send(None)
+    except StopIteration as finished:
+        return finished.value
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+    raise SuspendedError("a blocking stream awaited something that needs an event loop")
+
+

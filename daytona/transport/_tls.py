@@ -1,0 +1,90 @@
+"""TLS over any stream: `ssl` as a sans-IO machine, so that three drivers need no TLS of their own."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._interface import Stream
+
+__all__ = ["TLSStream", "default_context"]
+
+T = TypeVar("T")
+
+RECORD_SIZE: Final = 64 * 1024
+
+
+def default_context() -> ssl.SSLContext:
+    """Return a context that trusts what the system trusts and speaks HTTP/1.1."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class TLSStream:
+    """The plain text of a connection: an encrypted stream's inside."""
+
+    def __init__(self, stream: Stream, context: ssl.SSLContext, host: str) -> None:
+        self._stream = stream
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._machine = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+
+    @classmethod
+    async def over(
+        cls, stream: Stream, context: ssl.SSLContext, host: str, timeout: float | None = None
+    ) -> TLSStream:
+        """Return *stream* secured for *host*; it is closed when the handshake fails."""
+        secured = cls(stream, context, host)
+        try:
+            await secured._advance(secured._machine.do_handshake, timeout)
+        except BaseException:
+            stream.close()
+            raise
+        return secured
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what has arrived, at least one byte; `b""` when the peer has closed."""
+        try:
+            return await self._advance(lambda: self._machine.read(max_bytes), timeout)
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of *buffer*."""
+        view = memoryview(buffer)
+        while view:
+            piece = view[:RECORD_SIZE]
+            sent = await self._advance(lambda piece=piece: self._machine.write(piece), timeout)  # type: ignore[misc]
+            view = view[sent:]
+
+    def is_stale(self) -> bool:
+        """Return whether the connection below has become useless."""
+        return self._stream.is_stale()
+
+    def close(self) -> None:
+        """Close the connection below, at once."""
+        self._stream.close()
+
+    async def _advance(self, act: Callable[[], T], timeout: float | None) -> T:
+        """Return what *act* returns, moving bytes between the machine and the stream until it can."""
+        while True:
+            try:
+                result = act()
+            except ssl.SSLWantReadError:
+                await self._flush(timeout)
+                data = await self._stream.read(RECORD_SIZE, timeout)
+                self._incoming.write(data) if data else self._incoming.write_eof()
+                continue
+            except ssl.SSLError:
+                await self._flush(timeout)  # the alert that tells the peer why
+                raise
+            await self._flush(timeout)
+            return result
+
+    async def _flush(self, timeout: float | None) -> None:
+        if data := self._outgoing.read():
+            await self._stream.write(data, timeout)

@@ -1,0 +1,138 @@
+"""The trio driver: sockets waited for through trio's own traps."""
+
+from __future__ import annotations
+
+import select
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..protocols.pool import Origin
+
+__all__ = ["TrioDriver", "TrioStream"]
+
+T = TypeVar("T")
+
+
+class TrioStream:
+    """A connected socket.
+
+    A read always waits, so every exchange has its checkpoint; a write that fits into the socket's buffer does not.
+    """
+
+    __slots__ = ("_closed", "_poll", "_socket")
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._closed = False
+        self._poll = select.poll()
+        self._poll.register(connected, select.POLLIN)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what has arrived, at least one byte; `b""` when the peer has closed."""
+        with _limit(timeout):
+            while True:
+                await trio.lowlevel.wait_readable(self._open)
+                try:
+                    return self._socket.recv(max_bytes)
+                except (BlockingIOError, InterruptedError):
+                    continue  # the kernel may change its mind between the two calls
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of *buffer*; most requests fit into the socket's own buffer and never wait."""
+        sent = self._send(buffer)
+        if sent == len(buffer):
+            return
+        view = memoryview(buffer)[sent:]
+        with _limit(timeout):
+            while view:
+                await trio.lowlevel.wait_writable(self._open)
+                view = view[self._send(view) :]
+
+    def _send(self, buffer: bytes | memoryview) -> int:
+        try:
+            return self._open.send(buffer)
+        except (BlockingIOError, InterruptedError):
+            return 0
+
+    @property
+    def _open(self) -> socket.socket:
+        if self._closed:
+            raise OSError("the connection is closed")
+        return self._socket
+
+    def is_stale(self) -> bool:
+        """Return whether anything is to be read: an idle server has nothing to say but goodbye."""
+        return self._closed or bool(self._poll.poll(0))
+
+    def close(self) -> None:
+        """Close at once; a task that waits in `read` gets an `OSError`."""
+        if self._closed:
+            return
+        self._closed = True
+        if trio.lowlevel.in_trio_run():
+            trio.lowlevel.notify_closing(self._socket)
+        self._socket.close()
+
+
+@contextmanager
+def _limit(timeout: float | None) -> Iterator[None]:
+    """Turn the end of the time, and a socket closed by another task, into what every driver raises."""
+    with trio.CancelScope() if timeout is None else trio.move_on_after(timeout) as scope:
+        try:
+            yield
+        except trio.ClosedResourceError as error:
+            raise OSError("the connection was closed") from error
+    if scope.cancelled_caught:
+        raise TimeoutError("no answer in time")
+
+
+class _EventGate:
+    """An event that is set once."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def open(self) -> None:
+        """Let the waiter through."""
+        self._event.set()
+
+    async def wait(self, timeout: float | None) -> None:
+        """Wait until the gate is open, or raise `TimeoutError`."""
+        with _limit(timeout):
+            await self._event.wait()
+
+
+class TrioDriver:
+    """trio."""
+
+    def world(self) -> object:
+        """Return the running trio: connections belong to it."""
+        return trio.lowlevel.current_trio_token()
+
+    async def connect(self, origin: Origin, timeout: float | None) -> TrioStream:
+        """Return a plain connection, to whichever address of the host answers first."""
+        with _limit(timeout):
+            stream = await trio.open_tcp_stream(origin.host, origin.port)
+        connected = socket.socket(fileno=stream.socket.detach())
+        connected.setblocking(False)
+        return TrioStream(connected)
+
+    def gate(self) -> _EventGate:
+        """Return a closed gate."""
+        return _EventGate()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await trio.sleep(seconds)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Return what *function* returns, from a worker thread."""
+        return await trio.to_thread.run_sync(function)

@@ -1,0 +1,118 @@
+"""The blocking driver: coroutines that never suspend, because what they await has blocked by then."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..protocols.pool import Origin
+
+__all__ = ["BlockingDriver", "SocketStream"]
+
+T = TypeVar("T")
+
+
+class SocketStream:
+    """A connected socket."""
+
+    __slots__ = ("_poll", "_socket")
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._poll = select.poll()
+        self._poll.register(connected, select.POLLIN)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what has arrived, at least one byte; `b""` when the peer has closed."""
+        self._socket.settimeout(timeout)
+        return self._socket.recv(max_bytes)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of *buffer*."""
+        self._socket.settimeout(timeout)
+        self._socket.sendall(buffer)
+
+    def is_stale(self) -> bool:
+        """Return whether anything is to be read: an idle server has nothing to say but goodbye."""
+        try:
+            return bool(self._poll.poll(0))
+        except (OSError, ValueError):
+            return True
+
+    def close(self) -> None:
+        """Close at once; a thread that waits in `read` gets the end of the stream."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # not connected any more
+        self._socket.close()
+
+
+class _ThreadGate:
+    """A lock that is let go by another thread."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def open(self) -> None:
+        """Let the waiter through."""
+        self._lock.release()
+
+    async def wait(self, timeout: float | None) -> None:
+        """Wait until the gate is open, or raise `TimeoutError`."""
+        if not self._lock.acquire(timeout=-1 if timeout is None else timeout):
+            raise TimeoutError
+
+
+class _Process:
+    """The running process; a forked child gets one of its own."""
+
+    current: object = object()
+
+    @classmethod
+    def forked(cls) -> None:
+        """Begin a new world: the parent's sockets are not ours to use."""
+        cls.current = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Process.forked)
+
+
+class BlockingDriver:
+    """Blocking sockets, for any number of threads."""
+
+    def world(self) -> object:
+        """Return the process that connections belong to."""
+        return _Process.current
+
+    async def connect(self, origin: Origin, timeout: float | None) -> SocketStream:
+        """Return a plain connection.
+
+        The name is resolved by the system's resolver, which knows no timeout; the connection keeps to it.
+        """
+        connected = socket.create_connection((origin.host, origin.port), timeout)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return SocketStream(connected)
+
+    def gate(self) -> _ThreadGate:
+        """Return a closed gate."""
+        return _ThreadGate()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)  # noqa: ASYNC251 - blocking is what this driver is for
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Return what *function* returns."""
+        return function()

@@ -1,0 +1,446 @@
+"""HTTP over a driver: requests go out, answers come back, connections are kept, faults are retried, time runs out.
+
+Written once. The machines that decide (`protocols.http1`, `protocols.pool`, `protocols.retry`) know no sockets, and the
+driver that has the sockets decides nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from ..errors import (
+    DaytonaClosedError,
+    DaytonaConnectionError,
+    DaytonaConnectionTimeoutError,
+    DaytonaError,
+    DaytonaTimeoutError,
+)
+from ..protocols import http1, retry
+from ..protocols.pool import Origin, Pool, Ticket
+from ..protocols.rest import Body, Request, Response, headers_from
+from . import _deadline
+from ._deadline import Deadline, left
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from ._interface import Driver, Gate, Stream
+
+__all__ = ["HTTPTransport", "StreamedResponse"]
+
+T = TypeVar("T")
+
+READ_SIZE: Final = 256 * 1024
+
+
+class AttemptFailed(Exception):
+    """One attempt at a request failed: the fault that the retry table knows, and the error if it is the last one."""
+
+    def __init__(self, fault: retry.Fault, error: DaytonaError) -> None:
+        self.fault = fault
+        self.error = error
+
+
+class Connection:
+    """A stream and where it leads."""
+
+    __slots__ = ("generation", "origin", "stream", "used")
+
+    def __init__(self, origin: Origin, stream: Stream, generation: int) -> None:
+        self.origin = origin
+        self.stream = stream
+        self.generation = generation
+        self.used = False
+
+
+class HTTPTransport:
+    """The way to every server: one pool, one policy, one deadline for all of them.
+
+    Args:
+        driver: Sockets and waits.
+        limit: How many calls may be under way at once; None sets no limit.
+        policy: How failures are retried.
+        tls: Returns the context for https connections; called once, when the first one is made.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        limit: int | None = None,
+        policy: retry.Policy = retry.Policy(),  # noqa: B008 - an immutable tuple
+        tls: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
+        self._driver = driver
+        self._policy = policy
+        self._tls = tls
+        self._context: ssl.SSLContext | None = None
+        self._pool: Pool[Connection] = Pool(limit)
+        self._gates: dict[Ticket, Gate] = {}
+        self._active: set[Connection] = set()
+        self._lock = threading.Lock()
+        self._world: object = None
+        self._closed = False
+
+    # -- What services call ---------------------------------------------------------------------------------------
+
+    async def send(self, request: Request) -> Response:
+        """Return the answer to *request* with its body in memory."""
+        for attempt in count(1):
+            try:
+                answer = await self._begin(request)
+                response = Response(answer.status, answer.headers, await answer.read_all())
+            except AttemptFailed as failure:
+                if not await self._may_repeat(request, failure.fault, attempt, None):
+                    raise failure.error from failure.__cause__
+                continue
+            fault = retry.FAULT_OF_STATUS.get(response.status)
+            if fault is None or not await self._may_repeat(request, fault, attempt, response):
+                return response
+        raise AssertionError("unreachable")  # pragma: no cover - count() does not end
+
+    async def stream(self, request: Request) -> StreamedResponse:
+        """Return the answer to *request* with its body still to be read; it must be closed."""
+        for attempt in count(1):
+            try:
+                answer = await self._begin(request)
+            except AttemptFailed as failure:
+                if not await self._may_repeat(request, failure.fault, attempt, None):
+                    raise failure.error from failure.__cause__
+                continue
+            return answer
+        raise AssertionError("unreachable")  # pragma: no cover - count() does not end
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, no longer than the deadline allows."""
+        try:
+            remaining = left()
+            await self._driver.sleep(seconds if remaining is None else min(seconds, remaining))
+            left()
+        except TimeoutError as error:
+            raise DaytonaTimeoutError("The operation took longer than its timeout") from error
+
+    def deadline(self, timeout: float | None) -> Deadline:
+        """Return a limit, in seconds, for everything awaited inside."""
+        return Deadline(timeout)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Return what *function* returns, which may block on local files."""
+        return await self._driver.run(function)
+
+    async def close(self) -> None:
+        """Close every connection; calls in flight end with `DaytonaClosedError`."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close every connection at once: all that closing needs, for where nothing can be awaited."""
+        with self._lock:
+            self._closed = True
+            connections = [*self._pool.renew(), *self._active]
+            gates = list(self._gates.values())
+            self._gates.clear()
+        for connection in connections:
+            connection.stream.close()
+        for gate in gates:
+            gate.open()
+
+    # -- Attempts -------------------------------------------------------------------------------------------------
+
+    async def _may_repeat(
+        self, request: Request, fault: retry.Fault, attempt: int, response: Response | None
+    ) -> bool:
+        """Wait as the policy says and return True, or return False: this was the last attempt."""
+        row = retry.row_for(fault, request.method, replayable=request.replayable)
+        if row is None or attempt >= self._policy.attempts or self._closed:
+            return False
+        if row.waits:
+            wanted = retry.retry_after(response.headers) if response is not None else None
+            pause = retry.delay(self._policy, attempt, random.random(), wanted)  # noqa: S311 - jitter, not a secret
+            if pause >= _deadline.at_most(pause + 1):
+                return False
+            await self._driver.sleep(pause)
+        return True
+
+    async def _begin(self, request: Request) -> StreamedResponse:
+        """Return one attempt's answer, read up to its head."""
+        self._enter_world()
+        generation = await self._get_permit(request)
+        try:
+            connection = self._take(request.origin, generation) or await self._dial(request, generation)
+        except BaseException:
+            self._return_permit(generation)
+            raise
+        answer = StreamedResponse(self, request, connection)
+        try:
+            await answer.start()
+        except BaseException:
+            answer.abort()
+            raise
+        return answer
+
+    def _enter_world(self) -> None:
+        """Drop what belongs to another event loop or, after a fork, to the parent process."""
+        if self._closed:
+            raise DaytonaClosedError("The client is closed; make a new one")
+        world = self._driver.world()
+        if world is self._world:
+            return
+        with self._lock:
+            if world is self._world:
+                return
+            dropped = [*self._pool.renew(), *self._active] if self._world is not None else []
+            self._active.clear()
+            self._gates.clear()
+            self._world = world
+        for connection in dropped:
+            connection.stream.close()
+
+    # -- Permits and connections ----------------------------------------------------------------------------------
+
+    async def _get_permit(self, request: Request) -> int:
+        """Wait for a permit; return the generation it belongs to."""
+        with self._lock:
+            ticket, generation = self._pool.enter(), self._pool.generation
+            if ticket is None:
+                return generation
+            gate = self._gates[ticket] = self._driver.gate()
+        try:
+            await gate.wait(left())
+        except BaseException as error:
+            with self._lock:
+                self._gates.pop(ticket, None)
+                if generation == self._pool.generation:
+                    self._wake(self._pool.abandon(ticket))
+            if isinstance(error, TimeoutError):
+                raise self._timed_out(request, "waiting for a free connection", error, "not_sent") from error
+            raise
+        if self._closed:
+            raise DaytonaClosedError("The client was closed while the call waited for a connection")
+        return generation
+
+    def _return_permit(self, generation: int) -> None:
+        with self._lock:
+            if generation == self._pool.generation:
+                self._wake(self._pool.leave())
+
+    def _wake(self, ticket: Ticket | None) -> None:
+        if ticket is not None and (gate := self._gates.pop(ticket, None)) is not None:
+            gate.open()
+
+    def _take(self, origin: Origin, generation: int) -> Connection | None:
+        """Return a connection that is still good, closing the ones found dead on the way."""
+        while True:
+            with self._lock:
+                expired = self._pool.expired(_deadline.now())
+                connection = self._pool.take(origin) if generation == self._pool.generation else None
+                if connection is not None:
+                    self._active.add(connection)
+            for old in expired:
+                old.stream.close()
+            if connection is None or not connection.stream.is_stale():
+                return connection
+            self._discard(connection)
+
+    async def _dial(self, request: Request, generation: int) -> Connection:
+        origin = request.origin
+        with self._lock:
+            displaced = self._pool.make_room()
+        if displaced is not None:
+            displaced.stream.close()
+        try:
+            stream = await self._driver.connect(origin, left())
+            if origin.scheme == "https":
+                stream = await self._secure(stream, origin)
+        except TimeoutError as error:
+            raise self._timed_out(request, "connecting", error, "not_sent") from error
+        except OSError as error:
+            raise AttemptFailed(retry.Fault.CONNECT, _cannot_connect(request, error)) from error
+        connection = Connection(origin, stream, generation)
+        with self._lock:
+            self._active.add(connection)
+        return connection
+
+    async def _secure(self, stream: Stream, origin: Origin) -> Stream:
+        from ._tls import TLSStream, default_context  # https is not every program's business
+
+        if self._context is None:
+            self._context = self._tls() if self._tls is not None else default_context()
+        return await TLSStream.over(stream, self._context, origin.host, left())
+
+    def keep(self, connection: Connection) -> None:
+        """Put a connection back after a complete exchange."""
+        connection.used = True
+        with self._lock:
+            self._active.discard(connection)
+            kept = not self._closed and self._pool.give(
+                connection.origin, connection, connection.generation, _deadline.now()
+            )
+            if connection.generation == self._pool.generation:
+                self._wake(self._pool.leave())
+        if not kept:
+            connection.stream.close()
+
+    def drop(self, connection: Connection) -> None:
+        """Close a connection whose exchange did not complete."""
+        self._discard(connection)
+        self._return_permit(connection.generation)
+
+    def _discard(self, connection: Connection) -> None:
+        with self._lock:
+            self._active.discard(connection)
+        connection.stream.close()
+
+    # -- Errors ---------------------------------------------------------------------------------------------------
+
+    def failed(
+        self, request: Request, connection: Connection, begun: bool, error: OSError | http1.ProtocolError
+    ) -> AttemptFailed | DaytonaError:
+        """Return what to raise for an exchange that the network or the peer broke off."""
+        if self._closed:
+            return DaytonaClosedError("The client was closed while the call was under way", **_facts(request))
+        if isinstance(error, TimeoutError):
+            return self._timed_out(request, "waiting for the answer", error, "unknown")
+        broken = DaytonaConnectionError(
+            f"{request.method} {_url(request)} got no complete answer: {error}",
+            **_facts(request),
+            retryable=True,
+            outcome="unknown",
+        )
+        if connection.used and not begun:
+            return AttemptFailed(retry.Fault.STALE, broken)
+        return AttemptFailed(retry.Fault.BROKEN, broken)
+
+    def _timed_out(self, request: Request, doing: str, error: TimeoutError, outcome: str) -> DaytonaError:
+        return DaytonaConnectionTimeoutError(
+            f"{request.method} {_url(request)} took longer than its timeout, {doing}",
+            **_facts(request),
+            retryable=True,
+            outcome=outcome,
+        )
+
+
+class StreamedResponse:
+    """An answer whose body is read piece by piece; it holds its connection until it is read to the end or closed."""
+
+    __slots__ = ("_connection", "_pending", "_reader", "_request", "_transport", "headers", "status")
+
+    def __init__(self, transport: HTTPTransport, request: Request, connection: Connection) -> None:
+        self._transport = transport
+        self._request = request
+        self._connection: Connection | None = connection
+        self._reader = http1.ResponseReader(request.method)
+        self._pending: list[http1.Event] = []
+        self.status = 0
+        self.headers: dict[str, str] = {}
+
+    async def start(self) -> None:
+        """Send the request and read the answer's head."""
+        try:
+            await self._write()
+            while not self.status:
+                await self._receive()
+        except (OSError, http1.ProtocolError) as error:
+            raise self._failed(error) from error
+
+    async def _write(self) -> None:
+        request, stream = self._request, self._live.stream
+        try:
+            await stream.write(request.encode(), left())
+            if isinstance(request.body, Body):
+                await self._write_body(request.body)
+        except TimeoutError:
+            raise
+        except OSError:
+            # A server may refuse a request before it has read all of it: its answer says more than our broken pipe.
+            try:
+                await self._receive()
+            except (OSError, http1.ProtocolError):
+                pass
+            if not self.status:
+                raise
+
+    async def _write_body(self, body: Body) -> None:
+        stream = self._live.stream
+        async for chunk in body.chunks:
+            if chunk:
+                await stream.write(chunk if body.length is not None else http1.encode_chunk(chunk), left())
+        if body.length is None:
+            await stream.write(http1.LAST_CHUNK, left())
+
+    async def _receive(self) -> None:
+        for event in self._reader.receive(await self._live.stream.read(READ_SIZE, left())):
+            if isinstance(event, http1.Head):
+                self.status, self.headers = event.status, headers_from(event.fields)
+            elif not isinstance(event, http1.Informational):
+                self._pending.append(event)
+
+    async def read(self) -> bytes:
+        """Return the next piece of the body, `b""` at its end."""
+        try:
+            while not self._pending:
+                if self._connection is None:
+                    return b""
+                await self._receive()
+        except (OSError, http1.ProtocolError) as error:
+            failure = self._failed(error)
+            self.abort()
+            raise failure from error
+        except BaseException:
+            self.abort()
+            raise
+        event = self._pending.pop(0)
+        if isinstance(event, http1.Data):
+            return event.data
+        self._release()
+        return b""
+
+    async def read_all(self) -> bytes:
+        """Return the rest of the body."""
+        pieces: list[bytes] = []
+        while piece := await self.read():
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _failed(self, error: OSError | http1.ProtocolError) -> AttemptFailed | DaytonaError:
+        return self._transport.failed(self._request, self._live, self._reader.begun, error)
+
+    @property
+    def _live(self) -> Connection:
+        assert self._connection is not None, "the exchange is over"
+        return self._connection
+
+    def _release(self) -> None:
+        connection, self._connection = self._live, None
+        if self._reader.reusable:
+            self._transport.keep(connection)
+        else:
+            self._transport.drop(connection)
+
+    def abort(self) -> None:
+        """Close the connection unless the body was read to its end; may be called twice."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._transport.drop(connection)
+
+
+def _url(request: Request) -> str:
+    origin = request.origin
+    return f"{origin.scheme}://{origin.host}:{origin.port}{request.target.partition('?')[0]}"
+
+
+def _facts(request: Request) -> dict[str, str]:
+    return {"method": request.method, "path": request.target}
+
+
+def _cannot_connect(request: Request, error: OSError) -> DaytonaConnectionError:
+    origin = request.origin
+    return DaytonaConnectionError(
+        f"Cannot connect to {origin.host}:{origin.port}: {error.strerror or error}",
+        **_facts(request),
+        retryable=True,
+        outcome="not_sent",
+    )

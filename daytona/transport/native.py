@@ -1,0 +1,65 @@
+"""The driver of whatever event loop is running: asyncio or trio, found out at each call.
+
+So an async client needs no loop when it is made, and the same object serves one loop after another.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+from ._asyncio import AsyncioDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..protocols.pool import Origin
+    from ._interface import Driver, Gate, Stream
+
+__all__ = ["NativeDriver"]
+
+T = TypeVar("T")
+
+
+class NativeDriver:
+    """Delegates to the driver of the running loop."""
+
+    def __init__(self) -> None:
+        self._asyncio = AsyncioDriver()
+        self._trio: Driver | None = None
+
+    @property
+    def _running(self) -> Driver:
+        # A program that has not imported trio is not running on it; and importing it takes as long as all of ours.
+        trio = sys.modules.get("trio")
+        if trio is None or not trio.lowlevel.in_trio_task():
+            return self._asyncio
+        if self._trio is None:
+            from ._trio import TrioDriver
+
+            self._trio = TrioDriver()
+        return self._trio
+
+    def world(self) -> object:
+        """Return what connections are bound to.
+
+        Raises:
+            RuntimeError: No event loop is running.
+        """
+        return self._running.world()
+
+    async def connect(self, origin: Origin, timeout: float | None) -> Stream:
+        """Return a plain connection."""
+        return await self._running.connect(origin, timeout)
+
+    def gate(self) -> Gate:
+        """Return a closed gate."""
+        return self._running.gate()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await self._running.sleep(seconds)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Return what *function* returns, from a worker thread."""
+        return await self._running.run(function)

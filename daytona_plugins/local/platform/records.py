@@ -1,0 +1,66 @@
+"""What the platform remembers of one sandbox."""
+
+from __future__ import annotations
+
+import msgspec
+
+from daytona_plugins.local.platform.states import Desired, Situation, State, is_pending, is_visible
+
+
+class BuildInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The Dockerfile that a sandbox was asked for with."""
+
+    dockerfile: str
+    context_hashes: tuple[str, ...]
+    snapshot_ref: str
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One sandbox; times are seconds since the epoch, intervals are minutes, sizes are GiB."""
+
+    id: str
+    name: str
+    state: State
+    desired: Desired
+    created_at: float
+    updated_at: float
+    last_activity_at: float
+    auth_token: str
+    signing_key: str
+    snapshot: str | None = None
+    user: str = "daytona"
+    env: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    public: bool = False
+    network_block_all: bool = False
+    cpu: int = 1
+    memory: int = 1
+    disk: int = 3
+    error_reason: str | None = None
+    recoverable: bool = False
+    auto_stop_interval: float = 15
+    auto_pause_interval: float = 0
+    auto_archive_interval: float = 10080
+    auto_delete_interval: float = -1
+    auto_destroy_at: float | None = None
+    build_info: BuildInfo | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether a task is taking it somewhere."""
+        return is_pending(self.state, self.desired)
+
+    @property
+    def visible(self) -> bool:
+        """Whether clients may still read it."""
+        return is_visible(self.state, self.desired)
+
+    @property
+    def ephemeral(self) -> bool:
+        """Whether stopping it means deleting it."""
+        return self.auto_delete_interval == 0
+
+    @property
+    def situation(self) -> Situation:
+        """What decides which operations are legal."""
+        return Situation(self.state, self.desired, self.ephemeral, self.recoverable)

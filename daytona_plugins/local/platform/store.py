@@ -1,0 +1,146 @@
+"""The platform's memory: one SQLite file, in which everything acknowledged survives the death of the process.
+
+Every write is one transaction. Write-ahead logging without a sync at each commit keeps all of them through a
+`kill -9` (the kernel has the pages) and keeps the file consistent through a power cut, which takes the sandboxes'
+processes along in any case.
+
+A change of state is a compare-and-set: whoever decided on what is no longer true loses, and is told so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from daytona_plugins.local.platform.records import Record
+from daytona_plugins.local.platform.states import ALLOWED, State
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sandboxes (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    desired TEXT NOT NULL,
+    document BLOB NOT NULL
+) STRICT
+"""
+_VERSION = 1
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Record).decode
+
+
+class NameTakenError(Exception):
+    """Another sandbox has this name."""
+
+
+class LostRaceError(Exception):
+    """The sandbox is no longer in the state that this change was decided on."""
+
+
+class IllegalStateError(Exception):
+    """A pair of state and desired state that must not exist: a mistake of the platform, not of a client."""
+
+
+class NewerDatabaseError(Exception):
+    """The file was written by a later version of the platform."""
+
+
+class Store:
+    """The sandboxes of one platform; used by one process and one thread at a time."""
+
+    def __init__(self, file: Path) -> None:
+        self._db = sqlite3.connect(file, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._prepare()
+
+    def close(self) -> None:
+        """Close the file; everything acknowledged is in it already."""
+        self._db.close()
+
+    def get(self, sandbox_id: str) -> Record | None:
+        """Return the sandbox with this id."""
+        return self._one("SELECT document FROM sandboxes WHERE id = ?", sandbox_id)
+
+    def find(self, id_or_name: str) -> Record | None:
+        """Return the sandbox with this id, or else with this name."""
+        return self.get(id_or_name) or self._one("SELECT document FROM sandboxes WHERE name = ?", id_or_name)
+
+    def all(self) -> list[Record]:
+        """Return every sandbox."""
+        return [_decode(document) for (document,) in self._db.execute("SELECT document FROM sandboxes")]
+
+    def add(self, record: Record) -> None:
+        """Remember a new sandbox.
+
+        Raises:
+            NameTakenError: There is one with this name.
+        """
+        row = (record.id, record.name, record.state, record.desired, _encode(_checked(record)))
+        try:
+            self._db.execute("INSERT INTO sandboxes VALUES (?, ?, ?, ?, ?)", row)
+        except sqlite3.IntegrityError as error:
+            raise NameTakenError(record.name) from error
+
+    def change(self, seen: Record, **changes: object) -> Record:
+        """Change some fields of a sandbox, provided that its state is the one *seen*, and return all of it.
+
+        Fields other than the state keep what others have written to them since.
+
+        Raises:
+            LostRaceError: Its state is another one by now, or it is gone.
+        """
+        with self._transaction():
+            now = self.get(seen.id)
+            if now is None or (now.state, now.desired) != (seen.state, seen.desired):
+                raise LostRaceError(seen.id)
+            changed = _checked(msgspec.structs.replace(now, **changes))
+            self._write(changed)
+        return changed
+
+    def remove(self, sandbox_id: str) -> None:
+        """Forget a sandbox."""
+        self._db.execute("DELETE FROM sandboxes WHERE id = ?", (sandbox_id,))
+
+    def _prepare(self) -> None:
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found > _VERSION:
+            raise NewerDatabaseError(
+                f"the database is of version {found}, this platform knows up to {_VERSION}"
+            )
+        self._db.execute(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _one(self, query: str, argument: str) -> Record | None:
+        row = self._db.execute(query, (argument,)).fetchone()
+        return None if row is None else _decode(row[0])
+
+    def _write(self, record: Record) -> None:
+        row = (record.name, record.state, record.desired, _encode(record), record.id)
+        self._db.execute(
+            "UPDATE sandboxes SET name = ?, state = ?, desired = ?, document = ? WHERE id = ?", row
+        )
+
+
+def _checked(record: Record) -> Record:
+    if record.state not in ALLOWED[record.desired] and record.state is not State.DESTROYED:
+        raise IllegalStateError(f"{record.state} on the way to {record.desired}")
+    return record

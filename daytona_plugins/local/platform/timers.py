@@ -1,0 +1,36 @@
+"""When a sandbox is due to be stopped or deleted without anybody asking: rules over a record and the time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.platform.states import Desired, Operation, State
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.platform.records import Record
+
+_MINUTE = 60.0
+
+
+def due(record: Record, now: float) -> Operation | None:
+    """Return what has to be done to the sandbox at the time *now*, if anything."""
+    if record.pending or not record.visible:
+        return None
+    if record.auto_destroy_at is not None and now >= record.auto_destroy_at:
+        return Operation.DELETE
+    if _has_idled_too_long(record, now):
+        return Operation.STOP
+    if _was_stopped_too_long(record, now):
+        return Operation.DELETE
+    return None
+
+
+def _has_idled_too_long(record: Record, now: float) -> bool:
+    limit = record.auto_stop_interval * _MINUTE
+    return record.state is State.STARTED and limit > 0 and now - record.last_activity_at >= limit
+
+
+def _was_stopped_too_long(record: Record, now: float) -> bool:
+    limit = record.auto_delete_interval * _MINUTE
+    settled = (record.state, record.desired) == (State.STOPPED, Desired.STOPPED)
+    return settled and limit >= 0 and now - record.last_activity_at >= limit

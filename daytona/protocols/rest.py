@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from ..errors import DaytonaError, DaytonaValidationError, error_from_response
+from ..models._base import decoder
 from . import http1
 from .pool import Origin
 
@@ -244,7 +245,7 @@ def decode(request: Request, response: Response, into: type[T] | None) -> T | No
     if content_type.startswith("text/html"):
         raise _not_an_answer(request, response, "with a web page; does the API URL end in /api?")
     try:
-        return _decoder(into).decode(response.body)
+        return decoder(into).decode(response.body)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise _not_an_answer(
             request, response, f"with something that is not {_name(into)} ({error})"
@@ -264,13 +265,3 @@ def _not_an_answer(request: Request, response: Response, what: str) -> DaytonaEr
 
 def _name(into: object) -> str:
     return getattr(into, "__name__", str(into))
-
-
-_decoders: dict[object, msgspec.json.Decoder[object]] = {}
-
-
-def _decoder(into: type[T]) -> msgspec.json.Decoder[T]:
-    decoder = _decoders.get(into)
-    if decoder is None:
-        decoder = _decoders[into] = msgspec.json.Decoder(into)
-    return decoder  # type: ignore[return-value]  # kept under its own type

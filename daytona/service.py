@@ -1,0 +1,213 @@
+"""What a service is made of: what its author imports, and nothing else.
+
+A service is a plain class of `async def` methods that await the API they were given; `operation` gives each method its
+place in the errors that leave it. The blocking twin is written by `python -m daytona.faces`.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+
+from .errors import DaytonaError
+from .protocols.rest import Endpoint, QueryValue, Request, Response, decode, segment
+from .transport._step import BlockingStream, step
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+
+    from .protocols.rest import Body
+    from .transport._interface import Transport
+    from .transport.http import StreamedResponse
+
+__all__ = [
+    "Api",
+    "AsyncService",
+    "BlockingService",
+    "BlockingStream",
+    "Endpoint",
+    "operation",
+    "segment",
+    "step",
+    "streaming_operation",
+]
+
+P = ParamSpec("P")
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Api:
+    """A REST service and the way to it.
+
+    Args:
+        transport: What to send requests through.
+        locate: Returns where the service is; awaited before the first request only.
+        sandbox_id: The sandbox whose service this is, for errors.
+    """
+
+    def __init__(
+        self, transport: Transport, locate: Callable[[], Awaitable[Endpoint]] | Endpoint, sandbox_id: str | None = None
+    ) -> None:
+        self.transport = transport
+        self.sandbox_id = sandbox_id
+        self._endpoint = locate if isinstance(locate, Endpoint) else None
+        self._locate = None if isinstance(locate, Endpoint) else locate
+
+    async def endpoint(self) -> Endpoint:
+        """Return where the service is."""
+        if self._endpoint is None:
+            assert self._locate is not None
+            self._endpoint = await self._locate()
+        return self._endpoint
+
+    @overload
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        into: type[T],
+        query: Mapping[str, QueryValue] | None = None,
+        json: object = None,
+        timeout: float | None = None,
+    ) -> T: ...
+    @overload
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        into: None = None,
+        query: Mapping[str, QueryValue] | None = None,
+        json: object = None,
+        timeout: float | None = None,
+    ) -> None: ...
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        into: type[T] | None = None,
+        query: Mapping[str, QueryValue] | None = None,
+        json: object = None,
+        timeout: float | None = None,
+    ) -> T | None:
+        """Return the answer to one request as *into*; None answers nothing.
+
+        Raises:
+            DaytonaError: The server refused, could not be reached in *timeout* seconds, or answered something else.
+        """
+        request = (self._endpoint or await self.endpoint()).request(method, path, query=query, json=json)
+        try:
+            return decode(request, await self.send(request, timeout), into)
+        except DaytonaError as error:
+            raise self._about_us(error)
+
+    async def send(self, request: Request, timeout: float | None = None) -> Response:
+        """Return the answer to *request*, whatever its status."""
+        if timeout is None:
+            return await self.transport.send(request)
+        with self.transport.deadline(timeout):
+            return await self.transport.send(request)
+
+    async def upload(self, path: str, body: Body, content_type: str) -> Response:
+        """Return the answer to a POST whose body is sent piece by piece, whatever its status."""
+        endpoint = await self.endpoint()
+        return await self.transport.send(endpoint.request("POST", path, body=body, content_type=content_type))
+
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        json: object = None,
+        accept: str = "*/*",
+    ) -> StreamedResponse:
+        """Return a 2xx answer whose body is still to be read; it must be closed."""
+        request = (await self.endpoint()).request(method, path, query=query, json=json, accept=accept)
+        try:
+            answer = await self.transport.stream(request)
+            if 200 <= answer.status < 300:
+                return answer
+            decode(request, Response(answer.status, answer.headers, await answer.read_all()), None)
+            raise AssertionError("unreachable")  # pragma: no cover - decode raises for every other status
+        except DaytonaError as error:
+            raise self._about_us(error)
+
+    def _about_us(self, error: DaytonaError) -> DaytonaError:
+        if error.sandbox_id is None:
+            error.sandbox_id = self.sandbox_id
+        return error
+
+
+class AsyncService:
+    """A group of operations on one API."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+
+class BlockingService(Generic[S]):
+    """The blocking face of a service: the same object, stepped."""
+
+    _core: S
+
+    def __init__(self, core: S) -> None:
+        self._core = core
+
+    @classmethod
+    def _over(cls, core: S) -> Self:
+        """Return the face of *core*, whatever the constructor of the class takes."""
+        face = cls.__new__(cls)
+        face._core = core
+        return face
+
+
+def operation(
+    failure: str,
+) -> Callable[
+    [Callable[Concatenate[S, P], Coroutine[None, None, T]]], Callable[Concatenate[S, P], Coroutine[None, None, T]]
+]:
+    """Mark a method as an operation: errors that leave it begin with *failure*, as in "Failed to start sandbox: "."""
+
+    def decorate(
+        method: Callable[Concatenate[S, P], Coroutine[None, None, T]],
+    ) -> Callable[Concatenate[S, P], Coroutine[None, None, T]]:
+        @functools.wraps(method)
+        async def run(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return await method(self, *args, **kwargs)
+            except DaytonaError as error:
+                error.add_context(failure)
+                raise
+
+        return run
+
+    return decorate
+
+
+def streaming_operation(
+    failure: str,
+) -> Callable[[Callable[Concatenate[S, P], AsyncGenerator[T]]], Callable[Concatenate[S, P], AsyncGenerator[T]]]:
+    """Mark an async generator as an operation, as `operation` does."""
+
+    def decorate(
+        method: Callable[Concatenate[S, P], AsyncGenerator[T]],
+    ) -> Callable[Concatenate[S, P], AsyncGenerator[T]]:
+        @functools.wraps(method)
+        async def run(self: S, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
+            inner = method(self, *args, **kwargs)
+            try:
+                async for item in inner:
+                    yield item
+            except DaytonaError as error:
+                error.add_context(failure)
+                raise
+            finally:
+                await inner.aclose()
+
+        return run
+
+    return decorate

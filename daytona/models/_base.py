@@ -1,0 +1,137 @@
+"""What every model shares: how it is decoded, and the spellings by which programs turn one into plain data.
+
+Answers are read forgivingly, because servers of any age give them: an unknown key is ignored, an explicit null counts
+as an absent key, `2.0` is a whole number, and an unknown word of an enumeration is kept as it is. A text where a
+number belongs is still an error.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar, cast
+
+import msgspec
+
+T = TypeVar("T")
+
+Number: TypeAlias = int | float
+
+SAME_NAMES: dict[str, str] = {}
+"""For `rename=`: the keys on the wire are the attribute names (None would mean "as the base class")."""
+
+
+class Model(msgspec.Struct, frozen=True, rename="camel"):
+    """Something a server says; build one by keyword."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the wire's view: keys as sent, values as JSON has them, absent ones left out."""
+        return cast("dict[str, object]", _without_nulls(msgspec.to_builtins(self)))
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return encode(self.to_dict()).decode()
+
+    def model_dump(self) -> dict[str, object]:
+        """Return Python's view: keys are attribute names, values stay what they are."""
+        return {name: _dump(getattr(self, name)) for name in self.__struct_fields__}
+
+    def model_dump_json(self) -> str:
+        """Return `model_dump` as JSON text."""
+        return encode(self.model_dump()).decode()
+
+
+class Request(Model, frozen=True, omit_defaults=True):
+    """Something sent to a server; what is None stays out, what is merely empty goes along."""
+
+
+class Confidential(Model, frozen=True):
+    """A model that holds secrets and does not show them: representations end in logs."""
+
+    _secrets: ClassVar[frozenset[str]] = frozenset({"access_key", "secret", "session_token", "token"})
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={self._shown(name)}" for name in self.__struct_fields__)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _shown(self, name: str) -> str:
+        return "'***'" if name in self._secrets else repr(getattr(self, name))
+
+
+class OpenEnum(StrEnum):
+    """Words of the wire; a word this version does not know becomes a member of its own, keeping its text."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return member
+
+
+class Decoder(Generic[T]):
+    """Reads JSON as values of one type: strictly first, because that is fast and nearly always enough."""
+
+    def __init__(self, type_: type[T]) -> None:
+        self._type = type_
+        self._strict = msgspec.json.Decoder(type_)
+
+    def decode(self, body: bytes | str) -> T:
+        """Return the value that *body* holds.
+
+        Raises:
+            msgspec.DecodeError: It is not JSON, or (`msgspec.ValidationError`) does not fit the type.
+        """
+        try:
+            return self._strict.decode(body)
+        except msgspec.ValidationError:
+            return msgspec.convert(_forgiven(msgspec.json.decode(body)), self._type)
+
+
+def decoder(type_: type[T]) -> Decoder[T]:
+    """Return the decoder for *type_*; there is one of each."""
+    # Not `functools.cache`: it hides from type checkers what the decoder decodes.
+    if type_ not in _DECODERS:
+        _DECODERS[type_] = Decoder[Any](type_)
+    return _DECODERS[type_]
+
+
+def encode(value: object) -> bytes:
+    """Return *value* as JSON: a model by the wire's names, anything else as it is."""
+    return _ENCODER.encode(value)
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODERS: dict[object, Decoder[Any]] = {}
+
+
+def _forgiven(value: object) -> object:
+    if isinstance(value, dict):
+        items = cast("dict[str, object]", value).items()
+        return {key: _forgiven(item) for key, item in items if item is not None}
+    if isinstance(value, list):
+        return [_forgiven(item) for item in cast("list[object]", value)]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        items = cast("dict[str, object]", value).items()
+        return {key: _without_nulls(item) for key, item in items if item is not None}
+    return (
+        [_without_nulls(item) for item in cast("list[object]", value)] if isinstance(value, list) else value
+    )
+
+
+def _dump(value: object) -> object:
+    match value:
+        case Model():
+            return value.model_dump()
+        case Enum():
+            return value
+        case dict():
+            return {key: _dump(item) for key, item in cast("dict[object, object]", value).items()}
+        case list():
+            return [_dump(item) for item in cast("list[object]", value)]
+        case _:
+            return value

@@ -1,0 +1,74 @@
+"""Python that keeps its state between runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daytona.models._base import Model, Request
+
+
+class CreateContextRequest(Request, frozen=True):
+    """Asks for an interpreter of one's own."""
+
+    cwd: str | None = None
+    language: str | None = None
+
+
+class InterpreterContext(Model, frozen=True):
+    """An interpreter of one's own."""
+
+    id: str
+    cwd: str = ""
+    language: str = ""
+    created_at: str = ""
+    active: bool = False
+
+
+class ListContextsResponse(Model, frozen=True):
+    """The interpreters of a sandbox."""
+
+    contexts: list[InterpreterContext] = []
+
+
+class InterpreterExecuteRequest(Request, frozen=True):
+    """Code for an interpreter; a timeout of 0 means none."""
+
+    code: str
+    context_id: str | None = None
+    envs: dict[str, str] | None = None
+    timeout: int | None = None
+
+
+class InterpreterMessage(Model, frozen=True):
+    """Something an interpreter says while it runs code."""
+
+    type: str = ""
+    text: str = ""
+    name: str = ""
+    value: str = ""
+    traceback: str = ""
+
+
+@dataclass(kw_only=True)
+class OutputMessage:
+    """A piece of output."""
+
+    output: str
+
+
+@dataclass(kw_only=True)
+class ExecutionError:
+    """The exception that ended the code."""
+
+    name: str
+    value: str
+    traceback: str = ""
+
+
+@dataclass(kw_only=True)
+class ExecutionResult:
+    """What code wrote, and the exception that ended it, if one did."""
+
+    stdout: str = ""
+    stderr: str = ""
+    error: ExecutionError | None = None

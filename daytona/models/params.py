@@ -1,0 +1,218 @@
+"""What users fill in: how a sandbox, a snapshot or a secret is to be, and which sandboxes to list."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from daytona.models.enums import (
+        CodeLanguage,
+        GpuType,
+        SandboxClass,
+        SandboxListSortDirection,
+        SandboxListSortField,
+        SandboxState,
+    )
+    from daytona.models.volume import VolumeMount
+
+Language: TypeAlias = "CodeLanguage | Literal['python', 'typescript', 'javascript']"
+
+
+class ImageContext(Protocol):
+    """A local path, and its name in the build."""
+
+    @property
+    def source_path(self) -> str:
+        """The local path."""
+        ...
+
+    @property
+    def archive_path(self) -> str | None:
+        """Its name in the build; None makes it from the local path."""
+        ...
+
+
+class ImageSource(Protocol):
+    """What can be built: `daytona.Image`, or anything else with a Dockerfile and the files it copies."""
+
+    @property
+    def contexts(self) -> Sequence[ImageContext]:
+        """The local files the build needs."""
+        ...
+
+    def dockerfile(self) -> str:
+        """Return the text of the Dockerfile."""
+        ...
+
+
+class Params:
+    """Turns a misspelt keyword into an error that names the right one."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # every subclass is a dataclass
+        for unknown in kwargs.keys() - set(names):
+            near = difflib.get_close_matches(unknown, names, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{cls.__name__} has no field {unknown!r}{hint}")
+        return super().__new__(cls)
+
+
+@dataclass
+class Resources:
+    """The size of a sandbox: cores, memory and disk in GiB, graphics processors."""
+
+    cpu: int | None = None
+    memory: int | None = None
+    disk: int | None = None
+    gpu: int | None = None
+    gpu_type: GpuType | list[GpuType] | None = None
+
+    def gpu_types(self) -> list[GpuType] | None:
+        """Return the acceptable models as a list, which the wire always has."""
+        if self.gpu_type is None or isinstance(self.gpu_type, list):
+            return self.gpu_type
+        return [self.gpu_type]
+
+
+@dataclass(kw_only=True)
+class CreateSandboxBaseParams(Params):
+    """How a new sandbox is to be.
+
+    Args:
+        name: Unique in the organization; None leaves the choice to the platform.
+        language: What `code_run` runs; None means Python.
+        os_user: The user programs run as.
+        env_vars: Variables for every program.
+        labels: Words to find it by.
+        public: Previews need no token.
+        auto_stop_interval: Minutes without activity until it stops; 0 means never.
+        auto_pause_interval: Minutes without activity until it pauses; 0 means never.
+        auto_archive_interval: Minutes of being stopped until it is archived; 0 means as late as possible.
+        auto_delete_interval: Minutes of being stopped until it is deleted; negative means never.
+        ttl_minutes: Minutes until it is destroyed, whatever it does.
+        queue_timeout: Seconds to wait for free capacity.
+        volumes: Storage to mount.
+        secrets: Variable names, and the secrets whose placeholders they get.
+        network_block_all: No network.
+        kvm: With nested virtualization.
+        network_allow_list: The only networks it reaches: comma-separated CIDR blocks.
+        domain_allow_list: The only domains it reaches, comma-separated.
+        outbound_proxy_url: A proxy for what it sends.
+        otel_endpoint_override: Where its telemetry goes.
+        ephemeral: Delete it as soon as it stops.
+        spot: Use capacity that may be taken back.
+        linked_sandbox: A sandbox to be placed next to.
+        target: The region; None means that of the client.
+    """
+
+    name: str | None = None
+    language: Language | None = None
+    os_user: str | None = None
+    env_vars: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+    public: bool | None = None
+    auto_stop_interval: int | None = None
+    auto_pause_interval: int | None = None
+    auto_archive_interval: int | None = None
+    auto_delete_interval: int | None = None
+    ttl_minutes: int | None = None
+    queue_timeout: int | None = None
+    volumes: list[VolumeMount] | None = None
+    secrets: dict[str, str] | None = None
+    network_block_all: bool | None = None
+    kvm: bool | None = None
+    network_allow_list: str | None = None
+    domain_allow_list: str | None = None
+    outbound_proxy_url: str | None = None
+    otel_endpoint_override: str | None = None
+    ephemeral: bool | None = None
+    spot: bool | None = None
+    linked_sandbox: str | None = None
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.ephemeral:
+            if self.auto_delete_interval:
+                warnings.warn("ephemeral replaces auto_delete_interval by 0", UserWarning, stacklevel=3)
+            self.auto_delete_interval = 0
+
+
+@dataclass(kw_only=True)
+class CreateSandboxFromImageParams(CreateSandboxBaseParams):
+    """How a new sandbox is to be, made from an image, named or built here."""
+
+    image: str | ImageSource
+    resources: Resources | None = None
+
+
+@dataclass(kw_only=True)
+class CreateSandboxFromSnapshotParams(CreateSandboxBaseParams):
+    """How a new sandbox is to be, made from a snapshot; None means the platform's default."""
+
+    snapshot: str | None = None
+
+
+@dataclass(kw_only=True)
+class CreateSnapshotParams(Params):
+    """How a new snapshot is to be."""
+
+    name: str
+    image: str | ImageSource
+    resources: Resources | None = None
+    entrypoint: list[str] | None = None
+    region_id: str | None = None
+    sandbox_class: SandboxClass | None = None
+
+
+@dataclass(kw_only=True, repr=False)
+class CreateSecretParams(Params):
+    """How a new secret is to be; only requests to *hosts* get its value."""
+
+    name: str
+    value: str
+    description: str | None = None
+    hosts: list[str] | None = None
+
+
+@dataclass(kw_only=True, repr=False)
+class UpdateSecretParams(Params):
+    """What is to change in a secret; None leaves it as it is."""
+
+    value: str | None = None
+    description: str | None = None
+    hosts: list[str] | None = None
+
+
+@dataclass
+class ListSandboxesQuery(Params):
+    """Which sandboxes to list; `id` and `name` are prefixes, `limit` is the size of a page."""
+
+    limit: int | None = None
+    id: str | None = None
+    name: str | None = None
+    labels: dict[str, str] | None = None
+    states: list[SandboxState] | None = None
+    snapshots: list[str] | None = None
+    targets: list[str] | None = None
+    min_cpu: int | None = None
+    max_cpu: int | None = None
+    min_memory_gib: int | None = None
+    max_memory_gib: int | None = None
+    min_disk_gib: int | None = None
+    max_disk_gib: int | None = None
+    is_public: bool | None = None
+    is_recoverable: bool | None = None
+    created_at_after: datetime | None = None
+    created_at_before: datetime | None = None
+    last_activity_after: datetime | None = None
+    last_activity_before: datetime | None = None
+    auto_destroy_at_after: datetime | None = None
+    auto_destroy_at_before: datetime | None = None
+    sort: SandboxListSortField | None = None
+    order: SandboxListSortDirection | None = None

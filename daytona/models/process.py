@@ -1,0 +1,159 @@
+"""Commands and code that run in a sandbox, at once or in sessions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import msgspec
+
+from daytona.models._base import Model, Request
+
+if TYPE_CHECKING:
+    from daytona.models.charts import Chart
+
+T = TypeVar("T")
+
+OutputHandler: TypeAlias = Callable[[T], Awaitable[None] | None]
+"""A function that takes a piece of output; it may be a coroutine function."""
+
+
+class ExecuteRequest(Request, frozen=True):
+    """Asks to run a command."""
+
+    command: str
+    cwd: str | None = None
+    envs: dict[str, str] | None = None
+    timeout: int | None = None
+
+
+class ExecuteReply(Model, frozen=True):
+    """What a command left behind; older servers say `code` for `exitCode`, newer ones tell the streams apart."""
+
+    result: str = ""
+    exit_code: int | None = None
+    code: int | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    truncated: bool | None = None
+
+
+class CodeRunRequest(Request, frozen=True):
+    """Asks to run code."""
+
+    code: str
+    language: str
+    argv: list[str] | None = None
+    envs: dict[str, str] | None = None
+    timeout: int | None = None
+
+
+class CodeRunArtifacts(Model, frozen=True):
+    """What code made besides output; charts are read one by one, by `daytona.models.charts.parse_chart`."""
+
+    charts: list[msgspec.Raw] = []
+
+
+class CodeRunReply(Model, frozen=True):
+    """What code left behind."""
+
+    result: str = ""
+    exit_code: int | None = None
+    artifacts: CodeRunArtifacts | None = None
+
+
+@dataclass
+class CodeRunParams:
+    """Arguments and environment for code."""
+
+    argv: list[str] | None = None
+    env: dict[str, str] | None = None
+
+
+@dataclass
+class ExecutionArtifacts:
+    """What a command or code made: its output, and the charts it drew."""
+
+    stdout: str = ""
+    charts: list[Chart] | None = None
+
+
+@dataclass(kw_only=True)
+class ExecuteResponse:
+    """What a command or code left behind; `result` holds both streams as they came."""
+
+    exit_code: int
+    result: str
+    artifacts: ExecutionArtifacts | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    truncated: bool = False
+    additional_properties: dict[str, object] = field(default_factory=dict[str, object])
+
+
+class CreateSessionRequest(Request, frozen=True):
+    """Asks for a session."""
+
+    session_id: str
+
+
+class Command(Model, frozen=True):
+    """A command of a session; it has no exit code while it runs."""
+
+    id: str
+    command: str = ""
+    exit_code: int | None = None
+
+
+class Session(Model, frozen=True):
+    """A shell that keeps its state between commands."""
+
+    session_id: str
+    commands: list[Command] = []
+
+
+class SessionExecuteRequest(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
+    """A command for a session.
+
+    Args:
+        command: What the shell reads.
+        run_async: Do not wait for it.
+        suppress_input_echo: Keep input out of the log.
+        var_async: The former name of *run_async*.
+    """
+
+    command: str
+    run_async: bool | None = None
+    suppress_input_echo: bool | None = None
+    var_async: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.var_async is not None:
+            warnings.warn("var_async is deprecated; use run_async", DeprecationWarning, stacklevel=2)
+            self.run_async, self.var_async = self.var_async, None
+
+
+class SessionExecuteResponse(Model, frozen=True):
+    """The command in the session, and what it left behind if it was waited for."""
+
+    cmd_id: str
+    output: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    exit_code: int | None = None
+
+
+class SessionCommandLogsResponse(Model, frozen=True):
+    """What a command has written so far."""
+
+    output: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+
+
+class SessionSendInputRequest(Request, frozen=True):
+    """Something for a command to read; a newline is the sender's business."""
+
+    data: str

@@ -1,0 +1,254 @@
+"""A sandbox: what the platform says of it, and what is asked for when one is made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from daytona.models._base import Model, Number, Request
+from daytona.models.enums import GpuType, SandboxDesiredState, SandboxState
+from daytona.models.volume import SandboxVolume
+
+TOOLBOX_PORT = 2280
+LANGUAGE_LABEL = "code-toolbox-language"
+
+
+class CreateBuildInfo(Request, frozen=True):
+    """A Dockerfile to build, and the hashes of the files it copies."""
+
+    dockerfile_content: str
+    context_hashes: list[str] | None = None
+
+
+class BuildInfo(Model, frozen=True):
+    """The Dockerfile something was built from."""
+
+    snapshot_ref: str = ""
+    dockerfile_content: str | None = None
+    context_hashes: list[str] | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class SandboxData(Model, frozen=True):
+    """A sandbox as the API describes it, alone or, with a little less, in a list."""
+
+    id: str
+    organization_id: str = ""
+    name: str = ""
+    snapshot: str | None = None
+    user: str = ""
+    env: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    public: bool = False
+    network_block_all: bool = False
+    kvm: bool | None = None
+    network_allow_list: str | None = None
+    domain_allow_list: str | None = None
+    outbound_proxy_url: str | None = None
+    otel_endpoint_override: str | None = None
+    target: str = ""
+    cpu: int = 0
+    gpu: int = 0
+    spot: bool = False
+    spot_evicted_at: str | None = None
+    queue_timed_out_at: str | None = None
+    gpu_type: GpuType | None = None
+    memory: int = 0
+    disk: int = 0
+    state: SandboxState | None = None
+    desired_state: SandboxDesiredState | None = None
+    error_reason: str | None = None
+    recoverable: bool | None = None
+    warm_pool_id: str | None = None
+    backup_state: str | None = None
+    backup_created_at: str | None = None
+    auto_stop_interval: Number | None = None
+    auto_pause_interval: Number | None = None
+    auto_archive_interval: Number | None = None
+    auto_delete_interval: Number | None = None
+    auto_destroy_at: str | None = None
+    queue_timeout: int | None = None
+    volumes: list[SandboxVolume] | None = None
+    build_info: BuildInfo | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    last_activity_at: str | None = None
+    sandbox_class: str | None = None
+    daemon_version: str | None = None
+    runner_id: str | None = None
+    linked_sandbox_id: str | None = None
+    toolbox_proxy_url: str = ""
+
+
+class SandboxView:
+    """The attributes of a sandbox handle; their values are those of the newest `SandboxData`."""
+
+    id: str
+    organization_id: str
+    name: str
+    snapshot: str | None
+    user: str
+    env: dict[str, str]
+    labels: dict[str, str]
+    public: bool
+    network_block_all: bool
+    kvm: bool | None
+    network_allow_list: str | None
+    domain_allow_list: str | None
+    outbound_proxy_url: str | None
+    otel_endpoint_override: str | None
+    target: str
+    cpu: int
+    gpu: int
+    spot: bool
+    spot_evicted_at: str | None
+    queue_timed_out_at: str | None
+    gpu_type: GpuType | None
+    memory: int
+    disk: int
+    state: SandboxState | None
+    desired_state: SandboxDesiredState | None
+    error_reason: str | None
+    recoverable: bool | None
+    warm_pool_id: str | None
+    backup_state: str | None
+    backup_created_at: str | None
+    auto_stop_interval: Number | None
+    auto_pause_interval: Number | None
+    auto_archive_interval: Number | None
+    auto_delete_interval: Number | None
+    auto_destroy_at: str | None
+    queue_timeout: int | None
+    volumes: list[SandboxVolume] | None
+    build_info: BuildInfo | None
+    created_at: str | None
+    updated_at: str | None
+    last_activity_at: str | None
+    sandbox_class: str | None
+    daemon_version: str | None
+    runner_id: str | None
+    linked_sandbox_id: str | None
+    toolbox_proxy_url: str
+
+    _data: SandboxData
+
+    if not TYPE_CHECKING:  # or checkers would believe in any attribute
+
+        def __getattr__(self, name):
+            # A handle that is being copied or unpickled has no `_data` yet.
+            if name in _FIELDS and "_data" in vars(self):
+                return getattr(self._data, name)
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what the platform said of this sandbox, by the wire's names."""
+        return self._data.to_dict()
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return self._data.to_json()
+
+    def model_dump(self) -> dict[str, object]:
+        """Return the attributes of this sandbox by their names."""
+        return self._data.model_dump()
+
+    def _replace(self, data: SandboxData) -> None:
+        # A DTO without the address of the toolbox does not take away the one we know.
+        known = vars(self)["_data"].toolbox_proxy_url if "_data" in vars(self) else ""
+        self._data = (
+            data if data.toolbox_proxy_url else msgspec.structs.replace(data, toolbox_proxy_url=known)
+        )
+
+    def _change(self, **fields: object) -> None:
+        self._data = msgspec.structs.replace(self._data, **fields)
+
+
+_FIELDS = frozenset(SandboxData.__struct_fields__)
+
+
+class CreateSandbox(Request, frozen=True):
+    """Asks for a sandbox; `env`, `labels` and `volumes` are always sent."""
+
+    # "omit None" drops defaults, so what must always go along has none.
+    env: dict[str, str]
+    labels: dict[str, str]
+    volumes: list[SandboxVolume]
+    name: str | None = None
+    snapshot: str | None = None
+    user: str | None = None
+    public: bool | None = None
+    network_block_all: bool | None = None
+    kvm: bool | None = None
+    network_allow_list: str | None = None
+    domain_allow_list: str | None = None
+    outbound_proxy_url: str | None = None
+    otel_endpoint_override: str | None = None
+    target: str | None = None
+    cpu: int | None = None
+    gpu: int | None = None
+    gpu_type: list[GpuType] | None = None
+    spot: bool | None = None
+    memory: int | None = None
+    disk: int | None = None
+    auto_stop_interval: int | None = None
+    auto_pause_interval: int | None = None
+    auto_archive_interval: int | None = None
+    auto_delete_interval: int | None = None
+    ttl_minutes: int | None = None
+    queue_timeout: int | None = None
+    build_info: CreateBuildInfo | None = None
+    linked_sandbox: str | None = None
+    secrets: list[dict[str, str]] | None = None
+
+
+class SandboxLabels(Request, frozen=True):
+    """All labels of a sandbox; as a request it replaces them."""
+
+    labels: dict[str, str]
+
+
+class ResizeSandbox(Request, frozen=True):
+    """Asks for another size."""
+
+    cpu: int | None = None
+    memory: int | None = None
+    disk: int | None = None
+
+
+class ForkSandbox(Request, frozen=True):
+    """Asks for a copy of a running sandbox."""
+
+    name: str | None = None
+
+
+class CreateSandboxSnapshot(Request, frozen=True):
+    """Asks for a snapshot of a sandbox; `include_memory` is always sent."""
+
+    name: str
+    include_memory: bool
+
+
+class UpdateSandboxNetworkSettings(Request, frozen=True):
+    """Asks for other network rules."""
+
+    network_block_all: bool | None = None
+    network_allow_list: str | None = None
+    domain_allow_list: str | None = None
+
+
+class UpdateSandboxSecrets(Request, frozen=True):
+    """Replaces the secrets of a sandbox: one `{variable: secret name}` each."""
+
+    secrets: list[dict[str, str]]
+
+
+class ListSandboxesResponse(Model, frozen=True):
+    """One page of sandboxes, and where the next one starts."""
+
+    items: list[SandboxData] = []
+    next_cursor: str | None = None

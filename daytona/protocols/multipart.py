@@ -73,6 +73,7 @@ class _State(enum.Enum):
     PREAMBLE = enum.auto()
     AFTER_BOUNDARY = enum.auto()
     HEADERS = enum.auto()
+    BODY_START = enum.auto()
     BODY = enum.auto()
     EPILOGUE = enum.auto()
 
@@ -114,6 +115,8 @@ class MultipartReader:
                 return self._read_boundary_end()
             case _State.HEADERS:
                 return self._read_headers()
+            case _State.BODY_START:
+                return self._read_body_start()
             case _State.EPILOGUE:
                 self._buffer.clear()
                 return None
@@ -164,12 +167,21 @@ class MultipartReader:
             raise MultipartError(f"the head of a part is larger than {MAX_PART_HEAD} bytes")
         if end < 0:
             return None
-        # The line end of the boundary's own line begins the block, and that of its last header stays in the buffer:
-        # it is the one before the next boundary when the part has no body.
+        # The line end of the boundary's own line begins the block; the one after the last header stays for BODY_START.
         block = self._take(end)[2:]
         del self._buffer[:2]
-        self._state, self._in_part = _State.BODY, True
+        self._state, self._in_part = _State.BODY_START, True
         return [PartBegin(_headers(block))]
+
+    def _read_body_start(self) -> list[Event] | None:
+        """Drop the line end before the body, unless it is the one before the next boundary: the body is empty."""
+        start = bytes(self._buffer[: len(self._delimiter)])
+        if start != self._delimiter:
+            if self._delimiter.startswith(start):
+                return None
+            del self._buffer[:2]
+        self._state = _State.BODY
+        return []
 
 
 def _headers(block: bytes) -> dict[str, str]:

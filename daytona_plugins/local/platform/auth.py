@@ -1,0 +1,68 @@
+"""Who may talk to the platform: whoever has its one key, which may do everything."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.web import HTTPError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daytona_plugins.local.web import Request
+
+PERMISSIONS = (
+    "write:sandboxes",
+    "delete:sandboxes",
+    "write:snapshots",
+    "delete:snapshots",
+    "read:volumes",
+    "write:volumes",
+    "delete:volumes",
+    "write:registries",
+    "delete:registries",
+    "manage:secrets",
+)
+
+
+def load_or_make_key(file: Path) -> str:
+    """Return the key in *file*; the first time, make one that nobody else can read."""
+    if file.exists():
+        return file.read_text("ascii").strip()
+    key = f"dtn_{secrets.token_hex(32)}"
+    write_private(file, key.encode())
+    return key
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Put *content* into *file*, which only its owner can read, all at once."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as stream:
+        stream.write(content)
+    draft.replace(file)
+
+
+def same(given: str, expected: str) -> bool:
+    """Compare two secrets in a time that tells nothing about them."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
+
+
+def has_key(request: Request, key: str) -> bool:
+    """Return whether the request carries the platform's key."""
+    scheme, _, token = (request.headers.get("authorization") or "").partition(" ")
+    return scheme.lower() == "bearer" and same(token.strip(), key)
+
+
+def require_key(request: Request, key: str) -> None:
+    """Refuse a request without the platform's key, for whatever reason with the same words."""
+    if not has_key(request, key):
+        raise HTTPError(401, "Invalid credentials")
+
+
+def mask(key: str) -> str:
+    """Return what may be shown of a key."""
+    return f"{key[:3]}{'*' * 20}{key[-3:]}"

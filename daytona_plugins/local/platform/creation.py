@@ -1,0 +1,191 @@
+"""From the body of `POST /sandbox` to a record, or to the refusal that the protocol asks for."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from uuid import uuid4
+
+import msgspec
+
+from daytona_plugins.local.platform.errors import not_in_this_version
+from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, labels_for, snapshot_ref
+from daytona_plugins.local.platform.records import BuildInfo, Record
+from daytona_plugins.local.platform.regions import REGION_ID, REGION_NAME
+from daytona_plugins.local.platform.states import Desired, State
+from daytona_plugins.local.web import HTTPError
+
+MAX_AUTO_ARCHIVE = 43200
+DEFAULT_USER = "daytona"
+_PREVIEW_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789_-"
+_UNSAFE_NAME = re.compile(
+    r"<[^>]*>|[a-z][a-z0-9+.-]*://|www\.|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", re.IGNORECASE
+)
+
+
+class CreateBuildInfo(msgspec.Struct, rename="camel", kw_only=True):
+    """An image described by a Dockerfile."""
+
+    dockerfile_content: str = ""
+    context_hashes: tuple[str, ...] | None = None
+
+
+class CreateSandbox(msgspec.Struct, rename="camel", kw_only=True):
+    """The body of `POST /sandbox`; keys that are not here are ignored, as the protocol asks."""
+
+    name: str | None = None
+    snapshot: str | None = None
+    user: str | None = None
+    env: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+    public: bool | None = None
+    network_block_all: bool | None = None
+    network_allow_list: str | None = None
+    domain_allow_list: str | None = None
+    outbound_proxy_url: str | None = None
+    target: str | None = None
+    cpu: int | None = None
+    memory: int | None = None
+    disk: int | None = None
+    gpu: int | None = None
+    gpu_type: str | list[str] | None = None
+    auto_stop_interval: float | None = None
+    auto_pause_interval: float | None = None
+    auto_archive_interval: float | None = None
+    auto_delete_interval: float | None = None
+    ttl_minutes: float | None = None
+    volumes: list[dict[str, object]] | None = None
+    secrets: list[dict[str, str]] | None = None
+    build_info: CreateBuildInfo | None = None
+    linked_sandbox: str | None = None
+    kvm: bool | None = None
+
+
+_decode = msgspec.json.Decoder(CreateSandbox).decode
+
+
+def read_body(content: bytes) -> CreateSandbox:
+    """Decode the body of a create request.
+
+    Raises:
+        HTTPError: It is not JSON, or one of its values is of the wrong type (400).
+    """
+    try:
+        return _decode(content)
+    except msgspec.DecodeError as error:
+        raise HTTPError(400, str(error)) from error
+
+
+def new_record(body: CreateSandbox, now: float) -> Record:
+    """Return the sandbox that *body* asks for.
+
+    Raises:
+        HTTPError: The protocol refuses it, or this platform cannot honour a part of it.
+    """
+    _refuse_contradictions(body)
+    _refuse_unknown_places(body)
+    _refuse_what_is_not_there(body)
+    identity = str(uuid4())
+    return Record(
+        id=identity,
+        name=_safe_name(body.name) or identity,
+        state=State.UNKNOWN,
+        desired=Desired.STARTED,
+        created_at=now,
+        updated_at=now,
+        last_activity_at=now,
+        auth_token=new_token(),
+        signing_key=secrets.token_hex(32),
+        snapshot=None if body.build_info else DEFAULT_SNAPSHOT,
+        user=body.user or DEFAULT_USER,
+        env=body.env or {},
+        labels=(body.labels or {}) | _image_labels(body),
+        public=body.public or False,
+        network_block_all=body.network_block_all or False,
+        cpu=body.cpu or 1,
+        memory=body.memory or 1,
+        disk=body.disk or 3,
+        auto_stop_interval=not_negative(body.auto_stop_interval, default=15),
+        auto_pause_interval=not_negative(body.auto_pause_interval, default=0),
+        auto_archive_interval=archive_interval(not_negative(body.auto_archive_interval, default=10080)),
+        auto_delete_interval=-1 if body.auto_delete_interval is None else body.auto_delete_interval,
+        auto_destroy_at=deadline(not_negative(body.ttl_minutes, default=0), now),
+        build_info=_build_info(body),
+    )
+
+
+def new_token() -> str:
+    """Return a fresh token for previews."""
+    return "".join(secrets.choice(_PREVIEW_ALPHABET) for _ in range(32))
+
+
+def not_negative(minutes: float | None, *, default: float) -> float:
+    """Return an interval, or refuse a negative one."""
+    if minutes is not None and minutes < 0:
+        raise HTTPError(400, "an interval must not be negative")
+    return default if minutes is None else minutes
+
+
+def archive_interval(minutes: float) -> float:
+    """Return when to archive: zero and more than the maximum both mean the maximum."""
+    return min(minutes or MAX_AUTO_ARCHIVE, MAX_AUTO_ARCHIVE)
+
+
+def deadline(ttl_minutes: float, now: float) -> float | None:
+    """Return when a lifetime that begins now ends; zero minutes mean never."""
+    return now + ttl_minutes * 60 if ttl_minutes else None
+
+
+def _refuse_contradictions(body: CreateSandbox) -> None:
+    if body.build_info and body.snapshot:
+        raise HTTPError(400, "a sandbox comes from a snapshot or from a build, not from both")
+    if body.build_info and body.linked_sandbox:
+        raise HTTPError(400, "a linked sandbox cannot come from a build")
+    if any(size is not None and size < 0 for size in (body.cpu, body.memory, body.disk, body.gpu)):
+        raise HTTPError(400, "resources must not be negative")
+    if not body.build_info and (body.cpu or body.memory or body.disk or body.gpu or body.gpu_type):
+        raise HTTPError(400, "resources come with the snapshot; give them with an image only")
+
+
+def _refuse_unknown_places(body: CreateSandbox) -> None:
+    if body.target and body.target not in (REGION_ID, REGION_NAME):
+        raise HTTPError(404, f"region {body.target!r} not found; this platform is the region {REGION_NAME!r}")
+    snapshot = (body.snapshot or "").strip()
+    if snapshot and snapshot != DEFAULT_SNAPSHOT:
+        raise HTTPError(400, f"snapshot {snapshot!r} not found; this platform has {DEFAULT_SNAPSHOT!r}")
+
+
+def _refuse_what_is_not_there(body: CreateSandbox) -> None:
+    """A promise that could not be kept (a firewall, above all) is not made."""
+    if body.gpu:
+        raise HTTPError(400, "no available runners: this platform has no GPU to give")
+    if body.volumes:
+        raise HTTPError(404, f"volume {body.volumes[0].get('volumeId')!r} not found")
+    if body.secrets:
+        raise HTTPError(404, f"secret {next(iter(body.secrets[0].values()), '')!r} not found")
+    for what, asked in (
+        ("networkAllowList", body.network_allow_list),
+        ("domainAllowList", body.domain_allow_list),
+        ("outboundProxyUrl", body.outbound_proxy_url),
+        ("linkedSandbox", body.linked_sandbox),
+        ("kvm", body.kvm),
+    ):
+        if asked:
+            raise not_in_this_version(what)
+
+
+def _safe_name(name: str | None) -> str | None:
+    if name and _UNSAFE_NAME.search(name):
+        raise HTTPError(400, "a name holds no HTML tags, no URLs and no control characters")
+    return name
+
+
+def _image_labels(body: CreateSandbox) -> dict[str, str]:
+    return labels_for(body.build_info.dockerfile_content) if body.build_info else {}
+
+
+def _build_info(body: CreateSandbox) -> BuildInfo | None:
+    if body.build_info is None:
+        return None
+    content, hashes = body.build_info.dockerfile_content, body.build_info.context_hashes or ()
+    return BuildInfo(dockerfile=content, context_hashes=hashes, snapshot_ref=snapshot_ref(content, hashes))

@@ -1,0 +1,205 @@
+"""What may be done with sandboxes: each request is checked, writes what is desired, and waits for a while.
+
+The wait is there because here most changes take milliseconds, and a client that is told the final state has nothing
+to poll for.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from daytona_plugins.local.platform.activity import Activity
+from daytona_plugins.local.platform.creation import new_token
+from daytona_plugins.local.platform.errors import not_found, not_in_this_version
+from daytona_plugins.local.platform.lifecycle import Lifecycle
+from daytona_plugins.local.platform.states import Desired, Operation, State, refusal
+from daytona_plugins.local.platform.store import LostRaceError, NameTakenError
+from daytona_plugins.local.platform.timers import due
+from daytona_plugins.local.web import HTTPError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daytona_plugins.local.paths import Paths
+    from daytona_plugins.local.platform.lifecycle import Driver, Running
+    from daytona_plugins.local.platform.records import Record
+    from daytona_plugins.local.platform.store import Store
+
+logger = logging.getLogger(__name__)
+
+START_PATIENCE = 30.0
+STOP_PATIENCE = 2.0
+STOP_GRACE = 10.0
+CLOSE_GRACE = 2.0
+
+
+class Sandboxes:
+    """All sandboxes of one platform, as clients may see and change them."""
+
+    def __init__(
+        self, store: Store, driver: Driver, paths: Paths, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.clock = clock
+        self.activity = Activity(self._note_activity)
+        self._store = store
+        self._lifecycle = Lifecycle(store, driver, paths, clock)
+
+    async def open(self) -> None:
+        """Take over what the last platform process left behind."""
+        await self._lifecycle.settle()
+
+    async def close(self) -> None:
+        """Stop every sandbox; files and records stay."""
+        await self._lifecycle.close(grace=CLOSE_GRACE)
+
+    def find(self, id_or_name: str) -> Record:
+        """Return the sandbox with this id or name.
+
+        Raises:
+            HTTPError: There is none that a client may see (404).
+        """
+        return _visible(self._store.find(id_or_name), id_or_name)
+
+    def get(self, sandbox_id: str) -> Record:
+        """Return the sandbox with this id.
+
+        Raises:
+            HTTPError: There is none that a client may see (404).
+        """
+        return _visible(self._store.get(sandbox_id), sandbox_id)
+
+    def all(self) -> list[Record]:
+        """Return every sandbox, those on their way out included."""
+        return self._store.all()
+
+    def running(self, sandbox_id: str) -> Running | None:
+        """Return the live side of a sandbox, if it has one."""
+        return self._lifecycle.running(sandbox_id)
+
+    async def create(self, record: Record) -> Record:
+        """Bring a new sandbox up and return it as it is when commands can be executed in it.
+
+        Raises:
+            HTTPError: Its name is taken (409), or it failed to start (400).
+        """
+        try:
+            self._store.add(record)
+        except NameTakenError as error:
+            raise HTTPError(409, f"a sandbox with the name {record.name!r} exists already") from error
+        return await self._bring_up(record, State.CREATING)
+
+    async def start(self, record: Record) -> Record:
+        """Bring a sandbox up again; one that is up stays as it is.
+
+        Raises:
+            HTTPError: It cannot be started now (400, 409), or it failed to (400).
+        """
+        _require(Operation.START, record)
+        if record.state is State.STARTED:
+            return record
+        if record.state is not State.STOPPED:
+            raise not_in_this_version(f"starting a sandbox that is {record.state}")
+        record = self._move(record, desired=Desired.STARTED, auth_token=new_token())
+        return await self._bring_up(record, State.STARTING)
+
+    async def stop(self, record: Record, *, force: bool = False) -> Record:
+        """End the processes of a sandbox and keep its files; an ephemeral one is deleted.
+
+        Raises:
+            HTTPError: It is not running (400), or is changing (409).
+        """
+        _require(Operation.STOP, record)
+        grace = 0 if force else STOP_GRACE
+        if record.ephemeral:
+            return await self._destroy(record, grace=grace)
+        record = self._move(record, desired=Desired.STOPPED)
+        await self._lifecycle.work.run(self._lifecycle.take_down(record, grace=grace), patience=STOP_PATIENCE)
+        return self._store.get(record.id) or record
+
+    async def delete(self, record: Record) -> Record:
+        """Remove a sandbox and everything in it; its name is free at once.
+
+        Raises:
+            HTTPError: It is changing (409).
+        """
+        _require(Operation.DELETE, record)
+        return await self._destroy(record, grace=0)
+
+    async def recover(self, record: Record, *, skip_start: bool = False) -> Record:
+        """Bring a sandbox back from an error.
+
+        Raises:
+            HTTPError: It has none, or one that cannot be recovered from (400).
+        """
+        _require(Operation.RECOVER, record)
+        record = self._move(
+            record, state=State.STOPPED, desired=Desired.STOPPED, error_reason=None, recoverable=False
+        )
+        return record if skip_start else await self.start(record)
+
+    def refuse(self, operation: Operation, record: Record) -> HTTPError:
+        """Return the answer to an operation that no sandbox of this version can have."""
+        _require(operation, record)
+        return not_in_this_version(operation)
+
+    def change(self, record: Record, **changes: object) -> Record:
+        """Change settings of a sandbox, whatever it is doing; this is no activity.
+
+        Raises:
+            HTTPError: It changed its state meanwhile (409).
+        """
+        try:
+            return self._store.change(record, updated_at=self.clock(), **changes)
+        except LostRaceError as error:
+            raise _modified(record) from error
+
+    async def tick(self) -> None:
+        """Stop and delete what is due."""
+        for record in self._store.all():
+            operation = due(record, self.clock())
+            if operation is not None:
+                logger.info("%s of sandbox %s is due", operation, record.id)
+                await (self.stop(record) if operation is Operation.STOP else self.delete(record))
+
+    async def _bring_up(self, record: Record, way: State) -> Record:
+        await self._lifecycle.work.run(self._lifecycle.bring_up(record, way), patience=START_PATIENCE)
+        now = self.get(record.id)
+        if now.state is State.ERROR:
+            raise HTTPError(400, f"sandbox {now.id} failed to start: {now.error_reason}")
+        return now
+
+    async def _destroy(self, record: Record, *, grace: float) -> Record:
+        freed = f"DESTROYED_{record.name}_{int(self.clock() * 1000)}"
+        record = self._move(record, desired=Desired.DESTROYED, name=freed)
+        await self._lifecycle.work.run(self._lifecycle.destroy(record, grace=grace), patience=STOP_PATIENCE)
+        self.activity.forget(record.id)
+        return self._store.get(record.id) or msgspec.structs.replace(record, state=State.DESTROYED)
+
+    def _move(self, record: Record, **changes: object) -> Record:
+        try:
+            return self._lifecycle.move(record, **changes)
+        except LostRaceError as error:
+            raise _modified(record) from error
+
+    def _note_activity(self, sandbox_id: str) -> None:
+        if record := self._store.get(sandbox_id):
+            self._store.change(record, last_activity_at=max(record.last_activity_at, self.clock()))
+
+
+def _visible(record: Record | None, asked: str) -> Record:
+    if record is None or not record.visible:
+        raise not_found(asked)
+    return record
+
+
+def _require(operation: Operation, record: Record) -> None:
+    if refused := refusal(operation, record.situation):
+        raise HTTPError(refused.status, refused.message)
+
+
+def _modified(record: Record) -> HTTPError:
+    return HTTPError(409, f"sandbox {record.id} was modified by another operation")

@@ -1,0 +1,86 @@
+"""A record as the wire shows it: every key that the official client requires, integers as integers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.platform.errors import iso
+from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, RUNNER_ID
+from daytona_plugins.local.platform.states import shown
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.platform.records import BuildInfo, Record
+
+
+def full(record: Record, toolbox_url: str, isolation: object) -> dict[str, object]:
+    """Return the whole `Sandbox` object, and how it is isolated."""
+    return list_item(record, toolbox_url) | {
+        "state": shown(record.state, record.desired),
+        "env": record.env,
+        "kvm": False,
+        "volumes": [],
+        "buildInfo": _build_info(record.build_info, record),
+        "backupCreatedAt": None,
+        "outboundProxyUrl": None,
+        "otelEndpointOverride": None,
+        "linkedSandboxId": None,
+        "isolation": isolation,
+    }
+
+
+def list_item(record: Record, toolbox_url: str) -> dict[str, object]:
+    """Return the shorter `SandboxListItem`."""
+    return {
+        "id": record.id,
+        "organizationId": ORGANIZATION_ID,
+        "name": record.name,
+        "snapshot": record.snapshot,
+        "user": record.user,
+        "labels": record.labels,
+        "public": record.public,
+        "networkBlockAll": record.network_block_all,
+        "networkAllowList": None,
+        "domainAllowList": None,
+        "target": REGION_ID,
+        "cpu": record.cpu,
+        "gpu": 0,
+        "gpuType": None,
+        "spot": False,
+        "spotEvictedAt": None,
+        "memory": record.memory,
+        "disk": record.disk,
+        "state": shown(record.state, record.desired, in_list=True),
+        "desiredState": record.desired,
+        "errorReason": record.error_reason,
+        "recoverable": record.recoverable,
+        "backupState": "None",
+        "autoStopInterval": number(record.auto_stop_interval),
+        "autoPauseInterval": number(record.auto_pause_interval),
+        "autoArchiveInterval": number(record.auto_archive_interval),
+        "autoDeleteInterval": number(record.auto_delete_interval),
+        "autoDestroyAt": None if record.auto_destroy_at is None else iso(record.auto_destroy_at),
+        "createdAt": iso(record.created_at),
+        "updatedAt": iso(record.updated_at),
+        "lastActivityAt": iso(record.last_activity_at),
+        "sandboxClass": "container",
+        "daemonVersion": None,
+        "runnerId": RUNNER_ID,
+        "toolboxProxyUrl": toolbox_url,
+    }
+
+
+def number(value: float) -> int | float:
+    """Return a number the way JavaScript would print it."""
+    return int(value) if value == int(value) else value
+
+
+def _build_info(build: BuildInfo | None, record: Record) -> dict[str, object] | None:
+    if build is None:
+        return None
+    return {
+        "dockerfileContent": build.dockerfile,
+        "contextHashes": build.context_hashes,
+        "createdAt": iso(record.created_at),
+        "updatedAt": iso(record.created_at),
+        "snapshotRef": build.snapshot_ref,
+    }

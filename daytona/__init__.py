@@ -1,0 +1,329 @@
+"""The Daytona SDK: sandboxes for programs, from blocking code, asyncio or trio.
+
+Every public name is here and is loaded when it is first used, so that `import daytona` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from daytona._pending import (
+        Accessibility as Accessibility,
+        AsyncAccessibility as AsyncAccessibility,
+        AsyncCodeInterpreter as AsyncCodeInterpreter,
+        AsyncComputerUse as AsyncComputerUse,
+        AsyncDisplay as AsyncDisplay,
+        AsyncGit as AsyncGit,
+        AsyncKeyboard as AsyncKeyboard,
+        AsyncLspServer as AsyncLspServer,
+        AsyncMouse as AsyncMouse,
+        AsyncObjectStorage as AsyncObjectStorage,
+        AsyncPtyHandle as AsyncPtyHandle,
+        AsyncRecordingService as AsyncRecordingService,
+        AsyncScreenshot as AsyncScreenshot,
+        AsyncSecretService as AsyncSecretService,
+        AsyncSnapshotService as AsyncSnapshotService,
+        AsyncVolumeService as AsyncVolumeService,
+        AsyncWarmPoolService as AsyncWarmPoolService,
+        CodeInterpreter as CodeInterpreter,
+        ComputerUse as ComputerUse,
+        Display as Display,
+        Git as Git,
+        Keyboard as Keyboard,
+        LspServer as LspServer,
+        Mouse as Mouse,
+        ObjectStorage as ObjectStorage,
+        PtyHandle as PtyHandle,
+        RecordingService as RecordingService,
+        Screenshot as Screenshot,
+        SecretService as SecretService,
+        SnapshotService as SnapshotService,
+        VolumeService as VolumeService,
+        WarmPoolService as WarmPoolService,
+    )
+    from daytona.blocking import (
+        FileSystem as FileSystem,
+        Process as Process,
+        Sandbox as Sandbox,
+    )
+    from daytona.client import (
+        AsyncDaytona as AsyncDaytona,
+        Daytona as Daytona,
+    )
+    from daytona.config import (
+        DaytonaConfig as DaytonaConfig,
+    )
+    from daytona.errors import (
+        DaytonaA11yUnavailableError as DaytonaA11yUnavailableError,
+        DaytonaAuthenticationError as DaytonaAuthenticationError,
+        DaytonaAuthorizationError as DaytonaAuthorizationError,
+        DaytonaBadGatewayError as DaytonaBadGatewayError,
+        DaytonaBadRequestError as DaytonaBadRequestError,
+        DaytonaClosedError as DaytonaClosedError,
+        DaytonaCommandAlreadyCompletedError as DaytonaCommandAlreadyCompletedError,
+        DaytonaConflictError as DaytonaConflictError,
+        DaytonaConnectionError as DaytonaConnectionError,
+        DaytonaConnectionTimeoutError as DaytonaConnectionTimeoutError,
+        DaytonaError as DaytonaError,
+        DaytonaFileAccessDeniedError as DaytonaFileAccessDeniedError,
+        DaytonaFileNotFoundError as DaytonaFileNotFoundError,
+        DaytonaFileReadFailedError as DaytonaFileReadFailedError,
+        DaytonaForbiddenError as DaytonaForbiddenError,
+        DaytonaGitAuthFailedError as DaytonaGitAuthFailedError,
+        DaytonaGitBranchExistsError as DaytonaGitBranchExistsError,
+        DaytonaGitBranchNotFoundError as DaytonaGitBranchNotFoundError,
+        DaytonaGitDirtyWorktreeError as DaytonaGitDirtyWorktreeError,
+        DaytonaGitMergeConflictError as DaytonaGitMergeConflictError,
+        DaytonaGitPushRejectedError as DaytonaGitPushRejectedError,
+        DaytonaGitRemoteRejectedError as DaytonaGitRemoteRejectedError,
+        DaytonaGitRepoNotFoundError as DaytonaGitRepoNotFoundError,
+        DaytonaGitTransportFailedError as DaytonaGitTransportFailedError,
+        DaytonaGoneError as DaytonaGoneError,
+        DaytonaInternalServerError as DaytonaInternalServerError,
+        DaytonaInvalidFilePathError as DaytonaInvalidFilePathError,
+        DaytonaLocalPlatformError as DaytonaLocalPlatformError,
+        DaytonaLspServerNotInitializedError as DaytonaLspServerNotInitializedError,
+        DaytonaNotFoundError as DaytonaNotFoundError,
+        DaytonaNotSupportedError as DaytonaNotSupportedError,
+        DaytonaPluginError as DaytonaPluginError,
+        DaytonaProcessExecutionTimeoutError as DaytonaProcessExecutionTimeoutError,
+        DaytonaProcessNotFoundError as DaytonaProcessNotFoundError,
+        DaytonaQueueTimeoutError as DaytonaQueueTimeoutError,
+        DaytonaRateLimitError as DaytonaRateLimitError,
+        DaytonaRecordingFfmpegNotFoundError as DaytonaRecordingFfmpegNotFoundError,
+        DaytonaRecordingStillActiveError as DaytonaRecordingStillActiveError,
+        DaytonaServiceUnavailableError as DaytonaServiceUnavailableError,
+        DaytonaSessionEndedError as DaytonaSessionEndedError,
+        DaytonaSpotEvictedError as DaytonaSpotEvictedError,
+        DaytonaTimeoutError as DaytonaTimeoutError,
+        DaytonaUnprocessableEntityError as DaytonaUnprocessableEntityError,
+        DaytonaValidationError as DaytonaValidationError,
+    )
+    from daytona.image import (
+        Image as Image,
+    )
+    from daytona.models.access import (
+        PortPreviewUrl as PortPreviewUrl,
+        SignedPortPreviewUrl as SignedPortPreviewUrl,
+        SshAccessDto as SshAccessDto,
+        SshAccessValidationDto as SshAccessValidationDto,
+    )
+    from daytona.models.charts import (
+        BarChart as BarChart,
+        BarData as BarData,
+        BoxAndWhiskerChart as BoxAndWhiskerChart,
+        BoxAndWhiskerData as BoxAndWhiskerData,
+        Chart as Chart,
+        Chart2D as Chart2D,
+        ChartElement as ChartElement,
+        CompositeChart as CompositeChart,
+        LineChart as LineChart,
+        PieChart as PieChart,
+        PieData as PieData,
+        PointChart as PointChart,
+        PointData as PointData,
+        ScatterChart as ScatterChart,
+    )
+    from daytona.models.computer_use import (
+        AccessibilityNode as AccessibilityNode,
+        DisplayInfo as DisplayInfo,
+        Recording as Recording,
+        ScreenshotOptions as ScreenshotOptions,
+        ScreenshotRegion as ScreenshotRegion,
+        ScreenshotResponse as ScreenshotResponse,
+        WindowInfo as WindowInfo,
+    )
+    from daytona.models.enums import (
+        ChartType as ChartType,
+        CodeLanguage as CodeLanguage,
+        GpuType as GpuType,
+        LspLanguageId as LspLanguageId,
+        SandboxClass as SandboxClass,
+        SandboxDesiredState as SandboxDesiredState,
+        SandboxListSortDirection as SandboxListSortDirection,
+        SandboxListSortField as SandboxListSortField,
+        SandboxState as SandboxState,
+        SnapshotState as SnapshotState,
+        Status as Status,
+        VolumeState as VolumeState,
+    )
+    from daytona.models.files import (
+        CancelEvent as CancelEvent,
+        DownloadProgress as DownloadProgress,
+        FileDownloadErrorDetails as FileDownloadErrorDetails,
+        FileDownloadRequest as FileDownloadRequest,
+        FileDownloadResponse as FileDownloadResponse,
+        FileInfo as FileInfo,
+        FileUpload as FileUpload,
+        Match as Match,
+        ReplaceResult as ReplaceResult,
+        SearchFilesResponse as SearchFilesResponse,
+        UploadProgress as UploadProgress,
+    )
+    from daytona.models.git import (
+        FileStatus as FileStatus,
+        GitCommitResponse as GitCommitResponse,
+        GitRemote as GitRemote,
+        GitStatus as GitStatus,
+        ListBranchResponse as ListBranchResponse,
+    )
+    from daytona.models.interpreter import (
+        ExecutionError as ExecutionError,
+        ExecutionResult as ExecutionResult,
+        InterpreterContext as InterpreterContext,
+        OutputMessage as OutputMessage,
+    )
+    from daytona.models.lsp import (
+        CompletionItem as CompletionItem,
+        CompletionList as CompletionList,
+        LspCompletionPosition as LspCompletionPosition,
+        LspSymbol as LspSymbol,
+    )
+    from daytona.models.params import (
+        CreateSandboxBaseParams as CreateSandboxBaseParams,
+        CreateSandboxFromImageParams as CreateSandboxFromImageParams,
+        CreateSandboxFromSnapshotParams as CreateSandboxFromSnapshotParams,
+        CreateSecretParams as CreateSecretParams,
+        CreateSnapshotParams as CreateSnapshotParams,
+        ListSandboxesQuery as ListSandboxesQuery,
+        Resources as Resources,
+        UpdateSecretParams as UpdateSecretParams,
+    )
+    from daytona.models.process import (
+        CodeRunParams as CodeRunParams,
+        Command as Command,
+        ExecuteResponse as ExecuteResponse,
+        ExecutionArtifacts as ExecutionArtifacts,
+        OutputHandler as OutputHandler,
+        Session as Session,
+        SessionCommandLogsResponse as SessionCommandLogsResponse,
+        SessionExecuteRequest as SessionExecuteRequest,
+        SessionExecuteResponse as SessionExecuteResponse,
+    )
+    from daytona.models.pty import (
+        PtyResult as PtyResult,
+        PtySessionInfo as PtySessionInfo,
+        PtySize as PtySize,
+    )
+    from daytona.models.sandbox import (
+        BuildInfo as BuildInfo,
+    )
+    from daytona.models.secret import (
+        ListSecretsResponse as ListSecretsResponse,
+        Secret as Secret,
+    )
+    from daytona.models.snapshot import (
+        PaginatedSnapshots as PaginatedSnapshots,
+        Snapshot as Snapshot,
+    )
+    from daytona.models.system import (
+        SandboxMetrics as SandboxMetrics,
+    )
+    from daytona.models.volume import (
+        Volume as Volume,
+        VolumeMount as VolumeMount,
+    )
+    from daytona.models.warm_pool import (
+        WarmPool as WarmPool,
+    )
+
+    __version__: str
+
+# Where each name lives; the imports above say the same to type checkers.
+_NAMES_OF = {
+    "daytona._pending": """
+        Accessibility AsyncAccessibility AsyncCodeInterpreter AsyncComputerUse AsyncDisplay AsyncGit
+        AsyncKeyboard AsyncLspServer AsyncMouse AsyncObjectStorage AsyncPtyHandle
+        AsyncRecordingService AsyncScreenshot AsyncSecretService AsyncSnapshotService
+        AsyncVolumeService AsyncWarmPoolService CodeInterpreter ComputerUse Display Git Keyboard
+        LspServer Mouse ObjectStorage PtyHandle RecordingService Screenshot SecretService
+        SnapshotService VolumeService WarmPoolService
+    """,
+    "daytona.blocking": "FileSystem Process Sandbox",
+    "daytona.client": "AsyncDaytona Daytona",
+    "daytona.config": "DaytonaConfig",
+    "daytona.errors": """
+        DaytonaA11yUnavailableError DaytonaAuthenticationError DaytonaAuthorizationError
+        DaytonaBadGatewayError DaytonaBadRequestError DaytonaClosedError
+        DaytonaCommandAlreadyCompletedError DaytonaConflictError DaytonaConnectionError
+        DaytonaConnectionTimeoutError DaytonaError DaytonaFileAccessDeniedError
+        DaytonaFileNotFoundError DaytonaFileReadFailedError DaytonaForbiddenError
+        DaytonaGitAuthFailedError DaytonaGitBranchExistsError DaytonaGitBranchNotFoundError
+        DaytonaGitDirtyWorktreeError DaytonaGitMergeConflictError DaytonaGitPushRejectedError
+        DaytonaGitRemoteRejectedError DaytonaGitRepoNotFoundError DaytonaGitTransportFailedError
+        DaytonaGoneError DaytonaInternalServerError DaytonaInvalidFilePathError
+        DaytonaLocalPlatformError DaytonaLspServerNotInitializedError DaytonaNotFoundError
+        DaytonaNotSupportedError DaytonaPluginError DaytonaProcessExecutionTimeoutError
+        DaytonaProcessNotFoundError DaytonaQueueTimeoutError DaytonaRateLimitError
+        DaytonaRecordingFfmpegNotFoundError DaytonaRecordingStillActiveError
+        DaytonaServiceUnavailableError DaytonaSessionEndedError DaytonaSpotEvictedError
+        DaytonaTimeoutError DaytonaUnprocessableEntityError DaytonaValidationError
+    """,
+    "daytona.image": "Image",
+    "daytona.models.access": """
+        PortPreviewUrl SignedPortPreviewUrl SshAccessDto SshAccessValidationDto
+    """,
+    "daytona.models.charts": """
+        BarChart BarData BoxAndWhiskerChart BoxAndWhiskerData Chart Chart2D ChartElement
+        CompositeChart LineChart PieChart PieData PointChart PointData ScatterChart
+    """,
+    "daytona.models.computer_use": """
+        AccessibilityNode DisplayInfo Recording ScreenshotOptions ScreenshotRegion
+        ScreenshotResponse WindowInfo
+    """,
+    "daytona.models.enums": """
+        ChartType CodeLanguage GpuType LspLanguageId SandboxClass SandboxDesiredState
+        SandboxListSortDirection SandboxListSortField SandboxState SnapshotState Status VolumeState
+    """,
+    "daytona.models.files": """
+        CancelEvent DownloadProgress FileDownloadErrorDetails FileDownloadRequest
+        FileDownloadResponse FileInfo FileUpload Match ReplaceResult SearchFilesResponse
+        UploadProgress
+    """,
+    "daytona.models.git": "FileStatus GitCommitResponse GitRemote GitStatus ListBranchResponse",
+    "daytona.models.interpreter": "ExecutionError ExecutionResult InterpreterContext OutputMessage",
+    "daytona.models.lsp": "CompletionItem CompletionList LspCompletionPosition LspSymbol",
+    "daytona.models.params": """
+        CreateSandboxBaseParams CreateSandboxFromImageParams CreateSandboxFromSnapshotParams
+        CreateSecretParams CreateSnapshotParams ListSandboxesQuery Resources UpdateSecretParams
+    """,
+    "daytona.models.process": """
+        CodeRunParams Command ExecuteResponse ExecutionArtifacts OutputHandler Session
+        SessionCommandLogsResponse SessionExecuteRequest SessionExecuteResponse
+    """,
+    "daytona.models.pty": "PtyResult PtySessionInfo PtySize",
+    "daytona.models.sandbox": "BuildInfo",
+    "daytona.models.secret": "ListSecretsResponse Secret",
+    "daytona.models.snapshot": "PaginatedSnapshots Snapshot",
+    "daytona.models.system": "SandboxMetrics",
+    "daytona.models.volume": "Volume VolumeMount",
+    "daytona.models.warm_pool": "WarmPool",
+}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
+
+__all__ = sorted(_MODULE_OF)  # pyright: ignore[reportUnsupportedDunderAll]  # one table, not two
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return _version()
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("daytona-anyio")
+    except PackageNotFoundError:  # run from a source tree
+        return "0+unknown"

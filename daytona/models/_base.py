@@ -73,7 +73,6 @@ class Decoder(Generic[T]):
     """Reads JSON as values of one type: strictly first, because that is fast and nearly always enough."""
 
     def __init__(self, type_: type[T]) -> None:
-        self._type = type_
         self._strict = msgspec.json.Decoder(type_)
 
     def decode(self, body: bytes | str) -> T:
@@ -85,7 +84,7 @@ class Decoder(Generic[T]):
         try:
             return self._strict.decode(body)
         except msgspec.ValidationError:
-            return msgspec.convert(_forgiven(msgspec.json.decode(body)), self._type)
+            return self._strict.decode(_ENCODER.encode(_forgiven(msgspec.json.decode(body))))
 
 
 def decoder(type_: type[T]) -> Decoder[T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -27,6 +27,7 @@ __all__ = [
     "PointData",
     "ScatterChart",
     "parse_chart",
+    "parse_charts",
 ]
 
 
@@ -137,6 +138,12 @@ _CLASSES: dict[str | None, type[Chart]] = {
     ChartType.BOX_AND_WHISKER: BoxAndWhiskerChart,
     ChartType.COMPOSITE_CHART: CompositeChart,
 }
+
+
+def parse_charts(items: Iterable[bytes | msgspec.Raw]) -> list[Chart]:
+    """Return the charts among *items*, each JSON; what is no chart at all is left out."""
+    bodies = map(bytes, items)
+    return [parse_chart(body) for body in bodies if body.lstrip().startswith(b"{")]
 
 
 def parse_chart(data: bytes | msgspec.Raw) -> Chart:

@@ -1,0 +1,171 @@
+"""Names whose implementation is yet to come.
+
+This file must be empty, and gone, when the package is complete. Until then a program can import each of these names,
+subclass it and make an instance; the first operation raises `DaytonaNotSupportedError` and says which one it was.
+"""
+
+from __future__ import annotations
+
+from typing import Never
+
+from daytona.errors import DaytonaNotSupportedError
+
+
+class _Operation:
+    """Something of a pending class: it has parts like a service, and cannot be called."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> _Operation:
+        return _part(self._name, name)
+
+    def __call__(self, *args: object, **kwargs: object) -> Never:
+        raise DaytonaNotSupportedError(
+            f"{self._name} is not in this version of the package", outcome="not_sent"
+        )
+
+
+class Pending:
+    """A class that is yet to come."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> _Operation:
+        return _part(type(self).__name__, name)
+
+
+def _part(owner: str, name: str) -> _Operation:
+    # Copying, pickling and notebooks ask every object for private names.
+    if name.startswith("_"):
+        raise AttributeError(f"{owner} has no attribute {name!r}")
+    return _Operation(f"{owner}.{name}")
+
+
+class Accessibility(Pending):
+    """What a screen reader would see; blocking."""
+
+
+class AsyncAccessibility(Pending):
+    """What a screen reader would see; asynchronous."""
+
+
+class CodeInterpreter(Pending):
+    """Python that keeps its state; blocking."""
+
+
+class AsyncCodeInterpreter(Pending):
+    """Python that keeps its state; asynchronous."""
+
+
+class ComputerUse(Pending):
+    """The desktop of a sandbox; blocking."""
+
+
+class AsyncComputerUse(Pending):
+    """The desktop of a sandbox; asynchronous."""
+
+
+class Display(Pending):
+    """The displays and windows of a desktop; blocking."""
+
+
+class AsyncDisplay(Pending):
+    """The displays and windows of a desktop; asynchronous."""
+
+
+class Git(Pending):
+    """Git in a sandbox; blocking."""
+
+
+class AsyncGit(Pending):
+    """Git in a sandbox; asynchronous."""
+
+
+class Keyboard(Pending):
+    """The keyboard of a desktop; blocking."""
+
+
+class AsyncKeyboard(Pending):
+    """The keyboard of a desktop; asynchronous."""
+
+
+class LspServer(Pending):
+    """A language server in a sandbox; blocking."""
+
+
+class AsyncLspServer(Pending):
+    """A language server in a sandbox; asynchronous."""
+
+
+class Mouse(Pending):
+    """The mouse of a desktop; blocking."""
+
+
+class AsyncMouse(Pending):
+    """The mouse of a desktop; asynchronous."""
+
+
+class ObjectStorage(Pending):
+    """The store that takes build contexts; blocking."""
+
+
+class AsyncObjectStorage(Pending):
+    """The store that takes build contexts; asynchronous."""
+
+
+class PtyHandle(Pending):
+    """A terminal in a sandbox; blocking."""
+
+
+class AsyncPtyHandle(Pending):
+    """A terminal in a sandbox; asynchronous."""
+
+
+class RecordingService(Pending):
+    """Films of a desktop; blocking."""
+
+
+class AsyncRecordingService(Pending):
+    """Films of a desktop; asynchronous."""
+
+
+class Screenshot(Pending):
+    """Pictures of a desktop; blocking."""
+
+
+class AsyncScreenshot(Pending):
+    """Pictures of a desktop; asynchronous."""
+
+
+class SecretService(Pending):
+    """The secrets of an organization; blocking."""
+
+
+class AsyncSecretService(Pending):
+    """The secrets of an organization; asynchronous."""
+
+
+class SnapshotService(Pending):
+    """What sandboxes are made from; blocking."""
+
+
+class AsyncSnapshotService(Pending):
+    """What sandboxes are made from; asynchronous."""
+
+
+class VolumeService(Pending):
+    """Storage that outlives sandboxes; blocking."""
+
+
+class AsyncVolumeService(Pending):
+    """Storage that outlives sandboxes; asynchronous."""
+
+
+class WarmPoolService(Pending):
+    """Sandboxes kept ready; blocking."""
+
+
+class AsyncWarmPoolService(Pending):
+    """Sandboxes kept ready; asynchronous."""

@@ -1,0 +1,11 @@
+"""Names that programs import from `daytona.common.filesystem`."""
+
+from daytona.models.files import (
+    CancelEvent as CancelEvent,
+    DownloadProgress as DownloadProgress,
+    FileDownloadErrorDetails as FileDownloadErrorDetails,
+    FileDownloadRequest as FileDownloadRequest,
+    FileDownloadResponse as FileDownloadResponse,
+    FileUpload as FileUpload,
+    UploadProgress as UploadProgress,
+)

@@ -1,0 +1,5 @@
+"""Names that programs import from `daytona.common.git`."""
+
+from daytona.models.git import (
+    GitCommitResponse as GitCommitResponse,
+)

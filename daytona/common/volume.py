@@ -1,0 +1,6 @@
+"""Names that programs import from `daytona.common.volume`."""
+
+from daytona.models.volume import (
+    Volume as Volume,
+    VolumeMount as VolumeMount,
+)

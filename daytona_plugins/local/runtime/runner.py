@@ -1,47 +1,114 @@
 """What the platform uses to have sandboxes: a zygote process that builds them, and a handle for each.
 
-    runner = await Runner.start(paths)
-    sandbox = await runner.spawn(SandboxSpec(id=..., hostname=..., upper=...))
-    ...                                      # HTTP over sandbox.socket_path
-    await sandbox.stop(grace=5)
-    await remove_tree(upper)
-    await runner.close()
+runner = await Runner.start(paths)
+sandbox = await runner.spawn(SandboxSpec(id=..., hostname=..., upper=...))
+...                                      # HTTP over sandbox.socket_path
+await sandbox.stop(grace=5)
+await remove_tree(upper)
+await runner.close()
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from daytona.errors import DaytonaLocalPlatformError
+from daytona_plugins.local.runtime.messages import (
+    MESSAGE_LIMIT,
+    Command,
+    Event,
+    Exited,
+    Prepare,
+    Ready,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    decode_event,
+)
 from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
 
 if TYPE_CHECKING:
     from daytona_plugins.local.paths import Paths
+    from daytona_plugins.local.runtime.probe import Verdict
 
-__all__ = ["Isolation", "RunningSandbox", "Runner", "SandboxSpec", "remove_tree"]
+__all__ = ["Isolation", "Runner", "RunningSandbox", "SandboxSpec", "SpawnError", "remove_tree"]
+
+START_TIMEOUT: Final = 60.0
+READY_TIMEOUT: Final = 20.0
+BACKLOG: Final = 1024
+
+# The zygote imports with our path, which it gets as its first message: its arguments can be seen from inside.
+BOOT: Final = (
+    "import json, socket, sys; control = socket.socket(fileno=int(sys.argv[1])); "
+    "sys.path[:] = json.loads(control.recv(1 << 20)); "
+    "from daytona_plugins.local.runtime.zygote import main; main(control)"
+)
+
+
+class SpawnError(Exception):
+    """A sandbox could not be built; the text names the step that failed."""
 
 
 class RunningSandbox:
     """A sandbox whose agent answers; its files outlive it in `spec.upper`."""
 
-    id: str
-    pid: int
-    """Process 1 of the sandbox, as the host counts."""
-    socket_path: Path
-    """Where the agent listens; the socket lies outside the sandbox and goes away when it ends."""
-    isolation: Isolation
+    def __init__(
+        self, spec: SandboxSpec, socket_path: Path, spawned: Spawned, ended: asyncio.Future[int]
+    ) -> None:
+        self.id = spec.id
+        self.spec = spec
+        self.pid = spawned.pid
+        """Process 1 of the sandbox, as the host counts."""
+        self.socket_path = socket_path
+        """Where the agent listens; the socket lies outside the sandbox and goes away when it ends."""
+        self.isolation = spawned.isolation
+        self._ended = ended
 
     async def stop(self, *, grace: float = 5.0) -> None:
         """Ask every process inside to end, wait up to *grace* seconds, then kill; fine on a sandbox that has ended."""
-        raise NotImplementedError
+        if grace > 0:
+            self._signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self.wait()
+        self._signal(signal.SIGKILL)
+        await self.wait()
 
     async def wait(self) -> int:
         """Return the exit status of the agent once the sandbox has ended, negative for a signal."""
-        raise NotImplementedError
+        return await asyncio.shield(self._ended)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Signal process 1; its pid stays its own until the zygote has told us that it was reaped."""
+        if not self._ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
 
 class Runner:
     """Builds sandboxes; the zygote behind it, and every sandbox, ends with `close` or with this process."""
+
+    def __init__(self, paths: Paths, zygote: subprocess.Popen[bytes], control: socket.socket) -> None:
+        self._paths = paths
+        self._zygote = zygote
+        self._control = control
+        self._ready: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._spawning: dict[str, asyncio.Future[Spawned]] = {}
+        self._ended: dict[str, asyncio.Future[int]] = {}
+        self._send_lock = asyncio.Lock()
 
     @classmethod
     async def start(cls, paths: Paths) -> Runner:
@@ -50,7 +117,27 @@ class Runner:
         Raises:
             DaytonaLocalPlatformError: This machine cannot isolate sandboxes; it says why and what helps.
         """
-        raise NotImplementedError
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            zygote = _start_zygote(theirs)
+        runner = cls(paths, zygote, ours)
+        try:
+            await runner._prepare()
+        except BaseException:
+            await runner.close()
+            raise
+        return runner
+
+    async def _prepare(self) -> None:
+        self._control.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._control, self._receive)
+        await self._send(_import_path())
+        await self._command(Prepare(str(self._paths.data)))
+        async with asyncio.timeout(START_TIMEOUT):
+            verdict = await self._ready
+        if not verdict.full:
+            message = f"sandboxes cannot be isolated on this machine: {verdict.cause} {verdict.remedy}"
+            raise DaytonaLocalPlatformError(message, cause=verdict.cause, remedy=verdict.remedy)
 
     async def spawn(self, spec: SandboxSpec) -> RunningSandbox:
         """Build a sandbox and return when its agent answers.
@@ -58,13 +145,173 @@ class Runner:
         Raises:
             SpawnError: It could not be built; nothing of it is left but files in `spec.upper`.
         """
-        raise NotImplementedError
+        path = self._paths.agent_socket(spec.id)
+        with _listen(path) as listener:
+            spawned = await self._ask_for(spec, listener)
+        sandbox = RunningSandbox(spec, path, spawned, self._ended[spec.id])
+        try:
+            async with asyncio.timeout(READY_TIMEOUT):
+                await _ask_version(path)
+        except BaseException:
+            await sandbox.stop(grace=0)
+            raise
+        return sandbox
+
+    async def _ask_for(self, spec: SandboxSpec, listener: socket.socket) -> Spawned:
+        if spec.id in self._spawning or spec.id in self._ended:
+            raise SpawnError(f"sandbox {spec.id!r} is running already")
+        answer: asyncio.Future[Spawned] = asyncio.get_running_loop().create_future()
+        self._spawning[spec.id] = answer
+        try:
+            await self._command(Spawn(spec), listener)
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            answer.add_done_callback(_kill_unwanted)
+            raise
+        except (BrokenPipeError, ConnectionResetError) as error:
+            self._spawning.pop(spec.id, None)
+            raise SpawnError("the zygote has ended") from error
 
     async def close(self) -> None:
         """Kill every sandbox and end the zygote; may be called twice."""
-        raise NotImplementedError
+        if self._control.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._control.close()
+        await asyncio.to_thread(self._zygote.wait)
+        self._forget_all()
+
+    def _forget_all(self) -> None:
+        """The zygote is gone, and every sandbox with it."""
+        for ended in self._ended.values():
+            if not ended.done():
+                ended.set_result(-signal.SIGKILL)
+        for answer in self._spawning.values():
+            if not answer.done():
+                answer.set_exception(SpawnError("the zygote has ended"))
+        for sandbox_id in self._ended:
+            self._paths.agent_socket(sandbox_id).unlink(missing_ok=True)
+        self._ended.clear()
+        self._spawning.clear()
+
+    async def _command(self, command: Command, passed: socket.socket | None = None) -> None:
+        await self._send(msgspec.json.encode(command), [passed.fileno()] if passed else [])
+
+    async def _send(self, message: bytes, descriptors: list[int] | None = None) -> None:
+        """Send one message whole; the socket keeps borders, so it is taken or refused as one."""
+        async with self._send_lock:
+            while True:
+                try:
+                    socket.send_fds(self._control, [message], descriptors or [])
+                except BlockingIOError:
+                    await _writable(self._control)
+                else:
+                    return
+
+    def _receive(self) -> None:
+        try:
+            message = self._control.recv(MESSAGE_LIMIT)
+        except ConnectionResetError:
+            message = b""
+        if message:
+            self._handle(decode_event(message))
+        else:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._fail_start()
+            self._forget_all()
+
+    def _fail_start(self) -> None:
+        if not self._ready.done():
+            self._ready.set_exception(
+                DaytonaLocalPlatformError("the process that builds sandboxes ended at its start")
+            )
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Ready(verdict):
+                self._ready.set_result(verdict)
+            case Spawned(sandbox_id):
+                self._ended[sandbox_id] = asyncio.get_running_loop().create_future()
+                self._spawning.pop(sandbox_id).set_result(event)
+            case SpawnFailed(sandbox_id, message):
+                self._paths.agent_socket(sandbox_id).unlink(missing_ok=True)
+                self._spawning.pop(sandbox_id).set_exception(SpawnError(message))
+            case Exited(sandbox_id, status):
+                self._paths.agent_socket(sandbox_id).unlink(missing_ok=True)
+                self._ended.pop(sandbox_id).set_result(status)
+
+
+def _start_zygote(control: socket.socket) -> subprocess.Popen[bytes]:
+    """Start it isolated from our environment, which it would hand on to every sandbox; our standard error is its log."""
+    descriptor = control.fileno()
+    return subprocess.Popen(  # noqa: S603 (our own interpreter and code)
+        [sys.executable, "-I", "-S", "-c", BOOT, str(descriptor)],
+        pass_fds=[descriptor],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={},
+        start_new_session=True,
+    )
+
+
+def _import_path() -> bytes:
+    return json.dumps([os.path.abspath(entry) for entry in sys.path]).encode()
+
+
+def _listen(path: Path) -> socket.socket:
+    """Make the agent's socket here: connections wait in its backlog until the agent is there to take them."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(BACKLOG)
+    return listener
+
+
+async def _ask_version(path: Path) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    try:
+        writer.write(b"GET /version HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n")
+        status = await reader.readline()
+        if b" 200 " not in status:
+            raise SpawnError(f"the agent answered {status!r}")
+    finally:
+        writer.close()
+
+
+def _kill_unwanted(answer: asyncio.Future[Spawned]) -> None:
+    """Nobody waits for this sandbox any more."""
+    if not answer.cancelled() and answer.exception() is None:
+        os.kill(answer.result().pid, signal.SIGKILL)
+
+
+async def _writable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(sock, ready.set_result, None)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(sock)
 
 
 async def remove_tree(path: Path) -> None:
     """Remove a sandbox's directory, whatever modes its processes left behind; fine when it is absent."""
-    raise NotImplementedError
+    await asyncio.to_thread(_remove_tree, path)
+
+
+def _remove_tree(path: Path) -> None:
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
+    _open_up(path)
+    for directory, names, _files in os.walk(path):
+        for name in names:
+            _open_up(Path(directory, name))
+    shutil.rmtree(path)
+
+
+def _open_up(directory: Path) -> None:
+    """Overlay keeps a directory of mode 000 for itself, and so may programs."""
+    mode = directory.lstat().st_mode
+    if stat.S_ISDIR(mode) and mode & 0o700 != 0o700:
+        directory.chmod(0o700)

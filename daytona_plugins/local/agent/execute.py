@@ -1,0 +1,96 @@
+"""POST /process/execute: one command in a fresh shell."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+
+from daytona_plugins.local.agent.body import read_json
+from daytona_plugins.local.agent.command import Command, StartError, start_command
+from daytona_plugins.local.agent.errors import ToolboxError, bad_request
+from daytona_plugins.local.agent.shell import choose_shell
+from daytona_plugins.local.web import Request, Response, json_response
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.agent.toolbox import Toolbox
+
+ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TIMEOUT_OUTPUT_LIMIT: Final = 1024 * 1024
+
+Seconds = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class ExecuteRequest(msgspec.Struct, rename="camel"):
+    """A command; `separate_streams` and `drain_seconds` are extensions of ours."""
+
+    command: str | None = None
+    cwd: str | None = None
+    timeout: Seconds | None = None
+    envs: dict[str, str] | None = None
+    separate_streams: bool = False
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
+def add_execute(toolbox: Toolbox) -> None:
+    """Answer commands."""
+
+    async def execute(request: Request) -> Response:
+        wanted = await read_json(request, ExecuteRequest)
+        if not (wanted.command or "").strip():
+            raise bad_request("command is required")
+        check_env_names(wanted.envs)
+        try:
+            command = start_command(
+                toolbox.reaper,
+                choose_shell(),
+                wanted.command or "",
+                cwd=wanted.cwd or None,
+                envs=wanted.envs or {},
+                separate=wanted.separate_streams,
+            )
+        except StartError as error:
+            return json_response({"exitCode": -1, "result": str(error)})
+        exit_code = await finish(command, timeout=wanted.timeout, drain=wanted.drain_seconds)
+        return json_response(_answer(wanted, command, exit_code))
+
+    toolbox.router.add("POST", "/process/execute", execute)
+
+
+async def finish(command: Command, *, timeout: int | None, drain: float | None = None) -> int:
+    """Return the exit code.
+
+    Raises:
+        HTTPError: The command took longer than *timeout* seconds and was killed (408); 0 and None mean no limit.
+    """
+    try:
+        return await command.finish(timeout=timeout or None, drain=drain)
+    except TimeoutError as error:
+        raise ToolboxError(
+            408,
+            "request timeout: command execution timeout",
+            code="PROCESS_EXECUTION_TIMEOUT",
+            facts={"output": command.stdout.text()[:TIMEOUT_OUTPUT_LIMIT], "killed": command.is_gone()},
+        ) from error
+
+
+def check_env_names(envs: dict[str, str] | None) -> None:
+    """Refuse names that a shell could not use."""
+    for name in envs or {}:
+        if not ENV_NAME.fullmatch(name):
+            raise bad_request(f"invalid environment variable name: '{name}'")
+
+
+def _answer(wanted: ExecuteRequest, command: Command, exit_code: int) -> dict[str, object]:
+    if not wanted.separate_streams:
+        return {"exitCode": exit_code, "result": command.stdout.text()}
+    stdout, stderr = command.stdout.text(), command.stderr.text()
+    return {
+        "exitCode": exit_code,
+        "result": stdout + stderr,
+        "stdout": stdout,
+        "stderr": stderr,
+        "truncated": command.stdout.truncated or command.stderr.truncated,
+        "durationMs": round(command.duration() * 1000, 3),
+    }

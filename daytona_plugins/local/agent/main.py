@@ -1,0 +1,74 @@
+"""The agent as process 1: starts the server, and ends the sandbox in order when it is asked to.
+
+Everything it will ever need is imported before the sandbox exists; inside there may be no Python at all, and if there
+is one, it is not ours. `warm_up` imports what others would import late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import os
+import signal
+from typing import TYPE_CHECKING, Final
+
+from daytona_plugins.local.agent.errors import envelope
+from daytona_plugins.local.agent.execute import add_execute
+from daytona_plugins.local.agent.info import add_info
+from daytona_plugins.local.agent.toolbox import Toolbox
+from daytona_plugins.local.web import serve
+
+if TYPE_CHECKING:
+    import socket
+
+# Imported by the standard library inside functions, when first used.
+LATE_IMPORTS: Final = (
+    "concurrent.futures.thread",
+    "encodings.idna",
+    "encodings.latin_1",
+    "encodings.ascii",
+    "linecache",
+)
+
+
+def warm_up() -> None:
+    """Import and set up what the first request would."""
+    for name in LATE_IMPORTS:
+        importlib.import_module(name)
+    build_toolbox()
+
+
+def build_toolbox() -> Toolbox:
+    """Return a toolbox with every route."""
+    toolbox = Toolbox()
+    add_info(toolbox)
+    add_execute(toolbox)
+    return toolbox
+
+
+def serve_forever(listener: socket.socket, lifeline: int) -> None:
+    """Serve until SIGTERM, or until the *lifeline* reads end of file because the platform is gone."""
+    asyncio.run(_serve(listener, lifeline))
+
+
+async def _serve(listener: socket.socket, lifeline: int) -> None:
+    toolbox = build_toolbox()
+    toolbox.reaper.install()
+    asked_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, asked_to_end.set)
+    loop.add_reader(lifeline, os._exit, 1)
+    listener.setblocking(False)
+    server = await serve(listener, toolbox.router, envelope=envelope)
+    await asked_to_end.wait()
+    await _end_processes(toolbox)
+    await server.close()
+
+
+async def _end_processes(toolbox: Toolbox) -> None:
+    """Ask every process to end and wait for it; whoever lost patience kills us, and the rest with us."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGTERM)
+        os.kill(-1, signal.SIGCONT)
+    await toolbox.reaper.wait_until_childless()

@@ -1,0 +1,48 @@
+"""Process 1 inherits every orphan and must collect it, without taking the exit statuses that handlers wait for.
+
+One handler of SIGCHLD collects everything. A process we start is registered before control returns to the loop, so its
+status is never collected unclaimed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+
+class Reaper:
+    """Collects the exit statuses of all children; `wait` gives one of them to who started it."""
+
+    def __init__(self) -> None:
+        self._claims: dict[int, asyncio.Future[int]] = {}
+        self._childless = asyncio.Event()
+
+    def install(self) -> None:
+        """Start to collect, in the running loop."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._collect)
+
+    def claim(self, pid: int) -> asyncio.Future[int]:
+        """Return the future exit code of a child just started: 0 to 255, or the negative number of a signal."""
+        self._childless.clear()
+        claim = self._claims[pid] = asyncio.get_running_loop().create_future()
+        return claim
+
+    async def wait_until_childless(self) -> None:
+        """Return when no child is left."""
+        self._childless.clear()
+        self._collect()
+        await self._childless.wait()
+
+    def _collect(self) -> None:
+        try:
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = ended
+                self._hand_over(pid, os.waitstatus_to_exitcode(status))
+        except ChildProcessError:
+            self._childless.set()
+
+    def _hand_over(self, pid: int, code: int) -> None:
+        claim = self._claims.pop(pid, None)
+        if claim is not None and not claim.done():
+            claim.set_result(code)

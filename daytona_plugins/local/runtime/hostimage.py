@@ -1,0 +1,217 @@
+"""The "host" image: the programs of this machine, without its data.
+
+A sandbox sees the live `/usr` and `/opt` through overlays. Everything else at the root comes from a skeleton that is
+made here once and used read-only by all sandboxes: `/etc` holds copies of the files every user may read, without
+accounts of people; `/home`, `/root`, `/srv`, `/mnt` and `/var` hold no host data at all. The skeleton belongs to the
+user who runs the platform, so that its files can be changed inside, whoever owns their originals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+LAYOUT_VERSION: Final = 1
+LIVE_TREES: Final = ("usr", "opt", "nix", "gnu")
+MERGED_INTO_USR: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+# State of the package manager: without it, apt and dpkg believe that nothing is installed.
+PACKAGE_STATE: Final = ("var/lib/dpkg", "var/lib/apt", "var/lib/rpm", "var/lib/pacman")
+PLAIN_DIRECTORIES: Final = (
+    "dev", "etc", "home/daytona", "media", "mnt", "proc", "root", "run", "srv", "sys", "tmp",
+    "var/cache", "var/lib", "var/local", "var/log", "var/mail", "var/opt", "var/spool", "var/tmp",
+)  # fmt: skip
+# Differs from machine to machine, or says more about it than a program needs.
+NOT_COPIED: Final = {
+    "environment", "fstab", "group", "gshadow", "hostname", "hosts", "machine-id", "motd", "mtab", "passwd",
+    "resolv.conf", "shadow", "ssh", "subgid", "subuid", "sudoers", "sudoers.d",
+}  # fmt: skip
+COPY_LIMIT: Final = 16 * 1024 * 1024
+PYTHON: Final = "/opt/daytona-python"
+SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+FIRST_PERSON: Final = 1000
+NOBODY: Final = 65534
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """A directory of the host seen through an overlay; the first layer lies on top."""
+
+    target: str
+    layers: list[str]
+
+
+class HostImage(msgspec.Struct, frozen=True):
+    """Where the parts of the image lie on the host, and what a sandbox needs to know to use them."""
+
+    directory: str
+    root: str
+    mount_point: str
+    trees: list[Tree]
+    python: str | None
+    """Bound at `PYTHON` when the host has no python3 of its own in `/usr/bin`."""
+    path: str
+    resolv_conf: str
+
+
+def prepare_host_image(directory: Path) -> HostImage:
+    """Return the image, making its skeleton below *directory* unless a fitting one is there."""
+    current = directory / _fingerprint()
+    if not current.exists():
+        _remove_outdated(directory)
+        _make_skeleton(current)
+    needs_python = not os.access("/usr/bin/python3", os.X_OK)
+    return HostImage(
+        directory=str(current),
+        root=str(current / "root"),
+        mount_point=str(current / "mnt"),
+        trees=_trees(current),
+        python=sys.base_prefix if needs_python else None,
+        path=f"{SYSTEM_PATH}:{PYTHON}/bin" if needs_python else SYSTEM_PATH,
+        resolv_conf=_read("/etc/resolv.conf"),
+    )
+
+
+def _fingerprint() -> str:
+    """Name a skeleton by what it was made from, so that a changed host gets a new one."""
+    facts = [LAYOUT_VERSION, os.getuid(), sys.base_prefix]
+    for path in (
+        "/etc",
+        "/etc/alternatives",
+        "/etc/ld.so.cache",
+        "/etc/ssl/certs",
+        "/etc/passwd",
+        "/usr/local",
+        "/opt",
+    ):
+        with contextlib.suppress(OSError):
+            facts.append(os.stat(path).st_mtime_ns)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _remove_outdated(directory: Path) -> None:
+    """No sandbox runs while a zygote starts, so nothing uses them."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for old in directory.iterdir():
+        shutil.rmtree(old)
+
+
+def _make_skeleton(final: Path) -> None:
+    """Build beside the final place and rename, so that an interrupted build is never used."""
+    work = final.with_suffix(".part")
+    root = work / "root"
+    (work / "mnt").mkdir(parents=True)
+    root.mkdir(mode=0o755)
+    _make_root(root)
+    copy_readable(Path("/etc"), root / "etc")
+    _write_accounts(root / "etc")
+    if os.getuid() != 0:
+        mirror_directories(Path("/usr"), work / "usr", depth=1)
+        mirror_directories(Path("/usr/local"), work / "usr" / "local", depth=4)
+        mirror_directories(Path("/opt"), work / "opt", depth=2)
+    work.rename(final)
+
+
+def _make_root(root: Path) -> None:
+    for name in PLAIN_DIRECTORIES:
+        (root / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+    for name in (*LIVE_TREES, *MERGED_INTO_USR, *PACKAGE_STATE):
+        source = Path("/", name)
+        if source.is_symlink():
+            (root / name).symlink_to(os.readlink(source))
+        elif source.is_dir():
+            (root / name).mkdir(mode=0o755, parents=True)
+    (root / "opt").mkdir(exist_ok=True)
+    (root / "root").chmod(0o700)
+    (root / "tmp").chmod(0o1777)
+    (root / "var/tmp").chmod(0o1777)
+    (root / "var/run").symlink_to("/run")
+    (root / "var/lock").symlink_to("/run/lock")
+
+
+def _trees(current: Path) -> list[Tree]:
+    names = [
+        name
+        for name in (*LIVE_TREES, *MERGED_INTO_USR, *PACKAGE_STATE)
+        if _is_plain_directory(Path("/", name))
+    ]
+    return [Tree(name, _layers(current, name)) for name in names]
+
+
+def _layers(current: Path, name: str) -> list[str]:
+    own = current / name
+    return [str(own), f"/{name}"] if own.is_dir() else [f"/{name}"]
+
+
+def _is_plain_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def copy_readable(source: Path, target: Path) -> None:
+    """Copy the files, links and directories that every user may read; leave out the rest."""
+    target.mkdir(mode=0o755, exist_ok=True)
+    for entry in os.scandir(source):
+        if entry.name not in NOT_COPIED:
+            # A file may vanish or be unreadable for reasons beyond its mode; the image is complete without it.
+            with contextlib.suppress(OSError):
+                _copy_entry(Path(entry.path), target / entry.name, entry.stat(follow_symlinks=False))
+
+
+def _copy_entry(source: Path, target: Path, status: os.stat_result) -> None:
+    readable = status.st_mode & stat.S_IROTH
+    if stat.S_ISLNK(status.st_mode):
+        target.symlink_to(os.readlink(source))
+    elif stat.S_ISDIR(status.st_mode) and readable and status.st_mode & stat.S_IXOTH:
+        copy_readable(source, target)
+    elif stat.S_ISREG(status.st_mode) and readable and status.st_size <= COPY_LIMIT:
+        shutil.copyfile(source, target)
+        target.chmod(status.st_mode & 0o755)
+
+
+def mirror_directories(source: Path, target: Path, *, depth: int) -> None:
+    """Make the same directories as below *source*, without their files, to *depth* levels.
+
+    Over the host's own directories they act as ours: new files can be made in them.
+    """
+    target.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if depth == 0 or not os.access(source, os.R_OK | os.X_OK):
+        return
+    for entry in os.scandir(source):
+        if entry.is_dir(follow_symlinks=False):
+            mirror_directories(Path(entry.path), target / entry.name, depth=depth - 1)
+
+
+def _write_accounts(etc: Path) -> None:
+    shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+    users = ["daytona:x:0:0::/home/daytona:" + shell, "root:x:0:0:root:/root:" + shell]
+    (etc / "passwd").write_text("\n".join(users + _system_accounts("/etc/passwd")) + "\n")
+    (etc / "group").write_text("\n".join(["root:x:0:", "daytona:x:0:", *_system_groups()]) + "\n")
+    (etc / "machine-id").write_text("")
+
+
+def _system_accounts(path: str) -> list[str]:
+    """Return the lines of accounts that belong to the system: their third field is a number below the first person's."""
+    return [line for line in _read(path).splitlines() if _is_system_account(line)]
+
+
+def _is_system_account(line: str) -> bool:
+    number = [*line.split(":"), "", ""][2]
+    return number.isdecimal() and (0 < int(number) < FIRST_PERSON or int(number) == NOBODY)
+
+
+def _system_groups() -> list[str]:
+    """Return the system's groups without their members, who are people."""
+    return [line.rpartition(":")[0] + ":" for line in _system_accounts("/etc/group")]
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,65 @@
+"""What process 1 of a sandbox gives up before it serves anybody, for itself and for everything it will start."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from typing import Final
+
+from daytona_plugins.local.runtime import kernel
+from daytona_plugins.local.runtime.seccomp import build_filter
+
+# What containers usually keep: enough for package managers and servers, nothing that mounts or loads.
+KEPT: Final = {
+    "CHOWN": 0,
+    "DAC_OVERRIDE": 1,
+    "FOWNER": 3,
+    "FSETID": 4,
+    "KILL": 5,
+    "SETGID": 6,
+    "SETUID": 7,
+    "SETPCAP": 8,
+    "NET_BIND_SERVICE": 10,
+    "NET_RAW": 13,
+    "SYS_CHROOT": 18,
+    "AUDIT_WRITE": 29,
+    "SETFCAP": 31,
+}
+
+
+def give_up_privileges(*, max_processes: int | None = None) -> bool:
+    """Drop capabilities and forbid dangerous calls, for good; return whether abstract sockets are closed off too."""
+    if max_processes is not None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (max_processes, max_processes))
+    drop_capabilities()
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    scoped = _restrict_abstract_sockets()
+    kernel.set_seccomp_filter(build_filter())
+    return scoped
+
+
+def drop_capabilities() -> None:
+    """Keep only `KEPT`, in the bounding set as well, so that no program brings one back."""
+    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
+        last = int(file.read())
+    for capability in set(range(last + 1)) - set(KEPT.values()):
+        kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
+    kernel.set_capabilities(sum(1 << capability for capability in KEPT.values()))
+
+
+def hide_from_inside() -> None:
+    """Make this process opaque to the programs of the sandbox, and end it with its parent.
+
+    The memory of process 1 is the zygote's, made outside: its environment, open files and program file belong to the
+    host. A process that is not dumpable can only be looked into with capabilities over the host.
+    """
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _restrict_abstract_sockets() -> bool:
+    try:
+        kernel.restrict_abstract_sockets()
+    except OSError:  # needs Landlock 6, which came with Linux 6.12
+        return False
+    return True

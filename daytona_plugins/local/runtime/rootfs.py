@@ -1,0 +1,148 @@
+"""The root of a sandbox: overlays over the host image, and its own /proc, /dev, /run and shared memory.
+
+An overlay over the host's `/` itself is refused in a user namespace, because other file systems are mounted below it.
+So the root is an overlay over a skeleton, and each live tree of the host gets an overlay of its own inside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from daytona_plugins.local.runtime import kernel
+from daytona_plugins.local.runtime.hostimage import PYTHON, HostImage, Tree
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.runtime.spec import SandboxSpec
+
+DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
+DEVICE_LINKS: Final = {
+    "ptmx": "pts/ptmx",
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+# They show the memory, the keys, the log or the timers of the whole machine.
+MASKED_IN_PROC: Final = {
+    "kcore", "keys", "key-users", "kmsg", "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "modules",
+    "kallsyms", "sched_debug", "timer_list", "timer_stats", "vmallocinfo",
+}  # fmt: skip
+
+
+class ProcPlan(msgspec.Struct, frozen=True):
+    """The entries of /proc that are not about processes, by what a sandbox may do with them."""
+
+    masked: list[str]
+    read_only: list[str]
+
+
+def plan_proc() -> ProcPlan:
+    """Look at this machine's /proc; its root could write to whatever is not covered here.
+
+    That holds without any capability: as host root, user 0 of the sandbox *is* the owner of these files.
+    """
+    names = [name for name in sorted(os.listdir("/proc")) if not name.isdecimal()]
+    masked = [name for name in names if name in MASKED_IN_PROC]
+    return ProcPlan(masked, [name for name in names if name not in masked and _needs_guard(f"/proc/{name}")])
+
+
+def _needs_guard(path: str) -> bool:
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and bool(mode & 0o222))
+
+
+def build_root(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> None:
+    """Mount everything and make it the root of this process."""
+    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    root = image.mount_point
+    _mount_overlay(spec.upper, Tree("", [image.root]), root)
+    for tree in image.trees:
+        _mount_overlay(spec.upper, tree, f"{root}/{tree.target}")
+    _mount_proc(f"{root}/proc", proc)
+    _mount_dev(f"{root}/dev")
+    kernel.mount("tmpfs", f"{root}/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+    if image.python is not None:
+        _bind_python(image.python, root + PYTHON)
+    kernel.pivot_root(root)
+
+
+def make_layer(upper: str, trees: list[Tree]) -> None:
+    """Make the directories of a sandbox's writable layer; those that are there are kept."""
+    for name in ("", *(tree.target for tree in trees)):
+        for part in _layer_directories(name):
+            Path(upper, part).mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def _layer_directories(target: str) -> tuple[str, str]:
+    name = target.replace("/", "_") or "root"
+    return f"{name}/files", f"{name}/work"
+
+
+def _mount_overlay(upper: str, tree: Tree, target: str) -> None:
+    """Mount with names relative to the layer: the options must fit into one page."""
+    os.chdir(upper)
+    files, work = _layer_directories(tree.target)
+    lower = ":".join(_escape(layer) for layer in tree.layers)
+    options = f"lowerdir={lower},upperdir={files},workdir={work},userxattr"
+    kernel.mount("overlay", target, "overlay", kernel.MS_NODEV | kernel.MS_NOSUID, options)
+
+
+def _escape(path: str) -> str:
+    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+
+
+def _mount_proc(target: str, plan: ProcPlan) -> None:
+    kernel.mount("proc", target, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    for name in plan.masked:
+        kernel.bind("/dev/null", f"{target}/{name}", read_only=True)
+    for name in plan.read_only:
+        # An entry may be missing here though the host has it, such as those of a network namespace.
+        with contextlib.suppress(FileNotFoundError):
+            kernel.bind(f"{target}/{name}", f"{target}/{name}", read_only=True)
+
+
+def _mount_dev(target: str) -> None:
+    kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=64k")
+    for name in DEVICES:
+        os.close(os.open(f"{target}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
+        kernel.bind(f"/dev/{name}", f"{target}/{name}")
+    for name, destination in DEVICE_LINKS.items():
+        os.symlink(destination, f"{target}/{name}")
+    os.mkdir(f"{target}/pts")
+    kernel.mount(
+        "devpts",
+        f"{target}/pts",
+        "devpts",
+        kernel.MS_NOSUID | kernel.MS_NOEXEC,
+        "newinstance,ptmxmode=0666,mode=0620",
+    )
+    os.mkdir(f"{target}/shm")
+    kernel.mount("tmpfs", f"{target}/shm", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
+
+
+def _bind_python(source: str, target: str) -> None:
+    os.makedirs(target, exist_ok=True)
+    kernel.bind(source, target, read_only=True)
+
+
+def write_identity(spec: SandboxSpec, image: HostImage) -> None:
+    """Write the files that name this sandbox and its network, inside the new root."""
+    _write_if_changed("/etc/hostname", spec.hostname + "\n")
+    _write_if_changed("/etc/hosts", f"127.0.0.1\tlocalhost {spec.hostname}\n::1\tlocalhost ip6-localhost\n")
+    _write_if_changed("/etc/resolv.conf", image.resolv_conf if spec.network == "host" else "")
+
+
+def _write_if_changed(path: str, text: str) -> None:
+    """Leave a file alone that is right already: writing would copy it into the layer at every start."""
+    file = Path(path)
+    if not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != text:
+        file.write_text(text, encoding="utf-8")

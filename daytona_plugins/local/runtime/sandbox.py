@@ -1,0 +1,170 @@
+"""The child's side of building a sandbox: from a fork of the zygote to process 1 that serves.
+
+Two forks are needed, because a new process id namespace only holds the children of the process that asked for it:
+
+    zygote ── fork ──► opener   leaves the user and process id namespaces; waits until the zygote wrote the id maps;
+                          └── fork ──► process 1   builds the root, gives up privileges, serves
+                       tells the zygote the child's pid and ends, so that process 1 becomes the zygote's child
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from daytona_plugins.local.agent.main import serve_forever
+from daytona_plugins.local.runtime import kernel
+from daytona_plugins.local.runtime.privileges import give_up_privileges, hide_from_inside
+from daytona_plugins.local.runtime.rootfs import ProcPlan, build_root, write_identity
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.runtime.hostimage import HostImage
+    from daytona_plugins.local.runtime.spec import SandboxSpec
+
+UNSHARED: Final = b"unshared"
+MAPPED: Final = b"mapped"
+GO: Final = b"go"
+
+
+class Built(msgspec.Struct, tag=True):
+    """Process 1 is complete and about to serve."""
+
+    scoped_sockets: bool
+    loopback: bool
+
+
+class BuildFailed(msgspec.Struct, tag=True):
+    """A step was refused."""
+
+    message: str
+    errno: int | None
+
+
+Report = Built | BuildFailed
+decode_report = msgspec.json.Decoder(Report).decode
+
+
+class Inheritance(msgspec.Struct):
+    """The open files a sandbox gets from outside."""
+
+    listener: socket.socket
+    lifeline: int
+    """Reads end of file when the zygote is gone."""
+
+
+def open_namespaces(
+    channel: socket.socket, spec: SandboxSpec, image: HostImage, proc: ProcPlan, own: Inheritance
+) -> None:
+    """Run as the opener, and in its child as process 1; never return."""
+    status = 1
+    try:
+        kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID)
+        channel.send(UNSHARED)
+        if channel.recv(64) == MAPPED:
+            status = _fork_process_1(channel, spec, image, proc, own)
+    except OSError as error:
+        _report(channel, BuildFailed(str(error), error.errno))
+    finally:
+        os._exit(status)
+
+
+def _fork_process_1(
+    channel: socket.socket, spec: SandboxSpec, image: HostImage, proc: ProcPlan, own: Inheritance
+) -> int:
+    if pid := os.fork():
+        channel.send(b"%d" % pid)
+        return 0
+    if channel.recv(64) == GO:
+        _become_process_1(channel, spec, image, proc, own)
+    return 1
+
+
+def _become_process_1(
+    channel: socket.socket, spec: SandboxSpec, image: HostImage, proc: ProcPlan, own: Inheritance
+) -> None:
+    try:
+        built = _build(spec, image, proc)
+        _report(channel, built)
+    except (OSError, ValueError) as error:
+        _report(channel, BuildFailed(str(error), error.errno if isinstance(error, OSError) else None))
+        return
+    channel.close()
+    os._exit(_serve(own))
+
+
+def _serve(own: Inheritance) -> int:
+    """A bug that reaches this far has nobody to tell: its traceback goes into the sandbox's own log."""
+    try:
+        serve_forever(own.listener, own.lifeline)
+    except BaseException:  # the last frame of the process; `os._exit` follows
+        with open("/tmp/daytona-daemon.log", "a", encoding="utf-8") as log:  # noqa: S108 (the name the real daemon uses)
+            traceback.print_exc(file=log)
+        return 1
+    return 0
+
+
+def _build(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> Built:
+    os.setsid()
+    os.umask(0o022)
+    kernel.unshare(_namespaces(spec))
+    socket.sethostname(spec.hostname)
+    loopback = spec.network == "none" and _bring_loopback_up()
+    build_root(spec, image, proc)
+    write_identity(spec, image)
+    _enter(spec, image)
+    _replace_standard_streams()
+    scoped = give_up_privileges(max_processes=spec.max_processes)
+    hide_from_inside()
+    return Built(scoped_sockets=scoped, loopback=loopback)
+
+
+def _namespaces(spec: SandboxSpec) -> int:
+    always = kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWCGROUP
+    return always | kernel.CLONE_NEWNET if spec.network == "none" else always
+
+
+def _bring_loopback_up() -> bool:
+    """Without a loopback the sandbox has no network at all, which is still isolation; it is reported, not fatal."""
+    try:
+        kernel.bring_loopback_up()
+    except OSError:
+        return False
+    return True
+
+
+def _enter(spec: SandboxSpec, image: HostImage) -> None:
+    """Take on the environment and the working directory that every process inside starts with."""
+    os.environ.clear()
+    os.environ.update(
+        {
+            "HOME": spec.home,
+            "PATH": image.path,
+            "LANG": "C.UTF-8",
+            "USER": "daytona",
+            "DAYTONA_SANDBOX_ID": spec.id,
+        }
+    )
+    os.environ.update(spec.env)
+    time.tzset()
+    os.makedirs(spec.home, mode=0o755, exist_ok=True)
+    os.makedirs(spec.workdir, mode=0o755, exist_ok=True)
+    os.chdir(spec.workdir)
+
+
+def _replace_standard_streams() -> None:
+    """The host's log must not stay open in a process of the sandbox."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    os.close(null)
+    sys.stdout = sys.stderr = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115 (open as long as the process)
+
+
+def _report(channel: socket.socket, report: Report) -> None:
+    channel.send(msgspec.json.encode(report))

@@ -1,0 +1,241 @@
+"""The zygote: a process with one thread and everything imported, which forks sandboxes on command.
+
+A fork of it needs no imports, so a sandbox is ready in milliseconds and the image needs no Python. It runs no code of
+users, opens no network socket, and has a clean environment, because its memory is what every agent starts as.
+
+It talks to the platform over one socket pair that keeps message borders. When that ends, or the zygote does, every
+sandbox ends: they are killed with their parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from daytona_plugins.local.agent.main import warm_up
+from daytona_plugins.local.runtime import kernel, sandbox
+from daytona_plugins.local.runtime.hostimage import HostImage, prepare_host_image
+from daytona_plugins.local.runtime.idmaps import write_id_maps
+from daytona_plugins.local.runtime.messages import (
+    MESSAGE_LIMIT,
+    Event,
+    Exited,
+    Prepare,
+    Ready,
+    Spawned,
+    SpawnFailed,
+    decode_command,
+)
+from daytona_plugins.local.runtime.probe import probe
+from daytona_plugins.local.runtime.rootfs import ProcPlan, make_layer, plan_proc
+from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
+
+BUILD_TIMEOUT: Final = 20.0
+
+
+def main(control: socket.socket) -> None:
+    """Serve the platform at the other end of *control* until it goes away."""
+    os.chdir("/")
+    os.environ.clear()
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl+C in a terminal is for the program, not for its sandboxes
+    _hide_command_line()
+    warm_up()
+    gc.collect()
+    gc.freeze()
+    _Zygote(control).run()
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._image: HostImage | None = None
+        self._proc: ProcPlan | None = None
+        self._sandboxes: dict[int, str] = {}
+        self._lifeline, self._lifeline_end = os.pipe()
+        self._child_ended, self._child_ended_end = os.pipe()
+
+    def run(self) -> None:
+        os.set_blocking(self._child_ended, False)
+        os.set_blocking(self._child_ended_end, False)
+        signal.set_wakeup_fd(self._child_ended_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            while self._serve_one():
+                pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the platform went away between its command and our answer
+        finally:
+            self._kill_all()
+
+    def _serve_one(self) -> bool:
+        readable, _, _ = select.select([self._control, self._child_ended], [], [])
+        if self._child_ended in readable:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._child_ended, 4096)
+            self._reap()
+        return self._control not in readable or self._obey()
+
+    def _obey(self) -> bool:
+        message, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_LIMIT, 1)
+        if not message:
+            return False
+        command = decode_command(message)
+        if isinstance(command, Prepare):
+            self._prepare(command)
+        else:
+            with socket.socket(fileno=descriptors[0]) as listener:
+                listener.set_inheritable(False)
+                self._answer(self._spawn(command.spec, listener))
+        return True
+
+    def _answer(self, event: Event) -> None:
+        self._control.send(msgspec.json.encode(event))
+
+    def _prepare(self, command: Prepare) -> None:
+        data = Path(command.data)
+        verdict = probe(data)
+        if verdict.full:
+            self._image = prepare_host_image(data / "host-image")
+            self._proc = plan_proc()
+        self._answer(Ready(verdict))
+
+    def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> Event:
+        assert self._image is not None
+        assert self._proc is not None
+        make_layer(spec.upper, self._image.trees)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            opener = os.fork()
+            if opener == 0:
+                self._forget_the_outside(ours)
+                own = sandbox.Inheritance(listener, self._lifeline)
+                sandbox.open_namespaces(theirs, spec, self._image, self._proc, own)
+            theirs.close()
+            ours.settimeout(BUILD_TIMEOUT)
+            return self._supervise(ours, spec, opener)
+
+    def _forget_the_outside(self, ours: socket.socket) -> None:
+        """In the child: close what belongs to the zygote alone, above all the end that keeps the lifeline open."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for descriptor in (self._lifeline_end, self._child_ended, self._child_ended_end):
+            os.close(descriptor)
+        self._control.close()
+        ours.close()
+
+    def _supervise(self, channel: socket.socket, spec: SandboxSpec, opener: int) -> Event:
+        """Take the child through the steps that need somebody outside."""
+        pid = 0
+        try:
+            _expect(channel, sandbox.UNSHARED)
+            write_id_maps(opener)
+            channel.send(sandbox.MAPPED)
+            pid = int(_receive(channel))
+            os.waitpid(opener, 0)
+            opener = 0
+            channel.send(sandbox.GO)
+            return self._spawned(spec, pid, sandbox.decode_report(_receive(channel)))
+        except (OSError, _StepFailedError) as error:
+            _kill(pid)
+            _kill(opener)
+            return SpawnFailed(spec.id, str(error))
+
+    def _spawned(self, spec: SandboxSpec, pid: int, report: sandbox.Report) -> Event:
+        if isinstance(report, sandbox.BuildFailed):
+            raise _StepFailedError(report.message)
+        self._sandboxes[pid] = spec.id
+        return Spawned(spec.id, pid, _describe(spec, report))
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = ended
+                if pid in self._sandboxes:
+                    self._answer(Exited(self._sandboxes.pop(pid), os.waitstatus_to_exitcode(status)))
+
+    def _kill_all(self) -> None:
+        for pid in self._sandboxes:
+            _kill(pid)
+
+
+class _StepFailedError(Exception):
+    pass
+
+
+def _receive(channel: socket.socket) -> bytes:
+    message = channel.recv(65536)
+    if not message:
+        raise _StepFailedError("the sandbox ended while it was being built")
+    return message
+
+
+def _expect(channel: socket.socket, expected: bytes) -> None:
+    message = _receive(channel)
+    if message != expected:
+        report = sandbox.decode_report(message)
+        raise _StepFailedError(report.message if isinstance(report, sandbox.BuildFailed) else "out of step")
+
+
+def _kill(pid: int) -> None:
+    """Kill and reap a child; process 1 takes all of its namespace along."""
+    if pid:
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _describe(spec: SandboxSpec, built: sandbox.Built) -> Isolation:
+    enforced = spec.max_processes is not None and os.getuid() != 0
+    return Isolation(
+        tier="namespace",
+        network=spec.network,
+        limits={
+            "cpu": "ignored",
+            "memory": "ignored",
+            "disk": "ignored",
+            "processes": "enforced" if enforced else "ignored",
+        },
+        notes=[note for note in _notes(spec, built) if note],
+    )
+
+
+def _notes(spec: SandboxSpec, built: sandbox.Built) -> list[str]:
+    notes = [
+        "The kernel is shared with the host: for development, tests and your own agents, not for hostile code."
+    ]
+    if spec.network == "host":
+        notes.append(
+            "The network is the host's: services that listen on its loopback interface can be reached."
+        )
+        if not built.scoped_sockets:
+            notes.append(
+                "Abstract Unix sockets of the host can be reached: this kernel's Landlock cannot close them off."
+            )
+    elif not built.loopback:
+        notes.append("The loopback interface could not be brought up; the sandbox has no network at all.")
+    if os.getuid() != 0:
+        notes.append(
+            "Files of the host's system directories, except /etc, /usr/local and /opt, cannot be overwritten."
+        )
+    return notes
+
+
+def _hide_command_line() -> None:
+    """Overwrite our arguments in place: every agent inherits them, and `ps` inside a sandbox shows them."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, counted after the name
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        memory.seek(start)
+        memory.write(b"daytona-agent".ljust(end - start, b"\0")[: end - start])

@@ -52,9 +52,7 @@ if TYPE_CHECKING:
         AsyncDaytona as AsyncDaytona,
         Daytona as Daytona,
     )
-    from daytona.config import (
-        DaytonaConfig as DaytonaConfig,
-    )
+    from daytona.config import DaytonaConfig as DaytonaConfig
     from daytona.errors import (
         DaytonaA11yUnavailableError as DaytonaA11yUnavailableError,
         DaytonaAuthenticationError as DaytonaAuthenticationError,
@@ -101,9 +99,7 @@ if TYPE_CHECKING:
         DaytonaUnprocessableEntityError as DaytonaUnprocessableEntityError,
         DaytonaValidationError as DaytonaValidationError,
     )
-    from daytona.image import (
-        Image as Image,
-    )
+    from daytona.image import Image as Image
     from daytona.models.access import (
         PortPreviewUrl as PortPreviewUrl,
         SignedPortPreviewUrl as SignedPortPreviewUrl,
@@ -207,9 +203,7 @@ if TYPE_CHECKING:
         PtySessionInfo as PtySessionInfo,
         PtySize as PtySize,
     )
-    from daytona.models.sandbox import (
-        BuildInfo as BuildInfo,
-    )
+    from daytona.models.sandbox import BuildInfo as BuildInfo
     from daytona.models.secret import (
         ListSecretsResponse as ListSecretsResponse,
         Secret as Secret,
@@ -218,16 +212,12 @@ if TYPE_CHECKING:
         PaginatedSnapshots as PaginatedSnapshots,
         Snapshot as Snapshot,
     )
-    from daytona.models.system import (
-        SandboxMetrics as SandboxMetrics,
-    )
+    from daytona.models.system import SandboxMetrics as SandboxMetrics
     from daytona.models.volume import (
         Volume as Volume,
         VolumeMount as VolumeMount,
     )
-    from daytona.models.warm_pool import (
-        WarmPool as WarmPool,
-    )
+    from daytona.models.warm_pool import WarmPool as WarmPool
 
     __version__: str
 

@@ -17,6 +17,4 @@ from daytona.models.charts import (
     ScatterChart as ScatterChart,
     parse_chart as parse_chart,
 )
-from daytona.models.enums import (
-    ChartType as ChartType,
-)
+from daytona.models.enums import ChartType as ChartType

@@ -1,5 +1,3 @@
 """Names that programs import from `daytona.common.git`."""
 
-from daytona.models.git import (
-    GitCommitResponse as GitCommitResponse,
-)
+from daytona.models.git import GitCommitResponse as GitCommitResponse

@@ -10,9 +10,5 @@ from daytona.models.params import (
     ListSandboxesQuery as ListSandboxesQuery,
     Resources as Resources,
 )
-from daytona.models.sandbox import (
-    TOOLBOX_PORT as TOOLBOX_PORT,
-)
-from daytona.models.system import (
-    SandboxMetrics as SandboxMetrics,
-)
+from daytona.models.sandbox import TOOLBOX_PORT as TOOLBOX_PORT
+from daytona.models.system import SandboxMetrics as SandboxMetrics

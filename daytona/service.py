@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from .errors import DaytonaError
 from .protocols.rest import Endpoint, QueryValue, Request, Response, decode, segment
+from .transport._deadline import seconds
 from .transport._step import BlockingStream, step
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "BlockingStream",
     "Endpoint",
     "operation",
+    "seconds",
     "segment",
     "step",
     "streaming_operation",
@@ -101,6 +103,16 @@ class Api:
         request = (self._endpoint or await self.endpoint()).request(method, path, query=query, json=json)
         try:
             return decode(request, await self.send(request, timeout), into)
+        except DaytonaError as error:
+            raise self._about_us(error)
+
+    async def call_text(self, method: str, path: str) -> str:
+        """Return the answer to one request that is a text: as it is, or as a JSON string."""
+        request = (await self.endpoint()).request(method, path)
+        try:
+            response = await self.transport.send(request)
+            decode(request, response, None)
+            return decode(request, response, str) if response.body.startswith(b'"') else response.body.decode()
         except DaytonaError as error:
             raise self._about_us(error)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.store import Store
+    from daytona_plugins.local.runtime.spec import Isolation
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,11 @@ class Running(Protocol):
     @property
     def socket_path(self) -> Path:
         """Where its agent listens."""
+        ...
+
+    @property
+    def isolation(self) -> Isolation:
+        """What separates it from this machine."""
         ...
 
     async def stop(self, *, grace: float) -> None:
@@ -95,8 +101,8 @@ class Lifecycle:
         record = self.move(record, state=way)
         try:
             running = await self._driver.spawn(self._spec(record))
-        except SpawnError as error:
-            self._fail(record, str(error))
+        except (SpawnError, OSError, TimeoutError) as error:
+            self._fail(record, str(error) or "its agent did not answer in time")
             return
         self._running[record.id] = running
         self.move(record, state=State.STARTED, error_reason=None)

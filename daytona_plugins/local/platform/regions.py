@@ -9,7 +9,7 @@ ORGANIZATION_ID = "00000000-0000-4000-8000-000000000001"
 USER_ID = "local"
 RUNNER_ID = "00000000-0000-4000-8000-000000000002"
 
-_SINCE = "2026-01-01T00:00:00.000Z"
+SINCE = "2026-01-01T00:00:00.000Z"
 
 
 def region() -> dict[str, object]:
@@ -19,6 +19,6 @@ def region() -> dict[str, object]:
         "name": REGION_NAME,
         "organizationId": None,
         "regionType": "shared",
-        "createdAt": _SINCE,
-        "updatedAt": _SINCE,
+        "createdAt": SINCE,
+        "updatedAt": SINCE,
     }

@@ -141,10 +141,20 @@ class Sandboxes:
         )
         return record if skip_start else await self.start(record)
 
-    def refuse(self, operation: Operation, record: Record) -> HTTPError:
-        """Return the answer to an operation that no sandbox of this version can have."""
-        _require(operation, record)
-        return not_in_this_version(operation)
+    def refusal_of(self, operation: Operation, record: Record) -> HTTPError:
+        """Return the answer to an operation of the protocol that this version does not carry out."""
+        refused = refusal(operation, record.situation)
+        return HTTPError(refused.status, refused.message) if refused else not_in_this_version(operation)
+
+    def change_network(self, record: Record, *, block_all: bool) -> Record:
+        """Cut a sandbox off from the network, or connect it, from its next start on.
+
+        Raises:
+            HTTPError: It is running: its network was chosen when it started (400).
+        """
+        if block_all != record.network_block_all and self.running(record.id):
+            raise HTTPError(400, "the network of a running sandbox cannot be changed here; stop it first")
+        return self.change(record, network_block_all=block_all)
 
     def change(self, record: Record, **changes: object) -> Record:
         """Change settings of a sandbox, whatever it is doing; this is no activity.

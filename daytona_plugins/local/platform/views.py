@@ -10,11 +10,12 @@ from daytona_plugins.local.platform.states import shown
 
 if TYPE_CHECKING:
     from daytona_plugins.local.platform.records import BuildInfo, Record
+    from daytona_plugins.local.runtime.spec import Isolation
 
 
-def full(record: Record, toolbox_url: str, isolation: object) -> dict[str, object]:
-    """Return the whole `Sandbox` object, and how it is isolated."""
-    return list_item(record, toolbox_url) | {
+def full(record: Record, toolbox_url: str, isolation: Isolation | None) -> dict[str, object]:
+    """Return the whole `Sandbox` object, and how it is isolated while it runs."""
+    more: dict[str, object] = {
         "state": shown(record.state, record.desired),
         "env": record.env,
         "kvm": False,
@@ -26,6 +27,7 @@ def full(record: Record, toolbox_url: str, isolation: object) -> dict[str, objec
         "linkedSandboxId": None,
         "isolation": isolation,
     }
+    return list_item(record, toolbox_url) | more
 
 
 def list_item(record: Record, toolbox_url: str) -> dict[str, object]:

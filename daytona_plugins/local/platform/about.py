@@ -1,0 +1,111 @@
+"""What the platform says about itself: configuration, health, regions, the key in use, its one snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.platform.auth import PERMISSIONS, mask
+from daytona_plugins.local.platform.creation import MAX_AUTO_ARCHIVE
+from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT
+from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, SINCE, USER_ID, region
+from daytona_plugins.local.web import HTTPError, json_response
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.platform.site import Site
+    from daytona_plugins.local.web import Request, Response, Router
+
+_SNAPSHOT_ID = "00000000-0000-4000-8000-000000000003"
+
+
+class About:
+    """The routes that concern no sandbox."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def add_to(self, router: Router) -> None:
+        """Register every route."""
+        router.add("GET", "/api/config", self.config)
+        router.add("GET", "/api/health", self.health)
+        router.add("GET", "/api/regions", self.regions)
+        router.add("GET", "/api/shared-regions", self.regions)
+        router.add("GET", "/api/api-keys/current", self.current_key)
+        router.add("GET", "/api/snapshots", self.snapshots)
+        router.add("GET", "/api/snapshots/{id}", self.snapshot)
+
+    async def config(self, _request: Request) -> Response:
+        """Say how this platform is set up."""
+        site = self._site
+        return json_response(
+            {
+                "version": site.version,
+                "oidc": {"issuer": "", "clientId": "", "audience": "", "provider": ""},
+                "linkedAccountsEnabled": False,
+                "announcements": {},
+                "proxyTemplateUrl": site.preview_url("{{PORT}}", "{{sandboxId}}"),
+                "proxyToolboxUrl": site.toolbox_url,
+                "defaultSnapshot": DEFAULT_SNAPSHOT,
+                "dashboardUrl": site.url,
+                "maxAutoArchiveInterval": MAX_AUTO_ARCHIVE,
+                "maintananceMode": False,
+                "environment": "local",
+            }
+        )
+
+    async def health(self, _request: Request) -> Response:
+        """Say that the platform is there."""
+        return json_response({"status": "ok"})
+
+    async def regions(self, _request: Request) -> Response:
+        """Name the one region."""
+        return json_response([region()])
+
+    async def current_key(self, _request: Request) -> Response:
+        """Say what the key of this request may do: everything."""
+        return json_response(
+            {
+                "name": "local",
+                "value": mask(self._site.key),
+                "createdAt": SINCE,
+                "permissions": PERMISSIONS,
+                "lastUsedAt": None,
+                "expiresAt": None,
+                "userId": USER_ID,
+                "organizationId": ORGANIZATION_ID,
+            }
+        )
+
+    async def snapshots(self, _request: Request) -> Response:
+        """List the one snapshot."""
+        return json_response({"items": [_host_snapshot()], "total": 1, "page": 1, "totalPages": 1})
+
+    async def snapshot(self, request: Request) -> Response:
+        """Show the one snapshot."""
+        asked = request.params["id"]
+        if asked not in (DEFAULT_SNAPSHOT, _SNAPSHOT_ID):
+            raise HTTPError(404, f"snapshot {asked!r} not found; this platform has {DEFAULT_SNAPSHOT!r}")
+        return json_response(_host_snapshot())
+
+
+def _host_snapshot() -> dict[str, object]:
+    return {
+        "id": _SNAPSHOT_ID,
+        "organizationId": None,
+        "general": True,
+        "name": DEFAULT_SNAPSHOT,
+        "imageName": "",
+        "state": "active",
+        "size": None,
+        "entrypoint": None,
+        "cpu": 1,
+        "gpu": 0,
+        "mem": 1,
+        "disk": 3,
+        "errorReason": None,
+        "createdAt": SINCE,
+        "updatedAt": SINCE,
+        "lastUsedAt": None,
+        "regionIds": [REGION_ID],
+        "sandboxClass": "container",
+        "sourceSandboxId": None,
+    }

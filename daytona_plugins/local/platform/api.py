@@ -1,0 +1,51 @@
+"""Everything the platform's port answers: the REST API below `/api`, the agents below `/toolbox`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local import web
+from daytona_plugins.local.platform import errors
+from daytona_plugins.local.platform.about import About
+from daytona_plugins.local.platform.auth import require_key
+from daytona_plugins.local.platform.proxy import Proxy
+from daytona_plugins.local.platform.sandbox_routes import SandboxRoutes
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.platform.sandboxes import Sandboxes
+    from daytona_plugins.local.platform.site import Site
+
+API = "/api/"
+_PUBLIC = frozenset({"/api/config", "/api/health", "/api/shared-regions"})
+
+
+class Application:
+    """The handler of every request; the proxy asks for credentials itself, because it knows more kinds of them."""
+
+    def __init__(self, site: Site, sandboxes: Sandboxes) -> None:
+        self._site = site
+        self._router = web.Router()
+        self._proxy = Proxy(site, sandboxes)
+        self._router.add("*", "/toolbox/{sandboxId}/{path*}", self._proxy.forward)
+        About(site).add_to(self._router)
+        SandboxRoutes(site, sandboxes).add_to(self._router)
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """Answer one request."""
+        if not request.raw_path.startswith(API):
+            return await self._router(request)
+        if request.raw_path not in _PUBLIC:
+            require_key(request, self._site.key)
+        return self._stamped(await self._router(request))
+
+    def envelope(self, request: web.Request | None, error: web.HTTPError) -> web.Response:
+        """Render an error."""
+        return self._stamped(errors.envelope(request, error))
+
+    def close(self) -> None:
+        """Close the connections to the agents."""
+        self._proxy.close()
+
+    def _stamped(self, response: web.Response) -> web.Response:
+        response.headers.append(("X-Daytona-Api-Version", self._site.version))
+        return response

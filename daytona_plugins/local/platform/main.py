@@ -1,0 +1,134 @@
+"""The platform's process: takes the lock, opens everything in order, serves, and closes everything in reverse.
+
+Whoever starts it reads one line of JSON from its standard output: where it serves, or why it does not. Standard
+error is its log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from daytona.errors import DaytonaLocalPlatformError
+from daytona_plugins.local import web
+from daytona_plugins.local.launch import AlreadyRunningError, hold
+from daytona_plugins.local.paths import Paths, UnsafePathError
+from daytona_plugins.local.platform.api import Application
+from daytona_plugins.local.platform.auth import load_or_make_key, write_private
+from daytona_plugins.local.platform.sandboxes import Sandboxes
+from daytona_plugins.local.platform.site import HOST, Site
+from daytona_plugins.local.platform.store import NewerDatabaseError, Store
+from daytona_plugins.local.platform.ticker import ticking
+from daytona_plugins.local.runtime.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+logger = logging.getLogger(__name__)
+
+# How long a predecessor that was told to end may take to.
+LOCK_PATIENCE = 15.0
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until told to end; return the exit status."""
+    paths = Paths.from_environment()
+    if "--foreground" not in arguments:
+        _leave_the_starter()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        paths.make()
+        with hold(paths.lock_file, patience=LOCK_PATIENCE):
+            asyncio.run(_run(paths))
+    except DaytonaLocalPlatformError as error:
+        return _refuse(error.message, error.cause, error.remedy)
+    except AlreadyRunningError:
+        return _refuse("another embedded platform holds the lock and does not answer")
+    except (NewerDatabaseError, UnsafePathError) as error:
+        return _refuse(str(error))
+    return 0
+
+
+async def _run(paths: Paths) -> None:
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    async with _serving(paths) as site:
+        endpoint = _endpoint(site)
+        write_private(paths.endpoint_file, json.dumps(endpoint).encode())
+        try:
+            _announce(endpoint)
+            logger.info("serving on %s", site.url)
+            await ending.wait()
+        finally:
+            paths.endpoint_file.unlink()
+    logger.info("ended")
+
+
+@contextlib.asynccontextmanager
+async def _serving(paths: Paths) -> AsyncGenerator[Site]:
+    async with contextlib.AsyncExitStack() as stack:
+        listener = socket.create_server((HOST, 0), backlog=1024)
+        site = Site(listener.getsockname()[1], load_or_make_key(paths.key_file), _version())
+        store = stack.enter_context(contextlib.closing(Store(paths.database)))
+        runner = await Runner.start(paths)
+        stack.push_async_callback(runner.close)
+        sandboxes = Sandboxes(store, runner, paths)
+        await sandboxes.open()
+        stack.push_async_callback(sandboxes.close)
+        application = Application(site, sandboxes)
+        stack.callback(application.close)
+        server = await web.serve(listener, application, envelope=application.envelope)
+        stack.push_async_callback(server.close)
+        await stack.enter_async_context(ticking(sandboxes.tick))
+        yield site
+
+
+def _leave_the_starter() -> None:
+    """Become a process of our own, which has nothing open of the program that started us but the pipe and the log."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    os.chdir("/")
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+
+
+def _announce(line: dict[str, object]) -> None:
+    """Tell the starter, who waits for the end of the pipe too."""
+    print(json.dumps(line), flush=True)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _refuse(message: str, cause: str | None = None, remedy: str | None = None) -> int:
+    logger.error("cannot serve: %s", message)
+    _announce({"error": message, "cause": cause, "remedy": remedy})
+    return 1
+
+
+def _endpoint(site: Site) -> dict[str, object]:
+    return {
+        "url": site.api_url,
+        "key": site.key,
+        "pid": os.getpid(),
+        "version": site.version,
+        "isolation": "namespace",
+    }
+
+
+def _version() -> str:
+    try:
+        return version("daytona-anyio")
+    except PackageNotFoundError:  # run from a checkout
+        return "0.0.0"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,234 @@
+"""The routes below `/api/sandbox`, one short handler each.
+
+A sandbox that is not there is reported before anything that is wrong with the rest of the request, because the
+protocol promises that order. Settings answer 201 and operations 200, as the hosted platform does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from daytona_plugins.local.platform import creation, views
+from daytona_plugins.local.platform.errors import not_in_this_version
+from daytona_plugins.local.platform.listing import page
+from daytona_plugins.local.platform.states import Operation
+from daytona_plugins.local.web import HTTPError, Response, json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daytona_plugins.local.platform.records import Record
+    from daytona_plugins.local.platform.sandboxes import Sandboxes
+    from daytona_plugins.local.platform.site import Site
+    from daytona_plugins.local.web import Handler, Request, Router
+
+BODY_LIMIT = 4 * 1024 * 1024
+
+_Body = TypeVar("_Body")
+
+
+class Labels(msgspec.Struct):
+    """The body of `PUT …/labels`."""
+
+    labels: dict[str, str]
+
+
+class NetworkSettings(msgspec.Struct, rename="camel", kw_only=True):
+    """The body of `POST …/network-settings`; null is no value here."""
+
+    network_block_all: bool | msgspec.UnsetType = msgspec.UNSET
+    network_allow_list: str | msgspec.UnsetType = msgspec.UNSET
+    domain_allow_list: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class SandboxRoutes:
+    """Everything that can be asked about sandboxes."""
+
+    def __init__(self, site: Site, sandboxes: Sandboxes) -> None:
+        self._site = site
+        self._sandboxes = sandboxes
+
+    def add_to(self, router: Router) -> None:
+        """Register every route."""
+        router.add("POST", "/api/sandbox", self.create)
+        router.add("GET", "/api/sandbox", self.list)
+        self._add_lifecycle(router)
+        self._add_settings(router)
+        self._add_addresses(router)
+
+    def _add_lifecycle(self, router: Router) -> None:
+        one = "/api/sandbox/{sandbox}"
+        router.add("GET", one, self.get)
+        router.add("DELETE", one, self.delete)
+        router.add("POST", f"{one}/start", self.start)
+        router.add("POST", f"{one}/stop", self.stop)
+        router.add("POST", f"{one}/recover", self.recover)
+        for operation in (
+            Operation.ARCHIVE,
+            Operation.PAUSE,
+            Operation.RESIZE,
+            Operation.SNAPSHOT,
+            Operation.FORK,
+        ):
+            router.add("POST", f"{one}/{operation}", self._refusing(operation))
+
+    def _add_settings(self, router: Router) -> None:
+        one = "/api/sandbox/{sandbox}"
+        router.add("PUT", f"{one}/labels", self.set_labels)
+        router.add("POST", f"{one}/public/{{value}}", self.set_public)
+        router.add("POST", f"{one}/autostop/{{value}}", self._setting(_auto_stop))
+        router.add("POST", f"{one}/autopause/{{value}}", self._setting(_auto_pause))
+        router.add("POST", f"{one}/autoarchive/{{value}}", self._setting(_auto_archive))
+        router.add("POST", f"{one}/autodelete/{{value}}", self._setting(_auto_delete))
+        router.add("POST", f"{one}/ttl/{{value}}", self._setting(_ttl))
+        router.add("POST", f"{one}/last-activity", self.note_activity)
+        router.add("POST", f"{one}/network-settings", self.set_network)
+
+    def _add_addresses(self, router: Router) -> None:
+        one = "/api/sandbox/{sandbox}"
+        router.add("GET", f"{one}/toolbox-proxy-url", self.toolbox_proxy_url)
+        router.add("GET", f"{one}/ports/{{port}}/preview-url", self.preview_url)
+
+    async def create(self, request: Request) -> Response:
+        """Make a sandbox and answer when commands can be executed in it."""
+        body = creation.read_body(await request.body(BODY_LIMIT) or b"{}")
+        record = creation.new_record(body, self._sandboxes.clock())
+        return self._shown(await self._sandboxes.create(record))
+
+    async def list(self, request: Request) -> Response:
+        """List sandboxes, a page at a time."""
+        records, cursor = page(self._sandboxes.all(), request.query)
+        items = [views.list_item(record, self._site.toolbox_url) for record in records]
+        return json_response({"items": items, "nextCursor": cursor})
+
+    async def get(self, request: Request) -> Response:
+        """Show a sandbox."""
+        return self._shown(self._find(request))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a sandbox."""
+        return self._shown(await self._sandboxes.delete(self._find(request)))
+
+    async def start(self, request: Request) -> Response:
+        """Start a stopped sandbox."""
+        return self._shown(await self._sandboxes.start(self._find(request)))
+
+    async def stop(self, request: Request) -> Response:
+        """Stop a running sandbox."""
+        force = request.query.first("force") == "true"
+        return self._shown(await self._sandboxes.stop(self._find(request), force=force))
+
+    async def recover(self, request: Request) -> Response:
+        """Bring a sandbox back from an error."""
+        skip = request.query.first("skipStart") == "true"
+        return self._shown(await self._sandboxes.recover(self._find(request), skip_start=skip))
+
+    async def set_labels(self, request: Request) -> Response:
+        """Replace all labels."""
+        record = self._find(request)
+        body = _read(await request.body(BODY_LIMIT), Labels)
+        return self._shown(self._sandboxes.change(record, labels=body.labels))
+
+    async def set_public(self, request: Request) -> Response:
+        """Open or close the previews to everybody."""
+        record = self._find(request)
+        return self._shown(self._sandboxes.change(record, public=request.params["value"] == "true"), 201)
+
+    async def note_activity(self, request: Request) -> Response:
+        """Note that somebody is using the sandbox."""
+        record = self._sandboxes.get(request.params["sandbox"])
+        self._sandboxes.activity.touch(record.id)
+        return Response(201)
+
+    async def set_network(self, request: Request) -> Response:
+        """Open or block the network of a sandbox that is not running; lists cannot be enforced, so are refused."""
+        record = self._find(request)
+        body = _read(await request.body(BODY_LIMIT), NetworkSettings)
+        return self._shown(self._sandboxes.change_network(record, block_all=_blocks_all(body, record)))
+
+    async def toolbox_proxy_url(self, request: Request) -> Response:
+        """Say where the toolbox is reached."""
+        self._sandboxes.get(request.params["sandbox"])
+        return json_response({"url": self._site.toolbox_url})
+
+    async def preview_url(self, request: Request) -> Response:
+        """Say where a port of the sandbox is shown, and the token that opens it."""
+        record = self._find(request)
+        port = _port(request.params["port"])
+        url = self._site.preview_url(port, record.id)
+        return json_response({"sandboxId": record.id, "url": url, "token": record.auth_token})
+
+    def _find(self, request: Request) -> Record:
+        return self._sandboxes.find(request.params["sandbox"])
+
+    def _shown(self, record: Record, status: int = 200) -> Response:
+        running = self._sandboxes.running(record.id)
+        isolation = running.isolation if running else None
+        return json_response(views.full(record, self._site.toolbox_url, isolation), status)
+
+    def _refusing(self, operation: Operation) -> Handler:
+        async def refuse(request: Request) -> Response:
+            raise self._sandboxes.refusal_of(operation, self._find(request))
+
+        return refuse
+
+    def _setting(self, changes: Callable[[float, float], dict[str, float | None]]) -> Handler:
+        async def change(request: Request) -> Response:
+            record = self._find(request)
+            minutes = _minutes(request.params["value"])
+            return self._shown(
+                self._sandboxes.change(record, **changes(minutes, self._sandboxes.clock())), 201
+            )
+
+        return change
+
+
+def _auto_stop(minutes: float, _now: float) -> dict[str, float | None]:
+    return {"auto_stop_interval": creation.not_negative(minutes, default=0)}
+
+
+def _auto_pause(minutes: float, _now: float) -> dict[str, float | None]:
+    return {"auto_pause_interval": creation.not_negative(minutes, default=0)}
+
+
+def _auto_archive(minutes: float, _now: float) -> dict[str, float | None]:
+    return {"auto_archive_interval": creation.archive_interval(creation.not_negative(minutes, default=0))}
+
+
+def _auto_delete(minutes: float, _now: float) -> dict[str, float | None]:
+    return {"auto_delete_interval": minutes}
+
+
+def _ttl(minutes: float, now: float) -> dict[str, float | None]:
+    return {"auto_destroy_at": creation.deadline(creation.not_negative(minutes, default=0), now)}
+
+
+def _blocks_all(body: NetworkSettings, record: Record) -> bool:
+    settings = (body.network_block_all, body.network_allow_list, body.domain_allow_list)
+    if all(setting is msgspec.UNSET for setting in settings):
+        raise HTTPError(400, "at least one network setting is needed")
+    if body.network_allow_list or body.domain_allow_list:
+        raise not_in_this_version("lists of allowed destinations")
+    return record.network_block_all if body.network_block_all is msgspec.UNSET else body.network_block_all
+
+
+def _read(content: bytes, kind: type[_Body]) -> _Body:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.DecodeError as error:
+        raise HTTPError(400, str(error)) from error
+
+
+def _minutes(text: str) -> float:
+    try:
+        return float(int(text)) if text.lstrip("-").isdecimal() else float(text)
+    except ValueError as error:
+        raise HTTPError(400, f"{text!r} is not a number of minutes") from error
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise HTTPError(400, "a port is a number from 1 to 65535")
+    return int(text)

@@ -184,8 +184,13 @@ def _answers(endpoint: PlatformEndpoint) -> bool:
     )
     with suppress(OSError), socket.create_connection((host, int(port)), PING_PATIENCE) as connection:
         connection.sendall(request.encode())
-        return connection.recv(64).startswith(b"HTTP/1.1 200 ")
+        return _read_all(connection).startswith(b"HTTP/1.1 200 ")
     return False
+
+
+def _read_all(connection: socket.socket) -> bytes:
+    pieces = iter(lambda: connection.recv(65536), b"")
+    return b"".join(pieces)
 
 
 def _endpoint(told: dict[str, object], *, started: bool) -> PlatformEndpoint:

@@ -218,6 +218,11 @@ if TYPE_CHECKING:
         VolumeMount as VolumeMount,
     )
     from daytona.models.warm_pool import WarmPool as WarmPool
+    from daytona.services import (
+        AsyncFileSystem as AsyncFileSystem,
+        AsyncProcess as AsyncProcess,
+        AsyncSandbox as AsyncSandbox,
+    )
 
     __version__: str
 
@@ -290,6 +295,7 @@ _NAMES_OF = {
     "daytona.models.system": "SandboxMetrics",
     "daytona.models.volume": "Volume VolumeMount",
     "daytona.models.warm_pool": "WarmPool",
+    "daytona.services": "AsyncFileSystem AsyncProcess AsyncSandbox",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from daytona.models._base import SAME_NAMES, Model, Number, decoder
+from daytona.models._base import SAME_NAMES, Model, Number, decoder, encode
 from daytona.models.enums import ChartType
 
 __all__ = [
@@ -140,15 +140,13 @@ _CLASSES: dict[str | None, type[Chart]] = {
 }
 
 
-def parse_charts(items: Iterable[bytes | msgspec.Raw]) -> list[Chart]:
-    """Return the charts among *items*, each JSON; what is no chart at all is left out."""
-    bodies = map(bytes, items)
-    return [parse_chart(body) for body in bodies if body.lstrip().startswith(b"{")]
+def parse_charts(items: Iterable[object]) -> list[Chart]:
+    """Return the charts among the decoded JSON values *items*; what is no chart at all is left out."""
+    return [parse_chart(encode(item)) for item in items if isinstance(item, dict)]
 
 
-def parse_chart(data: bytes | msgspec.Raw) -> Chart:
-    """Return the chart that the JSON *data* describes; an odd detail costs the numbers, never the picture."""
-    body = bytes(data)
+def parse_chart(body: bytes) -> Chart:
+    """Return the chart that the JSON *body* describes; an odd detail costs the numbers, never the picture."""
     picture = decoder(_Picture).decode(body)
     try:
         return decoder(_CLASSES.get(picture.type, Chart)).decode(body)

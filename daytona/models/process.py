@@ -51,9 +51,9 @@ class CodeRunRequest(Request, frozen=True):
 
 
 class CodeRunArtifacts(Model, frozen=True):
-    """What code made besides output; charts are read one by one, by `daytona.models.charts.parse_chart`."""
+    """What code made besides output; `daytona.models.charts.parse_charts` reads them, each by itself."""
 
-    charts: list[msgspec.Raw] = []
+    charts: list[object] = []
 
 
 class CodeRunReply(Model, frozen=True):

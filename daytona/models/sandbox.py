@@ -138,8 +138,8 @@ class SandboxView:
     if not TYPE_CHECKING:  # or checkers would believe in any attribute
 
         def __getattr__(self, name):
-            # A handle that is being copied or unpickled has no `_data` yet.
-            if name in _FIELDS and "_data" in vars(self):
+            # A handle that is being copied or unpickled has no `_data` yet, and `_data` itself is no field.
+            if name in _FIELDS:
                 return getattr(self._data, name)
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
@@ -158,16 +158,16 @@ class SandboxView:
         return self._data.model_dump()
 
     def _replace(self, data: SandboxData) -> None:
-        # A DTO without the address of the toolbox does not take away the one we know.
-        known = vars(self)["_data"].toolbox_proxy_url if "_data" in vars(self) else ""
-        self._data = (
-            data if data.toolbox_proxy_url else msgspec.structs.replace(data, toolbox_proxy_url=known)
-        )
+        # Answers to start, stop and the like leave these out; what is known of them stays true.
+        known = vars(self).get("_data", data)
+        gaps = {name: getattr(known, name) for name in _SOMETIMES_LEFT_OUT if not getattr(data, name)}
+        self._data = msgspec.structs.replace(data, **gaps)
 
     def _change(self, **fields: object) -> None:
         self._data = msgspec.structs.replace(self._data, **fields)
 
 
+_SOMETIMES_LEFT_OUT = ("build_info", "last_activity_at", "toolbox_proxy_url")
 _FIELDS = frozenset(SandboxData.__struct_fields__)
 
 

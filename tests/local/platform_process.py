@@ -1,0 +1,114 @@
+"""A real platform for tests: its own process, its own directory, nothing left behind."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
+
+from daytona_plugins.local.launch import PlatformEndpoint, connect, find
+from daytona_plugins.local.paths import Paths
+from daytona_plugins.local.platform.ending import end
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Platform:
+    """A directory in which a platform runs, is killed, and runs again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.paths = Paths(directory / "data", directory / "run")
+        self.endpoint = self.start()
+
+    def start(self) -> PlatformEndpoint:
+        """Start a platform here, or join the one that runs."""
+        with self.environment():
+            self.endpoint = connect()
+        return self.endpoint
+
+    @contextmanager
+    def environment(self) -> Generator[None]:
+        """Make this the platform that a program without a key finds."""
+        with mock.patch.dict(os.environ, {"DAYTONA_LOCAL_DIR": str(self.directory)}):
+            yield
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a child process needs to find this platform and nothing else."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DAYTONA_")}
+        return kept | {"DAYTONA_LOCAL_DIR": str(self.directory)}
+
+    def call(
+        self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send one request with the key, over a connection of its own."""
+        address = self.endpoint.api_url.split("/")[2]
+        connection = http.client.HTTPConnection(address, timeout=60)
+        sent = {"Authorization": f"Bearer {self.endpoint.api_key}", **(headers or {})}
+        content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        try:
+            connection.request(method, path, content, sent)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def api(self, method: str, path: str, body: object = None) -> Answer:
+        """Send one request to the REST API."""
+        return self.call(method, f"/api{path}", body)
+
+    def execute(self, sandbox_id: str, command: str) -> Any:
+        """Run a command in a sandbox."""
+        return self.call("POST", f"/toolbox/{sandbox_id}/process/execute", {"command": command}).json
+
+    def create(self, **body: object) -> Any:
+        """Make a sandbox."""
+        answer = self.api("POST", "/sandbox", body)
+        assert answer.status == 200, answer.body
+        return answer.json
+
+    def delete_all(self) -> None:
+        """Leave no sandbox to the next test."""
+        for item in self.api("GET", "/sandbox?limit=200&includeErroredDeleted=true").json["items"]:
+            self.api("DELETE", f"/sandbox/{item['id']}")
+
+    def stop(self) -> None:
+        """End the platform, if it runs, and see that nothing is left."""
+        endpoint = find(self.paths)
+        if endpoint is not None:
+            ended = end(endpoint, self.paths)
+            assert ended.clean, ended
+
+
+@contextmanager
+def running_platform() -> Generator[Platform]:
+    """Run a platform in a new directory, whose name is short enough for Unix sockets."""
+    directory = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))
+    try:
+        platform = Platform(directory)
+        try:
+            yield platform
+        finally:
+            platform.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -6,7 +6,7 @@ subclass it and make an instance; the first operation raises `DaytonaNotSupporte
 
 from __future__ import annotations
 
-from typing import Never
+from typing import Never, Self
 
 from daytona.errors import DaytonaNotSupportedError
 
@@ -34,6 +34,10 @@ class Pending:
 
     def __getattr__(self, name: str) -> _Operation:
         return _part(type(self).__name__, name)
+
+    @classmethod
+    def _over(cls, core: object) -> Self:
+        return cls()
 
 
 def _part(owner: str, name: str) -> _Operation:

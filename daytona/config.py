@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from .errors import DaytonaAuthenticationError, DaytonaValidationError
@@ -104,6 +104,10 @@ class Settings:
     why: str
     """Which of the sources decided where to connect, for people."""
 
+    def at(self, api_url: str, api_key: str) -> Settings:
+        """Return the same settings for another address and its key."""
+        return replace(self, api_url=api_url, token=api_key, organization_id=None)
+
     def headers(self, source: str) -> dict[str, str]:
         """Return what every request carries; *source* is the name under which the server counts this client."""
         headers = {
@@ -165,7 +169,9 @@ def _address(config: DaytonaConfig, environ: Mapping[str, str]) -> tuple[str | N
     if environ.get("DAYTONA_API_URL"):
         return environ["DAYTONA_API_URL"], "from DAYTONA_API_URL"
     if environ.get("DAYTONA_SERVER_URL"):
-        warnings.warn("DAYTONA_SERVER_URL is deprecated; use DAYTONA_API_URL", DeprecationWarning, stacklevel=4)
+        warnings.warn(
+            "DAYTONA_SERVER_URL is deprecated; use DAYTONA_API_URL", DeprecationWarning, stacklevel=4
+        )
         return environ["DAYTONA_SERVER_URL"], "from DAYTONA_SERVER_URL"
     return None, ""
 
@@ -195,7 +201,9 @@ def _read(path: str | os.PathLike[str]) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DaytonaValidationError(f"env_file {os.fspath(path)!r} cannot be read: {error}") from error
     pairs = (line.strip().removeprefix("export ").partition("=") for line in lines)
-    return {name.strip(): _unquoted(value) for name, equals, value in pairs if equals and not name.startswith("#")}
+    return {
+        name.strip(): _unquoted(value) for name, equals, value in pairs if equals and not name.startswith("#")
+    }
 
 
 def _unquoted(value: str) -> str:

@@ -72,7 +72,9 @@ def load(group: str, name: str) -> object:
     try:
         return points[name].load()
     except (ImportError, AttributeError) as error:
-        raise DaytonaPluginError(f"The plugin {name!r} of {_origin(points[name])} is broken: {error}") from error
+        raise DaytonaPluginError(
+            f"The plugin {name!r} of {_origin(points[name])} is broken: {error}"
+        ) from error
 
 
 def connect_platform(name: str) -> PlatformEndpoint:
@@ -82,4 +84,6 @@ def connect_platform(name: str) -> PlatformEndpoint:
 
 
 def _origin(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version} ({point.value})" if point.dist is not None else point.value
+    return (
+        f"{point.dist.name} {point.dist.version} ({point.value})" if point.dist is not None else point.value
+    )

@@ -7,7 +7,7 @@ place in the errors that leave it. The blocking twin is written by `python -m da
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from .errors import DaytonaError
 from .protocols.rest import Endpoint, QueryValue, Request, Response, decode, segment
@@ -49,7 +49,10 @@ class Api:
     """
 
     def __init__(
-        self, transport: Transport, locate: Callable[[], Awaitable[Endpoint]] | Endpoint, sandbox_id: str | None = None
+        self,
+        transport: Transport,
+        locate: Callable[[], Awaitable[Endpoint]] | Endpoint,
+        sandbox_id: str | None = None,
     ) -> None:
         self.transport = transport
         self.sandbox_id = sandbox_id
@@ -104,7 +107,8 @@ class Api:
         try:
             return decode(request, await self.send(request, timeout), into)
         except DaytonaError as error:
-            raise self._about_us(error)
+            self._about_us(error)
+            raise
 
     async def call_text(self, method: str, path: str) -> str:
         """Return the answer to one request that is a text: as it is, or as a JSON string."""
@@ -112,9 +116,12 @@ class Api:
         try:
             response = await self.transport.send(request)
             decode(request, response, None)
-            return decode(request, response, str) if response.body.startswith(b'"') else response.body.decode()
+            return (
+                decode(request, response, str) if response.body.startswith(b'"') else response.body.decode()
+            )
         except DaytonaError as error:
-            raise self._about_us(error)
+            self._about_us(error)
+            raise
 
     async def send(self, request: Request, timeout: float | None = None) -> Response:
         """Return the answer to *request*, whatever its status."""
@@ -146,12 +153,12 @@ class Api:
             decode(request, Response(answer.status, answer.headers, await answer.read_all()), None)
             raise AssertionError("unreachable")  # pragma: no cover - decode raises for every other status
         except DaytonaError as error:
-            raise self._about_us(error)
+            self._about_us(error)
+            raise
 
-    def _about_us(self, error: DaytonaError) -> DaytonaError:
+    def _about_us(self, error: DaytonaError) -> None:
         if error.sandbox_id is None:
             error.sandbox_id = self.sandbox_id
-        return error
 
 
 class AsyncService:
@@ -180,21 +187,22 @@ class BlockingService(Generic[S]):
 def operation(
     failure: str,
 ) -> Callable[
-    [Callable[Concatenate[S, P], Coroutine[None, None, T]]], Callable[Concatenate[S, P], Coroutine[None, None, T]]
+    [Callable[Concatenate[S, P], Coroutine[Any, Any, T]]],
+    Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
 ]:
     """Mark a method as an operation: errors that leave it begin with *failure*, as in "Failed to start sandbox: "."""
 
     def decorate(
-        method: Callable[Concatenate[S, P], Coroutine[None, None, T]],
-    ) -> Callable[Concatenate[S, P], Coroutine[None, None, T]]:
-        @functools.wraps(method)
-        async def run(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+        method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+        async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
             try:
                 return await method(self, *args, **kwargs)
             except DaytonaError as error:
                 error.add_context(failure)
                 raise
 
+        functools.update_wrapper(run, method)
         return run
 
     return decorate
@@ -202,14 +210,15 @@ def operation(
 
 def streaming_operation(
     failure: str,
-) -> Callable[[Callable[Concatenate[S, P], AsyncGenerator[T]]], Callable[Concatenate[S, P], AsyncGenerator[T]]]:
+) -> Callable[
+    [Callable[Concatenate[S, P], AsyncGenerator[T]]], Callable[Concatenate[S, P], AsyncGenerator[T]]
+]:
     """Mark an async generator as an operation, as `operation` does."""
 
     def decorate(
         method: Callable[Concatenate[S, P], AsyncGenerator[T]],
     ) -> Callable[Concatenate[S, P], AsyncGenerator[T]]:
-        @functools.wraps(method)
-        async def run(self: S, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
+        async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
             inner = method(self, *args, **kwargs)
             try:
                 async for item in inner:
@@ -220,6 +229,7 @@ def streaming_operation(
             finally:
                 await inner.aclose()
 
+        functools.update_wrapper(run, method)
         return run
 
     return decorate

@@ -10,9 +10,9 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from ..models.sandbox import SandboxState
+from ..models.enums import SandboxState
 
-__all__ = ["ARCHIVED", "DESTROYED", "POLLS", "RESIZED", "STARTED", "STOPPED", "Goal", "Verdict", "polls"]
+__all__ = ["DESTROYED", "POLLS", "STARTED", "STOPPED", "Goal", "Verdict", "polls", "settled_from"]
 
 S = SandboxState
 _BROKEN = frozenset({S.ERROR, S.BUILD_FAILED})
@@ -42,9 +42,12 @@ class Goal(NamedTuple):
 STARTED = Goal(frozenset({S.STARTED}), _BROKEN | {S.DESTROYED, S.DESTROYING, S.ARCHIVED})
 STOPPED = Goal(frozenset({S.STOPPED, S.DESTROYED}), _BROKEN)
 DESTROYED = Goal(frozenset({S.DESTROYED}), frozenset())
-ARCHIVED = Goal(frozenset({S.ARCHIVED, S.ARCHIVING}), _BROKEN | {S.DESTROYED})
-RESIZED = Goal(frozenset({S.STARTED, S.STOPPED}), _BROKEN | {S.DESTROYED})
-PAUSED = Goal(frozenset({S.PAUSED}), _BROKEN | {S.DESTROYED, S.STOPPED})
+
+
+def settled_from(passing: SandboxState) -> Goal:
+    """Return the goal of an operation during which the sandbox is in the state *passing*: to be at rest again."""
+    return Goal(frozenset({S.STARTED, S.STOPPED, S.PAUSED, S.ARCHIVED}) - {passing}, _BROKEN | {S.DESTROYED})
+
 
 POLLS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.0, 1.5)
 """Seconds between looks, the last one for ever: eight looks in the first five seconds."""

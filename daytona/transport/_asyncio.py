@@ -11,12 +11,13 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import anyio
 import anyio.to_thread
 
 from ._deadline import now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from ..protocols.pool import Origin
 
@@ -184,6 +185,11 @@ class AsyncioDriver:
     async def run(self, function: Callable[[], T]) -> T:
         """Return what *function* returns, from a worker thread."""
         return await anyio.to_thread.run_sync(function)
+
+    async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what must be done also when the task around it has been cancelled."""
+        with anyio.CancelScope(shield=True):
+            await act()
 
 
 async def _connected(

@@ -35,7 +35,9 @@ def seconds(timeout: float | None) -> float | None:
     if timeout is None or timeout == 0:
         return None
     if not math.isfinite(timeout) or timeout < 0:
-        raise DaytonaValidationError(f"timeout={timeout!r} is not a number of seconds; None or 0 means no limit")
+        raise DaytonaValidationError(
+            f"timeout={timeout!r} is not a number of seconds; None or 0 means no limit"
+        )
     return float(timeout)
 
 

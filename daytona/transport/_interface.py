@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
 
     from ..protocols.pool import Origin
@@ -81,6 +80,10 @@ class Driver(Protocol):
         """Return what *function* returns, which may block on files: in a worker thread where there is a loop."""
         ...
 
+    async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what must be done also when the task around it has been cancelled."""
+        ...
+
 
 class Transport(Protocol):
     """What services await: the way to everything outside the process."""
@@ -109,14 +112,14 @@ class Transport(Protocol):
         """Return what *function* returns, which may block on local files."""
         ...
 
-    async def close(self) -> None:
-        """Close every connection; calls in flight end with `DaytonaClosedError`."""
+    async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what must be done also when the task around it has been cancelled."""
         ...
 
+    def time(self) -> float:
+        """Return the time of day, in Unix seconds."""
+        ...
 
-class TLS(Protocol):
-    """Where the TLS settings of a client come from: read once, when the first https connection is made."""
-
-    def context(self) -> ssl.SSLContext:
-        """Return the context that all connections of the client share."""
+    async def close(self) -> None:
+        """Close every connection; calls in flight end with `DaytonaClosedError`."""
         ...

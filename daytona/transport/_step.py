@@ -40,7 +40,9 @@ def _innermost(awaitable: Any) -> str:
     while (inner := getattr(awaitable, "cr_await", None)) is not None and hasattr(inner, "cr_frame"):
         awaitable = inner
     frame, code = awaitable.cr_frame, awaitable.cr_code
-    return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})" if frame is not None else code.co_qualname
+    return (
+        f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})" if frame is not None else code.co_qualname
+    )
 
 
 class BlockingStream(Iterator[U], Generic[T, U]):
@@ -91,5 +93,3 @@ def _step_generator(awaitable: Any) -> Any:
     finally:
         sys.set_asyncgen_hooks(*hooks)
     raise SuspendedError("a blocking stream awaited something that needs an event loop")
-
-

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from ..protocols.pool import Origin
 
@@ -136,3 +136,8 @@ class TrioDriver:
     async def run(self, function: Callable[[], T]) -> T:
         """Return what *function* returns, from a worker thread."""
         return await trio.to_thread.run_sync(function)
+
+    async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what must be done also when the task around it has been cancelled."""
+        with trio.CancelScope(shield=True):
+            await act()

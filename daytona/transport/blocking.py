@@ -7,10 +7,11 @@ import select
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from ..protocols.pool import Origin
 
@@ -48,10 +49,8 @@ class SocketStream:
 
     def close(self) -> None:
         """Close at once; a thread that waits in `read` gets the end of the stream."""
-        try:
+        with suppress(OSError):  # not connected any more
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # not connected any more
         self._socket.close()
 
 
@@ -116,3 +115,7 @@ class BlockingDriver:
     async def run(self, function: Callable[[], T]) -> T:
         """Return what *function* returns."""
         return function()
+
+    async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what must be done; nothing can cancel it."""
+        await act()

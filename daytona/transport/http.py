@@ -7,7 +7,11 @@ driver that has the sockets decides nothing.
 from __future__ import annotations
 
 import random
+import sys
 import threading
+import time
+import warnings
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -26,8 +30,9 @@ from ._deadline import Deadline, left
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from ..errors import Outcome
     from ._interface import Driver, Gate, Stream
 
 __all__ = ["HTTPTransport", "StreamedResponse"]
@@ -65,6 +70,7 @@ class HTTPTransport:
         limit: How many calls may be under way at once; None sets no limit.
         policy: How failures are retried.
         tls: Returns the context for https connections; called once, when the first one is made.
+        made_at: The place that made the client, for the warning when it is never closed.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class HTTPTransport:
         limit: int | None = None,
         policy: retry.Policy = retry.Policy(),  # noqa: B008 - an immutable tuple
         tls: Callable[[], ssl.SSLContext] | None = None,
+        made_at: str = "an unknown place",
     ) -> None:
         self._driver = driver
         self._policy = policy
@@ -85,6 +92,19 @@ class HTTPTransport:
         self._lock = threading.Lock()
         self._world: object = None
         self._closed = False
+        self._made_at = made_at
+
+    def __del__(self) -> None:
+        if "_made_at" not in vars(self) or self._closed or sys.is_finalizing():
+            return
+        if self._pool.idle or self._active:
+            warnings.warn(
+                f"the client made at {self._made_at} was not closed",
+                ResourceWarning,
+                stacklevel=1,
+                source=self,
+            )
+            self.abandon()
 
     # -- What services call ---------------------------------------------------------------------------------------
 
@@ -131,6 +151,14 @@ class HTTPTransport:
     async def run(self, function: Callable[[], T]) -> T:
         """Return what *function* returns, which may block on local files."""
         return await self._driver.run(function)
+
+    async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what must be done also when the task around it has been cancelled."""
+        await self._driver.shielded(act)
+
+    def time(self) -> float:
+        """Return the time of day, in Unix seconds."""
+        return time.time()
 
     async def close(self) -> None:
         """Close every connection; calls in flight end with `DaytonaClosedError`."""
@@ -301,12 +329,17 @@ class HTTPTransport:
     ) -> AttemptFailed | DaytonaError:
         """Return what to raise for an exchange that the network or the peer broke off."""
         if self._closed:
-            return DaytonaClosedError("The client was closed while the call was under way", **_facts(request))
+            return DaytonaClosedError(
+                "The client was closed while the call was under way",
+                method=request.method,
+                path=request.target,
+            )
         if isinstance(error, TimeoutError):
             return self._timed_out(request, "waiting for the answer", error, "unknown")
         broken = DaytonaConnectionError(
             f"{request.method} {_url(request)} got no complete answer: {error}",
-            **_facts(request),
+            method=request.method,
+            path=request.target,
             retryable=True,
             outcome="unknown",
         )
@@ -314,10 +347,11 @@ class HTTPTransport:
             return AttemptFailed(retry.Fault.STALE, broken)
         return AttemptFailed(retry.Fault.BROKEN, broken)
 
-    def _timed_out(self, request: Request, doing: str, error: TimeoutError, outcome: str) -> DaytonaError:
+    def _timed_out(self, request: Request, doing: str, error: TimeoutError, outcome: Outcome) -> DaytonaError:
         return DaytonaConnectionTimeoutError(
             f"{request.method} {_url(request)} took longer than its timeout, {doing}",
-            **_facts(request),
+            method=request.method,
+            path=request.target,
             retryable=True,
             outcome=outcome,
         )
@@ -356,10 +390,8 @@ class StreamedResponse:
             raise
         except OSError:
             # A server may refuse a request before it has read all of it: its answer says more than our broken pipe.
-            try:
+            with suppress(OSError, http1.ProtocolError):
                 await self._receive()
-            except (OSError, http1.ProtocolError):
-                pass
             if not self.status:
                 raise
 
@@ -432,15 +464,12 @@ def _url(request: Request) -> str:
     return f"{origin.scheme}://{origin.host}:{origin.port}{request.target.partition('?')[0]}"
 
 
-def _facts(request: Request) -> dict[str, str]:
-    return {"method": request.method, "path": request.target}
-
-
 def _cannot_connect(request: Request, error: OSError) -> DaytonaConnectionError:
     origin = request.origin
     return DaytonaConnectionError(
         f"Cannot connect to {origin.host}:{origin.port}: {error.strerror or error}",
-        **_facts(request),
+        method=request.method,
+        path=request.target,
         retryable=True,
         outcome="not_sent",
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ._asyncio import AsyncioDriver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from ..protocols.pool import Origin
     from ._interface import Driver, Gate, Stream
@@ -63,3 +63,7 @@ class NativeDriver:
     async def run(self, function: Callable[[], T]) -> T:
         """Return what *function* returns, from a worker thread."""
         return await self._running.run(function)
+
+    async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what must be done also when the task around it has been cancelled."""
+        await self._running.shielded(act)

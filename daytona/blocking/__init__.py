@@ -1,0 +1,10 @@
+"""The blocking faces: the classes of `daytona.services` without "Async", written by `daytona.faces`."""
+
+from __future__ import annotations
+
+from .client import Client
+from .filesystem import FileSystem
+from .process import Process
+from .sandbox import Sandbox
+
+__all__ = ["Client", "FileSystem", "Process", "Sandbox"]

@@ -1,0 +1,169 @@
+"""Files inside a sandbox, for blocking code.
+
+Written by `python -m daytona.faces` from `daytona.services.filesystem`: change that, and run `nox -s faces`.
+"""
+
+# A face reaches the core of its arguments.
+# pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, overload
+
+from daytona.service import BlockingService, step
+from daytona.services.filesystem import AsyncFileSystem, TRANSFER_TIMEOUT
+
+if TYPE_CHECKING:
+    from daytona.models.files import (
+        FileDownloadRequest,
+        FileDownloadResponse,
+        FileInfo,
+        FileUpload,
+        Match,
+        ReplaceResult,
+        SearchFilesResponse,
+    )
+
+__all__ = ["FileSystem"]
+
+
+class FileSystem(BlockingService[AsyncFileSystem]):
+    """The files of one sandbox. Remote paths are POSIX paths; relative ones start in the sandbox's work directory."""
+
+    def create_folder(self, path: str, mode: str, request_timeout: float | None = None) -> None:
+        """Create a directory and its missing parents.
+
+        Args:
+            path: Where.
+            mode: Permissions in octal, such as "755".
+            request_timeout: Seconds until the call fails.
+        """
+        step(self._core.create_folder(path, mode, request_timeout))
+
+    def delete_file(self, path: str, recursive: bool = False, request_timeout: float | None = None) -> None:
+        """Delete a file, or with *recursive* a directory and all that is in it.
+
+        Raises:
+            DaytonaNotFoundError: There is no such file.
+            DaytonaBadRequestError: It is a directory and *recursive* is false.
+        """
+        step(self._core.delete_file(path, recursive, request_timeout))
+
+    def list_files(
+        self, path: str, depth: int | None = None, request_timeout: float | None = None
+    ) -> list[FileInfo]:
+        """Return what a directory holds, sorted by name; with *depth* 2 or more also what its directories hold.
+
+        Raises:
+            DaytonaNotFoundError: There is no such directory.
+        """
+        return step(self._core.list_files(path, depth, request_timeout))
+
+    def get_file_info(self, path: str, request_timeout: float | None = None) -> FileInfo:
+        """Return size, kind, times, owner and permissions of a file; of a link, those of what it points to.
+
+        Raises:
+            DaytonaNotFoundError: There is no such file.
+        """
+        return step(self._core.get_file_info(path, request_timeout))
+
+    def find_files(self, path: str, pattern: str, request_timeout: float | None = None) -> list[Match]:
+        """Return the lines that contain *pattern*, a plain text, in all files under *path*."""
+        return step(self._core.find_files(path, pattern, request_timeout))
+
+    def search_files(
+        self, path: str, pattern: str, request_timeout: float | None = None
+    ) -> SearchFilesResponse:
+        """Return the paths under *path* whose last part matches *pattern*, a glob such as "*.py"."""
+        return step(self._core.search_files(path, pattern, request_timeout))
+
+    def move_files(self, source: str, destination: str, request_timeout: float | None = None) -> None:
+        """Move or rename a file or a directory.
+
+        Raises:
+            DaytonaNotFoundError: *source*, or the directory of *destination*, does not exist.
+            DaytonaConflictError: *destination* exists.
+        """
+        step(self._core.move_files(source, destination, request_timeout))
+
+    def replace_in_files(
+        self, files: list[str], pattern: str, new_value: str, request_timeout: float | None = None
+    ) -> list[ReplaceResult]:
+        """Replace every *pattern*, a plain text, by *new_value*; return what became of each file."""
+        return step(self._core.replace_in_files(files, pattern, new_value, request_timeout))
+
+    def set_file_permissions(
+        self,
+        path: str,
+        mode: str | None = None,
+        owner: str | None = None,
+        group: str | None = None,
+        request_timeout: float | None = None,
+    ) -> None:
+        """Change permissions (octal, such as "644"), owner and group, by name or number; None keeps what is."""
+        step(self._core.set_file_permissions(path, mode, owner, group, request_timeout))
+
+    def upload_file(self, src: str | bytes, dst: str, timeout: float | None = TRANSFER_TIMEOUT) -> None:
+        """Write a file in the sandbox, replacing it if it exists; missing directories are made.
+
+        Args:
+            src: The content, or as text the path of a local file, which is read piece by piece.
+            dst: Path in the sandbox.
+            timeout: Seconds for the whole transfer.
+
+        Raises:
+            DaytonaNotFoundError: There is no local file *src*.
+            DaytonaError: The sandbox could not write the file.
+        """
+        step(self._core.upload_file(src, dst, timeout))
+
+    def upload_files(self, files: list[FileUpload], timeout: float | None = TRANSFER_TIMEOUT) -> None:
+        """Write many files in one request.
+
+        Raises:
+            DaytonaError: Some could not be written; the message names each. The others have been.
+        """
+        step(self._core.upload_files(files, timeout))
+
+    @overload
+    def download_file(self, remote_path: str, timeout: int = ..., /) -> bytes: ...
+
+    @overload
+    def download_file(
+        self, remote_path: str, local_path: None = None, timeout: float | None = ...
+    ) -> bytes: ...
+
+    @overload
+    def download_file(self, remote_path: str, local_path: str, timeout: float | None = ...) -> None: ...
+
+    @overload
+    def download_file(
+        self, remote_path: str, local_path: str | int | None, timeout: float | None = ...
+    ) -> bytes | None: ...
+
+    def download_file(
+        self, remote_path: str, local_path: str | int | None = None, timeout: float | None = TRANSFER_TIMEOUT
+    ) -> bytes | None:
+        """Return the content of a file, or write it to *local_path*, whose directory is made if it is missing.
+
+        The local file appears whole or not at all.
+
+        Args:
+            remote_path: Path in the sandbox.
+            local_path: Where to write it; None returns the content. A number here is the timeout.
+            timeout: Seconds for the whole transfer.
+
+        Raises:
+            DaytonaFileNotFoundError: There is no such file.
+        """
+        return step(self._core.download_file(remote_path, local_path, timeout))
+
+    def download_files(
+        self, files: list[FileDownloadRequest], timeout: float | None = TRANSFER_TIMEOUT
+    ) -> list[FileDownloadResponse]:
+        """Return what became of each file, in the order asked for: its content, its local path, or an error.
+
+        Raises:
+            DaytonaConnectionError: The answer broke off; files that were already complete are kept.
+        """
+        return step(self._core.download_files(files, timeout))

@@ -1,0 +1,124 @@
+"""Programs inside a sandbox: commands, code, and sessions that keep a shell alive, for blocking code.
+
+Written by `python -m daytona.faces` from `daytona.services.process`: change that, and run `nox -s faces`.
+"""
+
+# A face reaches the core of its arguments.
+# pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daytona.service import BlockingService, step
+from daytona.services.process import AsyncProcess
+
+if TYPE_CHECKING:
+    from daytona.models.process import (
+        CodeRunParams,
+        Command,
+        ExecuteResponse,
+        Session,
+        SessionCommandLogsResponse,
+        SessionExecuteRequest,
+        SessionExecuteResponse,
+    )
+
+__all__ = ["Process"]
+
+
+class Process(BlockingService[AsyncProcess]):
+    """Runs things in one sandbox."""
+
+    def exec(
+        self,
+        command: str,
+        cwd: str | None = None,
+        env: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> ExecuteResponse:
+        """Run a shell command and return its exit code and output, stdout and stderr as they came.
+
+        Args:
+            command: What a shell reads: pipes, several lines and heredocs work, up to megabytes.
+            cwd: Directory to run it in; None is the sandbox's work directory.
+            env: Variables added to the sandbox's own.
+            timeout: Seconds until the command and everything it started is killed; None or 0 means no limit.
+
+        Raises:
+            DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
+        """
+        return step(self._core.exec(command, cwd, env, timeout))
+
+    def code_run(
+        self, code: str, params: CodeRunParams | None = None, timeout: float | None = None
+    ) -> ExecuteResponse:
+        """Run code in the sandbox's language and return its exit code, its output and the charts it drew.
+
+        Args:
+            code: A program in the language that the sandbox was created with.
+            params: Its arguments and variables.
+            timeout: Seconds until it is killed; None or 0 means no limit.
+
+        Raises:
+            DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
+        """
+        return step(self._core.code_run(code, params, timeout))
+
+    def create_session(self, session_id: str, request_timeout: float | None = None) -> None:
+        """Start a shell that keeps its directory, variables and functions from one command to the next.
+
+        Raises:
+            DaytonaConflictError: There is a session of this name.
+        """
+        step(self._core.create_session(session_id, request_timeout))
+
+    def get_session(self, session_id: str, request_timeout: float | None = None) -> Session:
+        """Return a session and the commands it was given."""
+        return step(self._core.get_session(session_id, request_timeout))
+
+    def get_entrypoint_session(self, request_timeout: float | None = None) -> Session:
+        """Return the session that runs the sandbox's entrypoint."""
+        return step(self._core.get_entrypoint_session(request_timeout))
+
+    def list_sessions(self, request_timeout: float | None = None) -> list[Session]:
+        """Return all sessions."""
+        return step(self._core.list_sessions(request_timeout))
+
+    def delete_session(self, session_id: str, request_timeout: float | None = None) -> None:
+        """End a session's shell and everything it started."""
+        step(self._core.delete_session(session_id, request_timeout))
+
+    def get_session_command(
+        self, session_id: str, command_id: str, request_timeout: float | None = None
+    ) -> Command:
+        """Return one command of a session; its exit code is None while it runs."""
+        return step(self._core.get_session_command(session_id, command_id, request_timeout))
+
+    def execute_session_command(
+        self, session_id: str, req: SessionExecuteRequest, timeout: float | None = None
+    ) -> SessionExecuteResponse:
+        """Run a command in a session's shell; with `run_async` return as soon as it has its id.
+
+        Args:
+            session_id: The session.
+            req: The command.
+            timeout: Seconds to wait for the answer; the command itself runs on.
+        """
+        return step(self._core.execute_session_command(session_id, req, timeout))
+
+    def get_session_command_logs(
+        self, session_id: str, command_id: str, request_timeout: float | None = None
+    ) -> SessionCommandLogsResponse:
+        """Return what a command has printed so far."""
+        return step(self._core.get_session_command_logs(session_id, command_id, request_timeout))
+
+    def get_entrypoint_logs(self, request_timeout: float | None = None) -> SessionCommandLogsResponse:
+        """Return what the sandbox's entrypoint has printed so far."""
+        return step(self._core.get_entrypoint_logs(request_timeout))
+
+    def send_session_command_input(
+        self, session_id: str, command_id: str, data: str, request_timeout: float | None = None
+    ) -> None:
+        """Write to the standard input of a running command; a line needs its line end."""
+        step(self._core.send_session_command_input(session_id, command_id, data, request_timeout))

@@ -1,0 +1,96 @@
+"""`Daytona` and `AsyncDaytona`: which driver each uses and where it connects, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from . import plugins
+from .blocking import Client
+from .config import LOCAL, DaytonaConfig, Settings, resolve
+from .protocols.rest import Endpoint
+from .service import Api
+from .services import AsyncClient
+from .transport.http import HTTPTransport
+
+if TYPE_CHECKING:
+    import ssl
+
+    from .transport._interface import Driver
+
+__all__ = ["AsyncDaytona", "Daytona"]
+
+_log = logging.getLogger("daytona")
+
+
+class AsyncDaytona(AsyncClient):
+    """The client for asyncio and trio; usable from any event loop, also from one after another.
+
+    Without credentials it uses the embedded platform on this machine, started at the first call if it has to be.
+
+    Args:
+        config: How to connect; what it leaves out comes from the environment.
+
+    Raises:
+        DaytonaAuthenticationError: There is an address and no credential for it.
+    """
+
+    def __init__(self, config: DaytonaConfig | None = None) -> None:
+        from .transport.native import NativeDriver  # anyio is not a blocking program's business
+
+        super().__init__(*_connection(config, NativeDriver(), "sdk-python-async"))
+
+
+class Daytona(Client):
+    """The client for blocking code: no event loop, no threads; one object may be used from many threads.
+
+    Without credentials it uses the embedded platform on this machine, started at the first call if it has to be.
+
+    Args:
+        config: How to connect; what it leaves out comes from the environment.
+
+    Raises:
+        DaytonaAuthenticationError: There is an address and no credential for it.
+    """
+
+    def __init__(self, config: DaytonaConfig | None = None) -> None:
+        from .transport.blocking import BlockingDriver  # nor sockets an async one's
+
+        super().__init__(AsyncClient(*_connection(config, BlockingDriver(), "sdk-python")))
+
+
+def _connection(config: DaytonaConfig | None, driver: Driver, source: str) -> tuple[Api, str | None]:
+    """Return the API that *config* leads to, and the region it names."""
+    settings = resolve(config)
+    transport = HTTPTransport(driver, limit=settings.pool_size, tls=partial(_tls, config), made_at=_caller())
+    if settings.api_url is not None:
+        return Api(transport, Endpoint(settings.api_url, settings.headers(source))), settings.target
+    return Api(transport, partial(_locate_local, transport, settings, source)), settings.target
+
+
+async def _locate_local(transport: HTTPTransport, settings: Settings, source: str) -> Endpoint:
+    """Return the embedded platform's API; the platform is started if it has to be."""
+    platform = await transport.run(partial(plugins.connect_platform, LOCAL))
+    _log.warning("%s", platform.notice)
+    headers = settings.at(platform.api_url, platform.api_key).headers(source)
+    return Endpoint(platform.api_url, headers)
+
+
+def _caller() -> str:
+    """Return the place outside this package that makes the client."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("daytona."):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _tls(config: DaytonaConfig | None) -> ssl.SSLContext:
+    import ssl
+
+    if config is not None and config.ssl_context is not None:
+        return config.ssl_context
+    context = ssl.create_default_context(cafile=config.ca_file if config is not None else None)
+    context.set_alpn_protocols(["http/1.1"])
+    return context

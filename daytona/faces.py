@@ -1,0 +1,422 @@
+"""Writes the blocking twin of async services: `python -m daytona.faces [--check] SOURCE DESTINATION`.
+
+For every public class `AsyncX` of a module the face has a class `X` with the same methods, signatures and docstrings;
+each body is one line that steps the async method. Nothing is decided here, so nothing can differ:
+
+    async method                      ordinary method:   return step(self._core.method(...))
+    async generator                   iterator:          return BlockingStream(self._core.method(...), convert)
+    property, plain method            the same, forwarded
+    self.x = AsyncX(...) in __init__  property `x`, the face of the core's `x`
+    __aenter__, __aexit__             __enter__, __exit__
+
+A result or argument of type `AsyncX` becomes `X`, wrapped or unwrapped on the way; `Awaitable[None] | None` of a
+callback becomes `None`. A shape that is not in this list is refused with its place, never guessed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+__all__ = ["FaceError", "main", "write_face"]
+
+HEADER: Final = '''"""{summary}
+
+Written by `python -m daytona.faces` from `{source}`: change that, and run `nox -s faces`.
+"""
+
+# A face reaches the core of its arguments.
+# pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
+'''
+WIDTH: Final = 110
+_ASYNC_NAME: Final = re.compile(r"\bAsync([A-Z]\w*)")
+
+
+class FaceError(Exception):
+    """The source has a shape that has no blocking twin."""
+
+
+def write_face(source: str, module: str) -> str:
+    """Return the text of the face of a module.
+
+    Args:
+        source: Text of the module.
+        module: Its dotted name, for the header and the imports.
+
+    Raises:
+        FaceError: It has a shape that this tool does not know.
+    """
+    tree = ast.parse(source)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.startswith("Async")]
+    if not classes:
+        raise FaceError(f"{module} has no public class whose name begins with Async")
+    body = "\n\n\n".join(_Face(node, module).text() for node in classes)
+    head = HEADER.format(summary=_summary(tree), source=module)
+    return f"{head}\n{_imports(tree, module, classes, body)}\n\n\n{body}\n"
+
+
+def _summary(tree: ast.Module) -> str:
+    doc = ast.get_docstring(tree) or "Services."
+    return doc.splitlines()[0].removesuffix(".") + ", for blocking code."
+
+
+class _Face:
+    """The twin of one class."""
+
+    def __init__(self, node: ast.ClassDef, module: str) -> None:
+        self.node = node
+        self.module = module
+        self.name = node.name.removeprefix("Async")
+        self.overloads: list[ast.AsyncFunctionDef] = []
+
+    def text(self) -> str:
+        """Return the class statement."""
+        bases = [f"BlockingService[{self.node.name}]"]
+        bases += [name for base in self.node.bases if (name := ast.unparse(base)).endswith("View")]
+        lines = [f"class {self.name}({', '.join(bases)}):"]
+        lines += _docstring(self.node, "    ")
+        for block in self._members():
+            lines += ["", *block] if block else []
+        return "\n".join(lines)
+
+    def _members(self) -> list[list[str]]:
+        blocks: list[list[str]] = [self._view_data()] if len(self._view_bases()) else []
+        for statement in self.node.body:
+            match statement:
+                case ast.FunctionDef(name="__init__"):
+                    blocks += self._attributes(statement)
+                case ast.AsyncFunctionDef(name="__aenter__") | ast.AsyncFunctionDef(name="__aexit__"):
+                    blocks.append(self._context(statement))
+                case ast.AsyncFunctionDef() | ast.FunctionDef() if statement.name.startswith("_"):
+                    if statement.name == "__repr__":
+                        blocks.append(["    def __repr__(self) -> str:", "        return repr(self._core)"])
+                case ast.AsyncFunctionDef():
+                    blocks.append(self._method(statement))
+                case ast.FunctionDef():
+                    blocks.append(self._plain(statement))
+                case ast.AnnAssign(target=ast.Name(id=name)) if not name.startswith("_"):
+                    blocks.append(self._field(name, ast.unparse(statement.annotation)))
+                case _:
+                    pass  # docstrings, private names
+        return blocks
+
+    def _view_bases(self) -> list[str]:
+        return [ast.unparse(base) for base in self.node.bases if ast.unparse(base).endswith("View")]
+
+    def _view_data(self) -> list[str]:
+        return [
+            "    @property",
+            "    def _data(self) -> SandboxData:  # type: ignore[override]  # read through, never kept",
+            "        return self._core._data",
+        ]
+
+    # -- Members --------------------------------------------------------------------------------------------------
+
+    def _attributes(self, init: ast.FunctionDef) -> list[list[str]]:
+        """Return a property for every public attribute that the constructor sets."""
+        blocks: list[list[str]] = []
+        for statement in init.body:
+            match statement:
+                case ast.Assign(targets=[ast.Attribute(attr=name)], value=value) if not name.startswith("_"):
+                    blocks.append(self._attribute(name, value))
+                case _:
+                    pass
+        return blocks
+
+    def _attribute(self, name: str, value: ast.expr) -> list[str]:
+        match value:
+            case ast.Call(func=ast.Name(id=kind)) if kind.startswith("Async"):
+                face = kind.removeprefix("Async")
+                return [
+                    "    @functools.cached_property",
+                    f"    def {name}(self) -> {face}:",
+                    f"        return {_wrapped(face, f'self._core.{name}')}",
+                ]
+            case _:
+                return self._field(name, "str")
+
+    def _field(self, name: str, annotation: str) -> list[str]:
+        return [
+            "    @property",
+            f"    def {name}(self) -> {annotation}:",
+            f"        return self._core.{name}",
+        ]
+
+    def _context(self, node: ast.AsyncFunctionDef) -> list[str]:
+        if node.name == "__aenter__":
+            return [
+                "    def __enter__(self) -> Self:",
+                "        step(self._core.__aenter__())",
+                "        return self",
+            ]
+        return [
+            "    def __exit__(",
+            "        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None",
+            "    ) -> None:",
+            "        step(self._core.__aexit__(kind, error, trace))",
+        ]
+
+    def _method(self, node: ast.AsyncFunctionDef) -> list[str]:
+        if any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list):
+            return ["    @overload", *_signature(node, _blocking(_returns(node)), " ...")]
+        call = f"self._core.{node.name}({_arguments(node)})"
+        returns = _returns(node)
+        if generator := re.fullmatch(r"AsyncGenerator\[(.+?)(?:, None)?\]", returns):
+            item = generator[1]
+            result = f"BlockingStream({call}, {self._converter(item)})"
+            return self._with_body(node, f"BlockingStream[{item}, {_blocking(item)}]", f"return {result}")
+        stepped = f"step({call})"
+        if returns == "None":
+            return self._with_body(node, returns, stepped)
+        return self._with_body(node, _blocking(returns), f"return {self._converted(node, returns, stepped)}")
+
+    def _plain(self, node: ast.FunctionDef) -> list[str]:
+        returns = _returns(node)
+        if any(ast.unparse(decorator) == "property" for decorator in node.decorator_list):
+            block = self._with_body(
+                node,
+                _blocking(returns),
+                f"return {self._converted(node, returns, f'self._core.{node.name}')}",
+            )
+            return ["    @property", *block]
+        call = f"self._core.{node.name}({_arguments(node)})"
+        return self._with_body(node, _blocking(returns), f"return {self._converted(node, returns, call)}")
+
+    def _with_body(self, node: ast.AsyncFunctionDef | ast.FunctionDef, returns: str, body: str) -> list[str]:
+        return [*_signature(node, returns), *_docstring(node, "        "), f"        {body}"]
+
+    def _converted(self, node: ast.AsyncFunctionDef | ast.FunctionDef, returns: str, value: str) -> str:
+        names = _ASYNC_NAME.findall(returns)
+        if not names:
+            return value
+        if re.fullmatch(r"Async\w+", returns):
+            return _wrapped(names[0], value)
+        raise FaceError(
+            f"{self.module}:{node.lineno}: {self.node.name}.{node.name} returns {returns}: return one service, or yield them"
+        )
+
+    def _converter(self, item: str) -> str:
+        return f"{item.removeprefix('Async')}._over" if item.startswith("Async") else "_same"
+
+
+def _wrapped(face: str, value: str) -> str:
+    return f"{face}._over({value})"
+
+
+def _returns(node: ast.AsyncFunctionDef | ast.FunctionDef) -> str:
+    if node.returns is None:
+        raise FaceError(f"line {node.lineno}: {node.name} has no return annotation")
+    return ast.unparse(node.returns)
+
+
+def _blocking(annotation: str) -> str:
+    """Return an annotation as the blocking face has it."""
+    return _ASYNC_NAME.sub(r"\1", annotation.replace("Awaitable[None] | None", "None"))
+
+
+def _docstring(node: ast.ClassDef | ast.AsyncFunctionDef | ast.FunctionDef, indent: str) -> list[str]:
+    doc = ast.get_docstring(node)
+    if doc is None:
+        return []
+    lines = f'"""{doc}'.splitlines()
+    closing = [*lines[:-1], lines[-1] + '"""'] if len(lines) == 1 else [*lines, '"""']
+    return [f"{indent}{line}".rstrip() for line in closing]
+
+
+def _parameters(node: ast.AsyncFunctionDef | ast.FunctionDef) -> list[str]:
+    """Return the parameters as the blocking face declares them."""
+    spec = node.args
+    if spec.vararg is not None or spec.kwarg is not None:
+        raise FaceError(f"line {node.lineno}: {node.name} takes *args or **kwargs; name its parameters")
+    positional = [*spec.posonlyargs, *spec.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults)) + list(spec.defaults)
+    declared = [_parameter(argument, default) for argument, default in zip(positional, defaults, strict=True)]
+    if spec.posonlyargs:
+        declared.insert(len(spec.posonlyargs), "/")
+    if spec.kwonlyargs:
+        declared.append("*")
+        declared += [_parameter(a, d) for a, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True)]
+    return declared
+
+
+def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
+    if argument.annotation is None:
+        return argument.arg
+    annotation = _blocking(ast.unparse(argument.annotation))
+    if "AsyncI" in annotation or "Awaitable" in annotation:
+        raise FaceError(
+            f"line {argument.lineno}: the parameter {argument.arg}: {annotation} has no blocking twin"
+        )
+    return f"{argument.arg}: {annotation}" + (f" = {ast.unparse(default)}" if default is not None else "")
+
+
+def _arguments(node: ast.AsyncFunctionDef | ast.FunctionDef) -> str:
+    """Return the call's arguments: a service is handed over as its core."""
+    positional = [*node.args.posonlyargs, *node.args.args][1:]
+    given = [_argument(argument) for argument in positional]
+    given += [f"{argument.arg}={_argument(argument)}" for argument in node.args.kwonlyargs]
+    return ", ".join(given)
+
+
+def _argument(argument: ast.arg) -> str:
+    annotation = ast.unparse(argument.annotation) if argument.annotation is not None else ""
+    return f"{argument.arg}._core" if re.fullmatch(r"Async[A-Z]\w*", annotation) else argument.arg
+
+
+def _signature(node: ast.AsyncFunctionDef | ast.FunctionDef, returns: str, ending: str = "") -> list[str]:
+    parameters = _parameters(node)
+    line = f"    def {node.name}({', '.join(parameters)}) -> {returns}:{ending}"
+    if len(line) <= WIDTH:
+        return [line]
+    middle = f"        {', '.join(parameters)}"
+    if len(middle) <= WIDTH:
+        return [f"    def {node.name}(", middle, f"    ) -> {returns}:{ending}"]
+    return [f"    def {node.name}(", *(f"        {p}," for p in parameters), f"    ) -> {returns}:{ending}"]
+
+
+# -- Imports ----------------------------------------------------------------------------------------------------------
+
+_RUNTIME: Final = {
+    "BlockingService": "daytona.service",
+    "BlockingStream": "daytona.service",
+    "step": "daytona.service",
+}
+
+
+def _imports(tree: ast.Module, module: str, classes: list[ast.ClassDef], body: str) -> str:
+    """Return the import block: what the face uses of what the source imports, and the source's own classes."""
+    code = re.sub(r'"""(?:[^"]|"(?!""))*"""', "", body)
+    used = set(re.findall(r"\b[A-Za-z_]\w*\b", code))
+    own = {node.name.removeprefix("Async") for node in classes}
+    runtime: dict[str, set[str]] = {}
+    typing_only: dict[str, set[str]] = {}
+    for name, origin in _RUNTIME.items():
+        if name in used:
+            runtime.setdefault(origin, set()).add(name)
+    for name, origin in _imported(tree, module).items():
+        blocking = name.removeprefix("Async") if name.startswith("Async") and name[5:6].isupper() else name
+        if blocking in own:
+            continue
+        if name != blocking and blocking in used:
+            target = typing_only if f"{blocking}._over" not in code else runtime
+            target.setdefault(_face_module(origin, blocking), set()).add(blocking)
+        if name in used and name != blocking:
+            typing_only.setdefault(origin, set()).add(name)
+        if name in used and name == blocking:
+            needed = f"({name}" in code or f", {name})" in code or f"= {name}" in code
+            (runtime if needed else typing_only).setdefault(origin, set()).add(name)
+    for name in _constants(tree) & used:
+        runtime.setdefault(module, set()).add(name)
+    for node in classes:
+        runtime.setdefault(module, set()).add(node.name)
+    lines = ["from __future__ import annotations", ""]
+    if "functools" in used:
+        lines += ["import functools"]
+    names = ["TYPE_CHECKING", *(name for name in ("Self", "overload") if name in used)]
+    lines += [f"from typing import {', '.join(names)}", ""]
+    lines += _from_lines(runtime, "")
+    lines += ["", "if TYPE_CHECKING:", *_from_lines(typing_only, "    ")]
+    lines += ["", f"__all__ = {_listed(sorted(own))}"]
+    if "_same" in used:
+        lines += ["", "", "def _same(value: bytes) -> bytes:", "    return value"]
+    return "\n".join(lines)
+
+
+def _imported(tree: ast.Module, module: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__":
+            origin = _absolute(node, module)
+            found.update({alias.asname or alias.name: origin for alias in node.names})
+    return {name: origin for name, origin in found.items() if origin != "typing"}
+
+
+def _constants(tree: ast.Module) -> set[str]:
+    """Return the names of the module's constants: defaults of parameters may be among them."""
+    targets = [node.target if isinstance(node, ast.AnnAssign) else None for node in tree.body]
+    return {target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper()}
+
+
+def _absolute(node: ast.ImportFrom, module: str) -> str:
+    if not node.level:
+        return node.module or ""
+    package = module.split(".")[: -node.level]
+    return ".".join([*package, *([node.module] if node.module else [])])
+
+
+def _face_module(origin: str, name: str) -> str:
+    """Return where the blocking twin of a class lives: beside its async one for names yet to come, else in its face."""
+    if origin.endswith("_pending"):
+        return origin
+    package, _, leaf = origin.rpartition(".")
+    parent = package.rpartition(".")[0] if package.endswith(".services") else package
+    return f"{parent}.blocking.{leaf}" if package.endswith(".services") else f"{package}.blocking"
+
+
+def _from_lines(groups: dict[str, set[str]], indent: str) -> list[str]:
+    lines: list[str] = []
+    for origin in sorted(groups):
+        names = sorted(groups[origin])
+        if not names:
+            continue
+        line = f"{indent}from {origin} import {', '.join(names)}"
+        if len(line) <= WIDTH:
+            lines.append(line)
+        else:
+            lines += [
+                f"{indent}from {origin} import (",
+                *(f"{indent}    {name}," for name in names),
+                f"{indent})",
+            ]
+    return lines
+
+
+def _listed(names: list[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+
+
+# -- Command ----------------------------------------------------------------------------------------------------------
+
+
+def _module_name(path: Path) -> str:
+    """Return the dotted name of a file: as many packages as there are `__init__.py` above it."""
+    parts = [path.stem]
+    for parent in path.resolve().parents:
+        if not (parent / "__init__.py").exists():
+            break
+        parts.insert(0, parent.name)
+    return ".".join(parts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write, or with `--check` compare, the face of one module; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m daytona.faces", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="compare instead of writing; exit 1 on a difference"
+    )
+    parser.add_argument("source", type=Path, help="module with the Async... classes")
+    parser.add_argument("destination", type=Path, help="module to write")
+    options = parser.parse_args(arguments)
+    try:
+        text = write_face(options.source.read_text(encoding="utf-8"), _module_name(options.source))
+    except FaceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if not options.check:
+        options.destination.write_text(text, encoding="utf-8")
+        return 0
+    current = options.destination.read_text(encoding="utf-8") if options.destination.exists() else ""
+    if current == text:
+        return 0
+    print(f"{options.destination} is not the face of {options.source}: run `nox -s faces`", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

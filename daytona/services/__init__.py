@@ -1,0 +1,10 @@
+"""Every operation, once: plain `async def` methods that await the transport and nothing else."""
+
+from __future__ import annotations
+
+from .client import AsyncClient
+from .filesystem import AsyncFileSystem
+from .process import AsyncProcess
+from .sandbox import AsyncSandbox
+
+__all__ = ["AsyncClient", "AsyncFileSystem", "AsyncProcess", "AsyncSandbox"]

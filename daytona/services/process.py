@@ -1,0 +1,220 @@
+"""Programs inside a sandbox: commands, code, and sessions that keep a shell alive."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from ..errors import DaytonaTimeoutError
+from ..models.charts import parse_chart
+from ..models.process import (
+    CodeRunParams,
+    CodeRunReply,
+    CodeRunRequest,
+    Command,
+    CreateSessionRequest,
+    ExecuteReply,
+    ExecuteRequest,
+    ExecuteResponse,
+    ExecutionArtifacts,
+    Session,
+    SessionCommandLogsResponse,
+    SessionExecuteRequest,
+    SessionExecuteResponse,
+    SessionSendInputRequest,
+)
+from ..service import AsyncService, operation, seconds, segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..service import Api
+
+__all__ = ["AsyncProcess"]
+
+GRACE: Final = 0.2
+"""Seconds that the sandbox has to report its own timeout, with what the command printed, before we stop waiting."""
+
+
+class AsyncProcess(AsyncService):
+    """Runs things in one sandbox."""
+
+    def __init__(self, api: Api, language: str = "python") -> None:
+        super().__init__(api)
+        self._language = language
+
+    @operation("Failed to execute command: ")
+    async def exec(
+        self,
+        command: str,
+        cwd: str | None = None,
+        env: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> ExecuteResponse:
+        """Run a shell command and return its exit code and output, stdout and stderr as they came.
+
+        Args:
+            command: What a shell reads: pipes, several lines and heredocs work, up to megabytes.
+            cwd: Directory to run it in; None is the sandbox's work directory.
+            env: Variables added to the sandbox's own.
+            timeout: Seconds until the command and everything it started is killed; None or 0 means no limit.
+
+        Raises:
+            DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
+        """
+        request = ExecuteRequest(command=command, cwd=cwd, envs=env, timeout=_whole(timeout))
+        with self._limit(timeout):
+            reply = await self._api.call("POST", "/process/execute", json=request, into=ExecuteReply)
+        exit_code = reply.exit_code if reply.exit_code is not None else reply.code
+        return ExecuteResponse(
+            exit_code=exit_code if exit_code is not None else -1,
+            result=reply.result,
+            artifacts=ExecutionArtifacts(reply.result, []),
+            stdout=reply.stdout,
+            stderr=reply.stderr,
+            truncated=bool(reply.truncated),
+        )
+
+    @operation("Failed to run code: ")
+    async def code_run(
+        self, code: str, params: CodeRunParams | None = None, timeout: float | None = None
+    ) -> ExecuteResponse:
+        """Run code in the sandbox's language and return its exit code, its output and the charts it drew.
+
+        Args:
+            code: A program in the language that the sandbox was created with.
+            params: Its arguments and variables.
+            timeout: Seconds until it is killed; None or 0 means no limit.
+
+        Raises:
+            DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
+        """
+        params = params or CodeRunParams()
+        request = CodeRunRequest(
+            code=code, language=self._language, argv=params.argv, envs=params.env, timeout=_whole(timeout)
+        )
+        with self._limit(timeout):
+            reply = await self._api.call("POST", "/process/code-run", json=request, into=CodeRunReply)
+        charts = (
+            [parse_chart(chart) for chart in reply.artifacts.charts] if reply.artifacts is not None else []
+        )
+        return ExecuteResponse(
+            exit_code=reply.exit_code if reply.exit_code is not None else -1,
+            result=reply.result,
+            artifacts=ExecutionArtifacts(reply.result, charts),
+        )
+
+    @contextmanager
+    def _limit(self, timeout: float | None) -> Iterator[None]:
+        if not timeout:
+            yield
+            return
+        try:
+            with self._api.transport.deadline(timeout + GRACE):
+                yield
+        except DaytonaTimeoutError as error:
+            error.retryable = False
+            raise
+
+    # -- Sessions -------------------------------------------------------------------------------------------------
+
+    @operation("Failed to create session: ")
+    async def create_session(self, session_id: str, request_timeout: float | None = None) -> None:
+        """Start a shell that keeps its directory, variables and functions from one command to the next.
+
+        Raises:
+            DaytonaConflictError: There is a session of this name.
+        """
+        await self._api.call(
+            "POST",
+            "/process/session",
+            json=CreateSessionRequest(session_id=session_id),
+            timeout=request_timeout,
+        )
+
+    @operation("Failed to get session: ")
+    async def get_session(self, session_id: str, request_timeout: float | None = None) -> Session:
+        """Return a session and the commands it was given."""
+        return await self._api.call("GET", _session(session_id), into=Session, timeout=request_timeout)
+
+    @operation("Failed to get sandbox entrypoint session: ")
+    async def get_entrypoint_session(self, request_timeout: float | None = None) -> Session:
+        """Return the session that runs the sandbox's entrypoint."""
+        return await self._api.call("GET", _session("entrypoint"), into=Session, timeout=request_timeout)
+
+    @operation("Failed to list sessions: ")
+    async def list_sessions(self, request_timeout: float | None = None) -> list[Session]:
+        """Return all sessions."""
+        return await self._api.call("GET", "/process/session", into=list[Session], timeout=request_timeout)
+
+    @operation("Failed to delete session: ")
+    async def delete_session(self, session_id: str, request_timeout: float | None = None) -> None:
+        """End a session's shell and everything it started."""
+        await self._api.call("DELETE", _session(session_id), timeout=request_timeout)
+
+    @operation("Failed to get session command: ")
+    async def get_session_command(
+        self, session_id: str, command_id: str, request_timeout: float | None = None
+    ) -> Command:
+        """Return one command of a session; its exit code is None while it runs."""
+        return await self._api.call(
+            "GET", _command(session_id, command_id), into=Command, timeout=request_timeout
+        )
+
+    @operation("Failed to execute session command: ")
+    async def execute_session_command(
+        self, session_id: str, req: SessionExecuteRequest, timeout: float | None = None
+    ) -> SessionExecuteResponse:
+        """Run a command in a session's shell; with `run_async` return as soon as it has its id.
+
+        Args:
+            session_id: The session.
+            req: The command.
+            timeout: Seconds to wait for the answer; the command itself runs on.
+        """
+        with self._limit(timeout):
+            return await self._api.call(
+                "POST", f"{_session(session_id)}/exec", json=req, into=SessionExecuteResponse
+            )
+
+    @operation("Failed to get session command logs: ")
+    async def get_session_command_logs(
+        self, session_id: str, command_id: str, request_timeout: float | None = None
+    ) -> SessionCommandLogsResponse:
+        """Return what a command has printed so far."""
+        return await self._logs(f"{_command(session_id, command_id)}/logs", request_timeout)
+
+    @operation("Failed to get entrypoint logs: ")
+    async def get_entrypoint_logs(self, request_timeout: float | None = None) -> SessionCommandLogsResponse:
+        """Return what the sandbox's entrypoint has printed so far."""
+        return await self._logs(f"{_session('entrypoint')}/logs", request_timeout)
+
+    async def _logs(self, path: str, timeout: float | None) -> SessionCommandLogsResponse:
+        return await self._api.call("GET", path, into=SessionCommandLogsResponse, timeout=timeout)
+
+    @operation("Failed to send session command input: ")
+    async def send_session_command_input(
+        self, session_id: str, command_id: str, data: str, request_timeout: float | None = None
+    ) -> None:
+        """Write to the standard input of a running command; a line needs its line end."""
+        await self._api.call(
+            "POST",
+            f"{_command(session_id, command_id)}/input",
+            json=SessionSendInputRequest(data=data),
+            timeout=request_timeout,
+        )
+
+
+def _session(session_id: str) -> str:
+    return f"/process/session/{segment(session_id)}"
+
+
+def _command(session_id: str, command_id: str) -> str:
+    return f"{_session(session_id)}/command/{segment(command_id)}"
+
+
+def _whole(timeout: float | None) -> int | None:
+    """Return the timeout as the wire has it, in whole seconds rounded up; None for no limit."""
+    limit = seconds(timeout)
+    return None if limit is None else math.ceil(limit)

@@ -1,0 +1,579 @@
+"""One sandbox: its life, its settings, the ways in, and the services inside it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Self, cast
+
+import msgspec
+
+from .._pending import AsyncCodeInterpreter, AsyncComputerUse, AsyncGit, AsyncLspServer
+from ..errors import (
+    DaytonaConflictError,
+    DaytonaError,
+    DaytonaNotFoundError,
+    DaytonaQueueTimeoutError,
+    DaytonaSpotEvictedError,
+    DaytonaTimeoutError,
+    DaytonaValidationError,
+)
+from ..models.access import (
+    PortPreviewUrl,
+    SignedPortPreviewUrl,
+    SshAccessDto,
+    SshAccessValidationDto,
+    ToolboxProxyUrl,
+)
+from ..models.enums import CodeLanguage, LspLanguageId, SandboxState
+from ..models.sandbox import (
+    LANGUAGE_LABEL,
+    CreateSandboxSnapshot,
+    ForkSandbox,
+    ResizeSandbox,
+    SandboxData,
+    SandboxLabels,
+    SandboxView,
+    UpdateSandboxNetworkSettings,
+    UpdateSandboxSecrets,
+)
+from ..models.system import Directory, SandboxMetrics, SystemMetrics, UpdateEnvRequest
+from ..protocols import waiting
+from ..protocols.signing import signed_query
+from ..protocols.waiting import Goal, Verdict
+from ..service import Api, operation, segment
+from .filesystem import AsyncFileSystem
+from .process import AsyncProcess
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..models.params import Resources
+    from ..service import Endpoint
+
+__all__ = ["AsyncSandbox"]
+
+SIGNING_KEY_SECONDS: Final = 15.0
+"""How long a signing key is used before it is asked for again: so long a rotation may go unnoticed."""
+
+_SANDBOX_OR_NULL: Final = cast("type[SandboxData | None]", SandboxData | None)
+
+_PASSING: Final = frozenset(
+    {
+        SandboxState.CREATING,
+        SandboxState.STARTING,
+        SandboxState.STOPPING,
+        SandboxState.RESTORING,
+        SandboxState.RESIZING,
+        SandboxState.SNAPSHOTTING,
+        SandboxState.FORKING,
+        SandboxState.PULLING_SNAPSHOT,
+        SandboxState.BUILDING_SNAPSHOT,
+        SandboxState.DESTROYING,
+    }
+)
+"""States in which the platform refuses a deletion that it will accept a moment later."""
+
+
+class AsyncSandbox(SandboxView):
+    """A sandbox and everything that can be done to it and in it.
+
+    Its attributes are what the platform said last; `refresh_data` asks again. As a context manager it is deleted at
+    the end.
+
+    Attributes:
+        fs: Its files.
+        process: Commands, code and sessions.
+        git: Repositories.
+        code_interpreter: Python that keeps its variables.
+        computer_use: A desktop.
+    """
+
+    def __init__(self, api: Api, data: SandboxData) -> None:
+        self._api = api
+        self._data = data
+        self._toolbox = Api(api.transport, self._locate_toolbox, data.id)
+        self._signing_key: tuple[str, float] | None = None
+        self.language = data.labels.get(LANGUAGE_LABEL) or CodeLanguage.PYTHON.value
+        self.fs = AsyncFileSystem(self._toolbox)
+        self.process = AsyncProcess(self._toolbox, self.language)
+        self.git = AsyncGit()
+        self.code_interpreter = AsyncCodeInterpreter()
+        self.computer_use = AsyncComputerUse()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._data.id} {self._data.state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._api.transport.shielded(self.delete)
+        except DaytonaError as failure:
+            if error is None:
+                raise
+            error.add_note(f"and the sandbox {self._data.id} could not be deleted: {failure}")
+
+    def create_lsp_server(self, language_id: LspLanguageId | str, path_to_project: str) -> AsyncLspServer:
+        """Return a language server for a project in this sandbox, not yet started."""
+        return AsyncLspServer(language_id, path_to_project, self._toolbox)
+
+    async def _locate_toolbox(self) -> Endpoint:
+        url = self._data.toolbox_proxy_url
+        if not url:
+            url = (await self._api.call("GET", f"{self._path}/toolbox-proxy-url", into=ToolboxProxyUrl)).url
+        return (await self._api.endpoint()).at(f"{url.rstrip('/')}/{self._data.id}")
+
+    @property
+    def _path(self) -> str:
+        return f"/sandbox/{segment(self._data.id)}"
+
+    async def _act(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: float | None = None,
+        json: object = None,
+        **query: str | bool | int,
+    ) -> None:
+        """Make a request that answers with the sandbox, and keep what it says."""
+        self._replace(
+            await self._api.call(
+                method, f"{self._path}{path}", json=json, query=query, into=SandboxData, timeout=timeout
+            )
+        )
+
+    # -- Life -----------------------------------------------------------------------------------------------------
+
+    @operation("Failed to refresh sandbox data: ")
+    async def refresh_data(self, request_timeout: float | None = None) -> None:
+        """Ask the platform about this sandbox; its attributes are then up to date.
+
+        Raises:
+            DaytonaNotFoundError: It does not exist any more.
+        """
+        await self._refresh(request_timeout)
+
+    async def _refresh(self, timeout: float | None = None) -> None:
+        await self._act("GET", "", timeout=timeout)
+
+    @operation("Failed to start sandbox: ")
+    async def start(self, timeout: float | None = 60) -> None:
+        """Start this sandbox and wait until programs can run in it.
+
+        Args:
+            timeout: Seconds for all of it; None or 0 means no limit.
+        """
+        with self._api.transport.deadline(timeout):
+            await self._act("POST", "/start")
+            await self._wait(waiting.STARTED)
+
+    @operation("Failed to stop sandbox: ")
+    async def stop(self, timeout: float | None = 60, force: bool = False) -> None:
+        """End all programs and wait until this sandbox has stopped; its files stay.
+
+        Args:
+            timeout: Seconds for all of it; None or 0 means no limit.
+            force: Kill the programs instead of asking them to end.
+        """
+        with self._api.transport.deadline(timeout):
+            await self._act("POST", "/stop", force=force)
+            await self._wait(waiting.STOPPED)
+
+    @operation("Failed to remove sandbox: ")
+    async def delete(self, timeout: float | None = 60, wait: bool = False) -> None:
+        """Delete this sandbox; one that is just changing its state is deleted as soon as it has.
+
+        Args:
+            timeout: Seconds for all of it; None or 0 means no limit.
+            wait: Return only when it is gone.
+        """
+        with self._api.transport.deadline(timeout):
+            await self._delete()
+            if wait:
+                await self._wait(waiting.DESTROYED)
+
+    async def _delete(self) -> None:
+        look = 0
+        while True:
+            try:
+                # Some servers answer with the sandbox, some with null.
+                data = await self._api.call("DELETE", self._path, into=_SANDBOX_OR_NULL)
+                return (
+                    self._replace(data) if data is not None else self._change(state=SandboxState.DESTROYING)
+                )
+            except DaytonaConflictError:
+                await self._refresh_or_gone()
+                if self._data.state is SandboxState.DESTROYED:
+                    return
+                if self._data.state not in _PASSING:
+                    raise
+            await self._api.transport.sleep(waiting.polls(look))
+            look += 1
+
+    @operation("Failed to recover sandbox: ")
+    async def recover(self, timeout: float | None = 60) -> None:
+        """Bring this sandbox back from a recoverable error and wait until it has started.
+
+        Raises:
+            DaytonaBadRequestError: It is not in an error state, or the error cannot be recovered from.
+        """
+        with self._api.transport.deadline(timeout):
+            await self._act("POST", "/recover")
+            await self._wait(waiting.STARTED)
+
+    @operation("Failed to archive sandbox: ")
+    async def archive(self, request_timeout: float | None = None) -> None:
+        """Begin to move this stopped sandbox to cheaper storage; starting it brings it back."""
+        with self._api.transport.deadline(request_timeout):
+            await self._act("POST", "/archive")
+            await self._refresh()
+
+    @operation("Failed to pause sandbox: ")
+    async def pause(self, timeout: float | None = 60) -> None:
+        """Freeze this sandbox with its memory, where its class can, and wait until it is."""
+        with self._api.transport.deadline(timeout):
+            await self._act("POST", "/pause")
+            await self._refresh()
+            await self._wait(waiting.settled_from(SandboxState.PAUSING))
+
+    @operation("Failed to resize sandbox: ")
+    async def resize(self, resources: Resources, timeout: float | None = 60) -> None:
+        """Change cores, memory and disk, and wait until that is done.
+
+        Raises:
+            DaytonaBadRequestError: A running sandbox can grow in cores and memory only.
+        """
+        if resources.gpu is not None or resources.gpu_type is not None:
+            raise DaytonaValidationError(
+                "A sandbox keeps its graphics processors; resize cpu, memory and disk"
+            )
+        body = ResizeSandbox(cpu=resources.cpu, memory=resources.memory, disk=resources.disk)
+        with self._api.transport.deadline(timeout):
+            await self._act("POST", "/resize", json=body)
+            await self._wait(waiting.settled_from(SandboxState.RESIZING))
+
+    @operation("Failed to fork sandbox: ")
+    async def fork(self, name: str | None = None, timeout: float | None = 60) -> AsyncSandbox:
+        """Return a new sandbox with a copy of this one's files, started."""
+        with self._api.transport.deadline(timeout):
+            data = await self._api.call(
+                "POST", f"{self._path}/fork", json=ForkSandbox(name=name), into=SandboxData
+            )
+            child = AsyncSandbox(Api(self._api.transport, self._api.endpoint, data.id), data)
+            await child._wait(waiting.STARTED)
+            return child
+
+    @operation("Failed to create snapshot: ")
+    async def create_snapshot(self, name: str, timeout: float | None = 60) -> None:
+        """Make a snapshot of this sandbox, from which others can be created, and wait until that is done."""
+        body = CreateSandboxSnapshot(name=name, include_memory=False)
+        with self._api.transport.deadline(timeout):
+            await self._act("POST", "/snapshot", json=body)
+            await self._wait(waiting.settled_from(SandboxState.SNAPSHOTTING))
+
+    # -- Waiting --------------------------------------------------------------------------------------------------
+
+    @operation("Failure during waiting for sandbox to start: ")
+    async def wait_for_sandbox_start(self, timeout: float | None = 60) -> None:
+        """Wait until this sandbox has started."""
+        with self._api.transport.deadline(timeout):
+            await self._wait(waiting.STARTED)
+
+    @operation("Failure during waiting for sandbox to stop: ")
+    async def wait_for_sandbox_stop(self, timeout: float | None = 60) -> None:
+        """Wait until this sandbox has stopped, or is gone."""
+        with self._api.transport.deadline(timeout):
+            await self._wait(waiting.STOPPED)
+
+    @operation("Failure during waiting for resize to complete: ")
+    async def wait_for_resize_complete(self, timeout: float | None = 60) -> None:
+        """Wait until this sandbox has its new size."""
+        with self._api.transport.deadline(timeout):
+            await self._wait(waiting.settled_from(SandboxState.RESIZING))
+
+    async def _wait(self, goal: Goal) -> None:
+        look = 0
+        while (verdict := goal.judge(self._data.state)) is not Verdict.REACHED:
+            if verdict is Verdict.FAILED and look:  # a failure told by an older answer may be over
+                raise self._failed()
+            if look:
+                await self._api.transport.sleep(waiting.polls(look - 1))
+            try:
+                await (self._refresh_or_gone() if SandboxState.DESTROYED in goal.success else self._refresh())
+            except DaytonaTimeoutError as error:
+                error.sandbox_id = self._data.id
+                raise
+            look += 1
+
+    async def _refresh_or_gone(self) -> None:
+        try:
+            await self._refresh()
+        except DaytonaNotFoundError:
+            self._change(state=SandboxState.DESTROYED)
+
+    def _failed(self) -> DaytonaError:
+        data = self._data
+        kind: type[DaytonaError]
+        if data.queue_timed_out_at:
+            kind, why = (
+                DaytonaQueueTimeoutError,
+                f"it waited for free capacity until {data.queue_timed_out_at}",
+            )
+        elif data.spot_evicted_at:
+            kind, why = DaytonaSpotEvictedError, f"its capacity was taken back at {data.spot_evicted_at}"
+        else:
+            kind, why = DaytonaError, f"error reason: {data.error_reason or 'none given'}"
+        return kind(f"Sandbox {data.id} entered error state: {data.state}, {why}", sandbox_id=data.id)
+
+    # -- Settings -------------------------------------------------------------------------------------------------
+
+    @operation("Failed to set labels: ")
+    async def set_labels(
+        self, labels: dict[str, str], request_timeout: float | None = None
+    ) -> dict[str, str]:
+        """Replace all labels by these and return them; the label that holds the language is kept."""
+        wanted = {**labels}
+        if LANGUAGE_LABEL in self._data.labels:
+            wanted.setdefault(LANGUAGE_LABEL, self._data.labels[LANGUAGE_LABEL])
+        reply = await self._api.call(
+            "PUT",
+            f"{self._path}/labels",
+            json=SandboxLabels(labels=wanted),
+            into=SandboxLabels,
+            timeout=request_timeout,
+        )
+        self._change(labels=reply.labels)
+        return reply.labels
+
+    @operation("Failed to set public status: ")
+    async def set_public(self, public: bool, request_timeout: float | None = None) -> None:
+        """Let anybody with the address see previews, or only who has a token."""
+        await self._set(f"/public/{str(public).lower()}", request_timeout, public=public)
+
+    @operation("Failed to set auto-stop interval: ")
+    async def set_autostop_interval(self, interval: int, request_timeout: float | None = None) -> None:
+        """Stop after *interval* minutes without activity; 0 means never."""
+        await self._set(f"/autostop/{_minutes(interval)}", request_timeout, auto_stop_interval=interval)
+
+    @operation("Failed to set auto-pause interval: ")
+    async def set_auto_pause_interval(self, interval: int, request_timeout: float | None = None) -> None:
+        """Pause after *interval* minutes without activity; 0 means never."""
+        await self._set(f"/autopause/{_minutes(interval)}", request_timeout, auto_pause_interval=interval)
+
+    @operation("Failed to set auto-archive interval: ")
+    async def set_auto_archive_interval(self, interval: int, request_timeout: float | None = None) -> None:
+        """Archive after *interval* minutes of being stopped; 0 means as late as the platform allows."""
+        await self._set(f"/autoarchive/{_minutes(interval)}", request_timeout, auto_archive_interval=interval)
+
+    @operation("Failed to set auto-delete interval: ")
+    async def set_auto_delete_interval(self, interval: int, request_timeout: float | None = None) -> None:
+        """Delete after *interval* minutes of being stopped; 0 means at once, a negative number never."""
+        await self._set(f"/autodelete/{int(interval)}", request_timeout, auto_delete_interval=interval)
+
+    @operation("Failed to set TTL: ")
+    async def set_ttl(self, ttl_minutes: int, request_timeout: float | None = None) -> None:
+        """Destroy this sandbox *ttl_minutes* from now, whatever it does; 0 takes the limit away."""
+        await self._set(f"/ttl/{_minutes(ttl_minutes)}", request_timeout)
+
+    async def _set(self, path: str, timeout: float | None, **fields: object) -> None:
+        await self._api.call("POST", f"{self._path}{path}", timeout=timeout)
+        self._change(**fields)
+
+    @operation("Failed to update network settings: ")
+    async def update_network_settings(
+        self,
+        *,
+        network_block_all: bool | None = None,
+        network_allow_list: str | None = None,
+        domain_allow_list: str | None = None,
+        request_timeout: float | None = None,
+    ) -> None:
+        """Change what this sandbox reaches: nothing, only some networks (CIDR blocks) or only some domains.
+
+        Raises:
+            DaytonaValidationError: Nothing is to be changed.
+        """
+        body = UpdateSandboxNetworkSettings(
+            network_block_all=network_block_all,
+            network_allow_list=network_allow_list,
+            domain_allow_list=domain_allow_list,
+        )
+        if body == UpdateSandboxNetworkSettings():
+            raise DaytonaValidationError(
+                "Give at least one of network_block_all, network_allow_list, domain_allow_list"
+            )
+        data = await self._api.call(
+            "POST", f"{self._path}/network-settings", json=body, into=SandboxData, timeout=request_timeout
+        )
+        self._change(
+            network_block_all=data.network_block_all,
+            network_allow_list=data.network_allow_list,
+            domain_allow_list=data.domain_allow_list,
+        )
+
+    @operation("Failed to update secrets: ")
+    async def update_secrets(self, secrets: dict[str, str], request_timeout: float | None = None) -> None:
+        """Replace the secrets of this sandbox: names of variables, and of the secrets they stand for."""
+        body = UpdateSandboxSecrets(secrets=[{name: secret} for name, secret in secrets.items()])
+        await self._act("PUT", "/secrets", json=body, timeout=request_timeout)
+
+    @operation("Failed to update environment: ")
+    async def update_env(
+        self, env: dict[str, str], *, unset: list[str] | None = None, request_timeout: float | None = None
+    ) -> None:
+        """Set and unset variables for programs that are started from now on."""
+        await self._toolbox.call(
+            "POST", "/env", json=UpdateEnvRequest(set=env, unset=unset), timeout=request_timeout
+        )
+
+    @operation("Failed to refresh sandbox activity: ")
+    async def refresh_activity(self, request_timeout: float | None = None) -> None:
+        """Count as activity: what stops an idle sandbox starts to count again."""
+        await self._api.call("POST", f"{self._path}/last-activity", timeout=request_timeout)
+
+    # -- Ways in --------------------------------------------------------------------------------------------------
+
+    @operation("Failed to get preview link: ")
+    async def get_preview_link(self, port: int, request_timeout: float | None = None) -> PortPreviewUrl:
+        """Return the address of what listens on *port*, and the token that a private one wants."""
+        return await self._api.call(
+            "GET", f"{self._path}/ports/{int(port)}/preview-url", into=PortPreviewUrl, timeout=request_timeout
+        )
+
+    @operation("Failed to create signed preview url: ")
+    async def create_signed_preview_url(
+        self, port: int, expires_in_seconds: int | None = None, request_timeout: float | None = None
+    ) -> SignedPortPreviewUrl:
+        """Return an address of what listens on *port* that needs no token and ends by itself (60 s by default)."""
+        return await self._api.call(
+            "GET",
+            f"{self._path}/ports/{int(port)}/signed-preview-url",
+            query={"expiresInSeconds": expires_in_seconds},
+            into=SignedPortPreviewUrl,
+            timeout=request_timeout,
+        )
+
+    @operation("Failed to expire signed preview url: ")
+    async def expire_signed_preview_url(
+        self, port: int, token: str, request_timeout: float | None = None
+    ) -> None:
+        """End a signed address now."""
+        path = f"{self._path}/ports/{int(port)}/signed-preview-url/{segment(token)}/expire"
+        await self._api.call("POST", path, timeout=request_timeout)
+
+    @operation("Failed to create SSH access: ")
+    async def create_ssh_access(
+        self, expires_in_minutes: int | None = None, request_timeout: float | None = None
+    ) -> SshAccessDto:
+        """Return a token to log in with, and the command to type; every earlier token of this sandbox ends."""
+        return await self._api.call(
+            "POST",
+            f"{self._path}/ssh-access",
+            query={"expiresInMinutes": expires_in_minutes},
+            into=SshAccessDto,
+            timeout=request_timeout,
+        )
+
+    @operation("Failed to revoke SSH access: ")
+    async def revoke_ssh_access(self, token: str, request_timeout: float | None = None) -> None:
+        """End one token; open connections stay."""
+        if not token:
+            raise DaytonaValidationError("An empty token would revoke every access of the sandbox")
+        await self._api.call(
+            "DELETE", f"{self._path}/ssh-access", query={"token": token}, timeout=request_timeout
+        )
+
+    @operation("Failed to validate SSH access: ")
+    async def validate_ssh_access(
+        self, token: str, request_timeout: float | None = None
+    ) -> SshAccessValidationDto:
+        """Return whether a token is good, and for which sandbox: not only this one is looked at."""
+        return await self._api.call(
+            "GET",
+            "/sandbox/ssh-access/validate",
+            query={"token": token},
+            into=SshAccessValidationDto,
+            timeout=request_timeout,
+        )
+
+    @operation("Failed to create download URL: ")
+    async def download_url(self, path: str, ttl_seconds: int | None = None) -> str:
+        """Return an address that downloads a file without a key.
+
+        Args:
+            path: Path in the sandbox.
+            ttl_seconds: How long it works; None means an hour, 0 for ever.
+        """
+        return await self._signed_url("GET", "/files/download", path, ttl_seconds)
+
+    @operation("Failed to create upload URL: ")
+    async def upload_url(self, path: str, ttl_seconds: int | None = None) -> str:
+        """Return an address to which a file can be posted without a key: as form field `file`, or as it is."""
+        return await self._signed_url("POST", "/files/upload-v2", path, ttl_seconds)
+
+    async def _signed_url(self, method: str, operation: str, path: str, ttl_seconds: int | None) -> str:
+        ttl = 3600 if ttl_seconds is None else ttl_seconds
+        expires = int(self._api.transport.time()) + ttl if ttl > 0 else 0
+        base_url = (await self._toolbox.endpoint()).base_url
+        return f"{base_url}{operation}?{signed_query(await self._key(), method, path, expires)}"
+
+    async def _key(self) -> str:
+        known = self._signing_key
+        if known is None or not 0 <= self._api.transport.time() - known[1] <= SIGNING_KEY_SECONDS:
+            return await self._ask_key("GET", "/signing-key")
+        return known[0]
+
+    @operation("Failed to rotate signing key: ")
+    async def rotate_signing_key(self) -> None:
+        """Make every signed file address that was given out so far useless."""
+        await self._ask_key("POST", "/signing-key/rotate")
+
+    async def _ask_key(self, method: str, path: str) -> str:
+        key = await self._api.call_text(method, f"{self._path}{path}")
+        self._signing_key = (key, self._api.transport.time())
+        return key
+
+    # -- Inside ---------------------------------------------------------------------------------------------------
+
+    @operation("Failed to get user home directory: ")
+    async def get_user_home_dir(self) -> str:
+        """Return the home directory of the user that programs run as."""
+        return (await self._toolbox.call("GET", "/user-home-dir", into=Directory)).dir
+
+    @operation("Failed to get working directory path: ")
+    async def get_work_dir(self) -> str:
+        """Return the directory where programs start and relative paths begin."""
+        return (await self._toolbox.call("GET", "/work-dir", into=Directory)).dir
+
+    @operation("Failed to get sandbox metrics: ")
+    async def get_metrics_latest(self) -> SandboxMetrics:
+        """Return the load of this sandbox now; sizes in bytes, what is not known is 0."""
+        now = await self._toolbox.call("GET", "/system/metrics", into=SystemMetrics)
+        return SandboxMetrics(
+            cpu_count=now.cpu_count or 0,
+            cpu_used_pct=float(now.cpu_used_pct or 0),
+            disk_total=now.disk_total or 0,
+            disk_used=now.disk_used or 0,
+            mem_total=now.mem_total or 0,
+            mem_used=now.mem_used or 0,
+            mem_cache=now.mem_cache or 0,
+            timestamp=_timestamp(now.timestamp),
+        )
+
+
+def _minutes(interval: int) -> int:
+    if interval < 0:
+        raise DaytonaValidationError(f"{interval} minutes: the interval must be 0 or more")
+    return int(interval)
+
+
+def _timestamp(text: str | None) -> datetime:
+    if text is not None:
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(text, datetime)
+    return datetime.now(UTC)

@@ -80,7 +80,7 @@ async def _locate_local(transport: HTTPTransport, settings: Settings, source: st
 
 def _caller() -> str:
     """Return the place outside this package that makes the client."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # inspect costs 20 ms to import
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("daytona."):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -11,7 +11,7 @@ import json as stdlib_json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple, TypeVar, overload
+from typing import NamedTuple, TypeVar, cast, overload
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -94,9 +94,9 @@ class Request:
             blocks.append(b"Content-Length: %d\r\n" % len(body))
             return http1.encode_head(self.method, self.target, *blocks) + body
         if body is not None:
-            chunked = body.length is None
+            length = body.length
             blocks.append(
-                b"Transfer-Encoding: chunked\r\n" if chunked else b"Content-Length: %d\r\n" % body.length
+                b"Transfer-Encoding: chunked\r\n" if length is None else b"Content-Length: %d\r\n" % length
             )
         elif self.method in ("POST", "PUT", "PATCH"):
             blocks.append(b"Content-Length: 0\r\n")
@@ -165,7 +165,7 @@ def _items(value: QueryValue) -> Iterable[Scalar]:
     if value is None:
         return ()
     if isinstance(value, Mapping):
-        return (stdlib_json.dumps(dict(value)),)
+        return (stdlib_json.dumps(dict(cast("Mapping[str, str]", value))),)
     return (value,) if isinstance(value, Scalar) else value
 
 

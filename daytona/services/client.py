@@ -100,7 +100,7 @@ class AsyncClient:
             try:
                 if data.state is SandboxState.PENDING_BUILD and on_snapshot_create_logs is not None:
                     await self._follow_build(sandbox, on_snapshot_create_logs)
-                await sandbox._wait(waiting.STARTED)
+                await sandbox.wait_for_sandbox_start(None)
             except DaytonaTimeoutError as error:
                 error.sandbox_id = data.id
                 error.add_context(f"sandbox {data.id} exists and has not started yet: ")
@@ -113,7 +113,7 @@ class AsyncClient:
         look = 0
         while sandbox.state is SandboxState.PENDING_BUILD:
             await self._api.transport.sleep(waiting.polls(look))
-            await sandbox._refresh()
+            await sandbox.refresh_data()
             look += 1
         origin, path = origin_of(url)
         fields = (await self._api.endpoint()).at(url).request("GET", "").fields

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from ..errors import DaytonaTimeoutError
-from ..models.charts import parse_chart
+from ..models.charts import parse_charts
 from ..models.process import (
     CodeRunParams,
     CodeRunReply,
@@ -27,7 +27,7 @@ from ..models.process import (
 from ..service import AsyncService, operation, seconds, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from ..service import Api
 
@@ -106,7 +106,7 @@ class AsyncProcess(AsyncService):
         )
 
     @contextmanager
-    def _limit(self, timeout: float | None) -> Iterator[None]:
+    def _limit(self, timeout: float | None) -> Generator[None]:
         if not timeout:
             yield
             return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Generator
 
     from ..protocols.pool import Origin
 
@@ -81,7 +81,7 @@ class TrioStream:
 
 
 @contextmanager
-def _limit(timeout: float | None) -> Iterator[None]:
+def _limit(timeout: float | None) -> Generator[None]:
     """Turn the end of the time, and a socket closed by another task, into what every driver raises."""
     with trio.CancelScope() if timeout is None else trio.move_on_after(timeout) as scope:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import msgspec
 
@@ -142,7 +143,8 @@ _CLASSES: dict[str | None, type[Chart]] = {
 
 def parse_charts(items: Iterable[object]) -> list[Chart]:
     """Return the charts among the decoded JSON values *items*; what is no chart at all is left out."""
-    return [parse_chart(encode(item)) for item in items if isinstance(item, dict)]
+    objects = (cast("dict[str, object]", item) for item in items if isinstance(item, dict))
+    return [parse_chart(encode(item)) for item in objects]
 
 
 def parse_chart(body: bytes) -> Chart:

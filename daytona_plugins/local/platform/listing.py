@@ -72,7 +72,8 @@ def page(records: list[Record], query: Query) -> tuple[list[Record], str | None]
     """
     limit = _integer(query, "limit", low=1, high=MAX_LIMIT) or DEFAULT_LIMIT
     sort, descending = _sort(query), _is_descending(query)
-    wanted = [record for record in records if all(accepts(record) for accepts in _predicates(query))]
+    predicates = _predicates(query)
+    wanted = [record for record in records if all(accepts(record) for accepts in predicates)]
     wanted.sort(key=lambda record: _place(record, sort), reverse=descending)
     rest = _after(wanted, sort, query.first("cursor"), descending)
     return rest[:limit], _cursor(_place(rest[limit - 1], sort)) if len(rest) > limit else None

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daytona_plugins.local.platform.creation import new_record, read_body
+from daytona_plugins.local.platform.images import labels_for
+from daytona_plugins.local.web import HTTPError
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.platform.records import Record
+
+
+def asked(**body: object) -> Record:
+    return new_record(read_body(json.dumps(body).encode()), 1000.0)
+
+
+def refused(**body: object) -> HTTPError:
+    with pytest.raises(HTTPError) as caught:
+        asked(**body)
+    return caught.value
+
+
+def test_what_is_not_said_has_the_defaults_of_the_protocol() -> None:
+    record = asked()
+    assert record.name == record.id
+    assert (record.user, record.snapshot, record.env, record.labels) == ("daytona", "host", {}, {})
+    assert (record.cpu, record.memory, record.disk) == (1, 1, 3)
+    assert (record.auto_stop_interval, record.auto_archive_interval, record.auto_delete_interval) == (
+        15,
+        10080,
+        -1,
+    )
+    assert record.auto_destroy_at is None
+
+
+def test_what_the_newest_client_always_sends_is_accepted() -> None:
+    asked(
+        env={}, volumes=[], spot=False, kvm=False, labels={"code-toolbox-language": "python"}, somethingNew=1
+    )
+
+
+def test_archiving_never_means_at_the_maximum() -> None:
+    assert asked(autoArchiveInterval=0).auto_archive_interval == 43200
+    assert asked(autoArchiveInterval=10**6).auto_archive_interval == 43200
+
+
+def test_a_lifetime_begins_now() -> None:
+    assert asked(ttlMinutes=2).auto_destroy_at == 1120.0
+
+
+def test_a_sandbox_that_is_deleted_when_it_stops_is_ephemeral() -> None:
+    assert asked(autoDeleteInterval=0).ephemeral
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"cpu": 1}, 400),
+        ({"memory": 1}, 400),
+        ({"gpuType": "H100"}, 400),
+        ({"buildInfo": {"dockerfileContent": "FROM a"}, "snapshot": "host"}, 400),
+        ({"buildInfo": {"dockerfileContent": "FROM a"}, "linkedSandbox": "x"}, 400),
+        ({"buildInfo": {"dockerfileContent": "FROM a"}, "gpu": 1}, 400),
+        ({"buildInfo": {"dockerfileContent": "FROM a"}, "cpu": -1}, 400),
+        ({"autoStopInterval": -1}, 400),
+        ({"autoArchiveInterval": -1}, 400),
+        ({"ttlMinutes": -1}, 400),
+        ({"snapshot": "nowhere"}, 400),
+        ({"target": "mars"}, 404),
+        ({"volumes": [{"volumeId": "v", "mountPath": "/v"}]}, 404),
+        ({"secrets": [{"A": "b"}]}, 404),
+        ({"name": "<b>x</b>"}, 400),
+        ({"name": "see https://x"}, 400),
+        ({"name": "a\x07b"}, 400),
+        ({"cpu": "2"}, 400),
+        ({"networkAllowList": "10.0.0.0/8"}, 501),
+        ({"domainAllowList": "example.org"}, 501),
+    ],
+)
+def test_a_request_that_cannot_be_honoured_is_refused(body: dict[str, object], status: int) -> None:
+    assert refused(**body).status == status
+
+
+def test_a_body_that_is_not_json_is_refused() -> None:
+    with pytest.raises(HTTPError) as caught:
+        read_body(b"{")
+    assert caught.value.status == 400
+
+
+def test_resources_come_with_an_image() -> None:
+    record = asked(buildInfo={"dockerfileContent": "FROM debian:12\n"}, cpu=2, memory=4)
+    assert (record.cpu, record.memory, record.disk, record.snapshot) == (2, 4, 3, None)
+
+
+def test_labels_tell_which_image_was_asked_for_and_what_became_of_it() -> None:
+    record = asked(buildInfo={"dockerfileContent": "FROM debian:12\n"}, labels={"a": "b"})
+    assert record.labels == {"a": "b", "daytona.local/image": "debian:12", "daytona.local/base": "host"}
+
+
+def test_labels_tell_which_steps_of_a_dockerfile_were_left_out() -> None:
+    labels = labels_for("# comment\nFROM python:3.12 AS x\nRUN pip install \\\n  numpy\nENV A=b\ncopy . /\n")
+    assert labels["daytona.local/image"] == "python:3.12"
+    assert labels["daytona.local/skipped"] == "RUN, COPY"
+
+
+def test_equal_builds_have_one_reference_whatever_the_order_of_their_contexts() -> None:
+    builds = [
+        asked(buildInfo={"dockerfileContent": "FROM a", "contextHashes": hashes}).build_info
+        for hashes in (["1", "2"], ["2", "1"])
+    ]
+    assert builds[0] is not None
+    assert builds[1] is not None
+    assert builds[0].snapshot_ref == builds[1].snapshot_ref
+
+
+def test_tokens_are_not_repeated() -> None:
+    assert asked().auth_token != asked().auth_token

@@ -6,8 +6,9 @@ Every public name is here and is loaded when it is first used, so that `import d
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+# Type checkers know it by its name; importing `typing` for it would take most of the time this file takes.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from daytona._pending import (
         Accessibility as Accessibility,

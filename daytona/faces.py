@@ -93,7 +93,12 @@ class _Face:
                     blocks.append(self._context(statement))
                 case ast.AsyncFunctionDef() | ast.FunctionDef() if statement.name.startswith("_"):
                     if statement.name == "__repr__":
-                        blocks.append(["    def __repr__(self) -> str:", "        return repr(self._core)"])
+                        blocks.append(
+                            [
+                                "    def __repr__(self) -> str:",
+                                f'        return repr(self._core).replace("{self.node.name}", "{self.name}", 1)',
+                            ]
+                        )
                 case ast.AsyncFunctionDef():
                     blocks.append(self._method(statement))
                 case ast.FunctionDef():

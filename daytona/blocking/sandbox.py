@@ -77,7 +77,7 @@ class Sandbox(BlockingService[AsyncSandbox], SandboxView):
         return ComputerUse._over(self._core.computer_use)
 
     def __repr__(self) -> str:
-        return repr(self._core)
+        return repr(self._core).replace("AsyncSandbox", "Sandbox", 1)
 
     def __enter__(self) -> Self:
         step(self._core.__aenter__())

@@ -96,9 +96,7 @@ class AsyncProcess(AsyncService):
         )
         with self._limit(timeout):
             reply = await self._api.call("POST", "/process/code-run", json=request, into=CodeRunReply)
-        charts = (
-            [parse_chart(chart) for chart in reply.artifacts.charts] if reply.artifacts is not None else []
-        )
+        charts = parse_charts(reply.artifacts.charts) if reply.artifacts is not None else []
         return ExecuteResponse(
             exit_code=reply.exit_code if reply.exit_code is not None else -1,
             result=reply.result,

@@ -1,0 +1,80 @@
+"""The project's checks: the same commands for a developer and for CI. `nox` runs all but the benchmarks."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "imports", "faces", "types", "tests", "interop", "docs"]
+
+PACKAGES = ("daytona", "daytona_plugins")
+FACES = {
+    f"daytona/services/{name}.py": f"daytona/blocking/{name}.py"
+    for name in ("client", "filesystem", "process", "sandbox")
+}
+
+
+def _install(session: nox.Session, extras: str = "dev") -> None:
+    session.install("-e", f".[{extras}]", silent=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style: ruff's rules and its formatter."""
+    _install(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Layers: who may import whom."""
+    _install(session)
+    session.run("lint-imports")
+
+
+@nox.session
+def faces(session: nox.Session) -> None:
+    """The blocking faces: written anew, or with `-- --check` (and in CI) compared with what is committed."""
+    _install(session)
+    check = ["--check"] if "--check" in session.posargs or session.env.get("CI") else []
+    for source, destination in FACES.items():
+        session.run("python", "-m", "daytona.faces", *check, source, destination)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types: mypy and pyright, both strict, over the packages and over the files of promises and mistakes."""
+    _install(session)
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", f"{session.virtualenv.location}/bin/python")
+    session.run("pytest", "-q", "tests/typing", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that runs, on the three faces, against the real embedded platform."""
+    _install(session)
+    session.run("pytest", "--ignore=tests/typing", "--ignore=tests/interop", *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """The official client, in an environment of its own, against the embedded platform."""
+    _install(session)
+    session.run("pytest", "-q", "tests/interop", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, with warnings as errors."""
+    _install(session, "docs,dev")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure against the peers; prints tables of ratios. `nox -s bench -- --rounds 3` is quick."""
+    _install(session)
+    session.run("python", "-m", "benchmarks", *session.posargs)

@@ -1,0 +1,156 @@
+"""Every `async def` test is written once and runs three times: stepped over blocking sockets, on asyncio and on trio."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from daytona.service import step
+
+FACES = ("blocking", "asyncio", "trio")
+
+# A test must never find the developer's own platform, credentials or settings.
+for _name in [name for name in os.environ if name.startswith("DAYTONA_")]:
+    del os.environ[_name]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every async test the three faces, or those that its `faces` marker names."""
+    if inspect.iscoroutinefunction(metafunc.function):
+        marker = metafunc.definition.get_closest_marker("faces")
+        metafunc.fixturenames.append("face")
+        metafunc.parametrize(
+            "face", marker.args if marker is not None else FACES, indirect=True, scope="session"
+        )
+
+
+@pytest.fixture(scope="session")
+def face(request: pytest.FixtureRequest) -> str:
+    """Which world the test runs in."""
+    return getattr(request, "param", "blocking")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an async test in the world that its parameters name."""
+    function = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(function):
+        return None
+    wanted = inspect.signature(function).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
+    run_in(pyfuncitem.callspec.params["face"], functools.partial(function, **arguments))
+    return True
+
+
+def run_in(face: str, test: Callable[[], Awaitable[Any]]) -> Any:
+    """Return what *test* returns in the world *face*."""
+    if face == "blocking":
+        return step(test())  # type: ignore[arg-type]
+    if face == "asyncio":
+        return asyncio.run(test())  # type: ignore[arg-type]
+    return trio.run(test)
+
+
+class AwaitBlocking:
+    """A blocking object that async code may use: its methods are coroutines that block and never suspend.
+
+    So one test body serves the generated faces too, the very objects that a blocking program has.
+    """
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.wrapped, name)
+        if inspect.ismethod(value):
+            return functools.partial(_call, value) if name not in ("create_lsp_server",) else value
+        return _awaitable(value)
+
+    async def __aenter__(self) -> AwaitBlocking:
+        return AwaitBlocking(self.wrapped.__enter__())
+
+    async def __aexit__(self, *details: Any) -> None:
+        self.wrapped.__exit__(*details)
+
+
+def _call(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    args = tuple(_plain(value) for value in args)
+    kwargs = {name: _plain(value) for name, value in kwargs.items()}
+    if method.__name__ in ("list", "download_file_stream"):
+        return _iterate(method(*args, **kwargs))
+    return _later(method, args, kwargs)
+
+
+async def _later(method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return _awaitable(method(*args, **kwargs))
+
+
+async def _iterate(items: Any) -> AsyncIterator[Any]:
+    for item in items:
+        yield _awaitable(item)
+
+
+def _plain(value: Any) -> Any:
+    return value.wrapped if isinstance(value, AwaitBlocking) else value
+
+
+def _awaitable(value: Any) -> Any:
+    """Wrap services and handles of the blocking face; data stays what it is."""
+    return AwaitBlocking(value) if type(value).__module__.startswith("daytona.blocking") else value
+
+
+@asynccontextmanager
+async def open_client(face: str, config: Any = None) -> AsyncIterator[Any]:
+    """Yield a client of *face* that a test can await, whichever it is."""
+    from daytona import AsyncDaytona, Daytona
+
+    client: Any = AwaitBlocking(Daytona(config)) if face == "blocking" else AsyncDaytona(config)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@pytest.fixture(scope="session")
+def local_directory() -> Iterator[Path]:
+    """A directory for an embedded platform of this test run's own; short, because socket paths have to be."""
+    directory = Path(tempfile.mkdtemp(prefix="dt-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def platform(local_directory: Path) -> Iterator[Any]:
+    """The address of a real embedded platform, shared by all tests; ended with them."""
+    from daytona.plugins import connect_platform
+
+    os.environ["DAYTONA_LOCAL_DIR"] = str(local_directory)
+    try:
+        yield connect_platform("local")
+    finally:
+        subprocess.run(
+            [sys.executable, "-m", "daytona.cli", "local", "stop"], check=True, capture_output=True
+        )
+        del os.environ["DAYTONA_LOCAL_DIR"]
+
+
+@pytest.fixture
+def connect(face: str, platform: Any) -> Callable[[], Any]:
+    """Return a function that opens a client of the test's face on the embedded platform."""
+    from daytona import DaytonaConfig
+
+    config = DaytonaConfig(api_key=platform.api_key, api_url=platform.api_url)
+    return functools.partial(open_client, face, config)

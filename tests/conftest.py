@@ -6,19 +6,15 @@ import asyncio
 import functools
 import inspect
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
 from daytona.service import step
+from tests.local.platform_process import Platform, running_platform
 
 FACES = ("blocking", "asyncio", "trio")
 
@@ -125,32 +121,16 @@ async def open_client(face: str, config: Any = None) -> AsyncIterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def local_directory() -> Iterator[Path]:
-    """A directory for an embedded platform of this test run's own; short, because socket paths have to be."""
-    directory = Path(tempfile.mkdtemp(prefix="dt-"))
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def platform(local_directory: Path) -> Iterator[Any]:
-    """The address of a real embedded platform, shared by all tests; ended with them."""
-    from daytona.plugins import connect_platform
-
-    os.environ["DAYTONA_LOCAL_DIR"] = str(local_directory)
-    try:
-        yield connect_platform("local")
-    finally:
-        subprocess.run(
-            [sys.executable, "-m", "daytona.cli", "local", "stop"], check=True, capture_output=True
-        )
-        del os.environ["DAYTONA_LOCAL_DIR"]
+def platform() -> Iterator[Platform]:
+    """A real embedded platform in a directory of its own, shared by all tests that ask for it; nothing is left of it."""
+    with running_platform() as running:
+        yield running
 
 
 @pytest.fixture
-def connect(face: str, platform: Any) -> Callable[[], Any]:
+def connect(face: str, platform: Platform) -> Callable[[], Any]:
     """Return a function that opens a client of the test's face on the embedded platform."""
     from daytona import DaytonaConfig
 
-    config = DaytonaConfig(api_key=platform.api_key, api_url=platform.api_url)
+    config = DaytonaConfig(api_key=platform.endpoint.api_key, api_url=platform.endpoint.api_url)
     return functools.partial(open_client, face, config)

@@ -16,6 +16,8 @@ from daytona_plugins.local.platform.states import Desired, State
 from daytona_plugins.local.web import HTTPError
 
 MAX_AUTO_ARCHIVE = 43200
+LONGEST_INTERVAL = 1e9
+"""In minutes: beyond it lie dates that cannot be written down."""
 DEFAULT_USER = "daytona"
 _PREVIEW_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789_-"
 _UNSAFE_NAME = re.compile(
@@ -108,7 +110,7 @@ def new_record(body: CreateSandbox, now: float) -> Record:
         auto_stop_interval=not_negative(body.auto_stop_interval, default=15),
         auto_pause_interval=not_negative(body.auto_pause_interval, default=0),
         auto_archive_interval=archive_interval(not_negative(body.auto_archive_interval, default=10080)),
-        auto_delete_interval=-1 if body.auto_delete_interval is None else body.auto_delete_interval,
+        auto_delete_interval=interval(body.auto_delete_interval, default=-1),
         auto_destroy_at=deadline(not_negative(body.ttl_minutes, default=0), now),
         build_info=_build_info(body),
     )
@@ -119,11 +121,19 @@ def new_token() -> str:
     return "".join(secrets.choice(_PREVIEW_ALPHABET) for _ in range(32))
 
 
+def interval(minutes: float | None, *, default: float) -> float:
+    """Return an interval that may be negative, or refuse one that is no number of minutes."""
+    if minutes is not None and not abs(minutes) <= LONGEST_INTERVAL:  # so that NaN is refused too
+        raise HTTPError(400, "an interval is a number of minutes")
+    return default if minutes is None else minutes
+
+
 def not_negative(minutes: float | None, *, default: float) -> float:
     """Return an interval, or refuse a negative one."""
-    if minutes is not None and minutes < 0:
+    found = interval(minutes, default=default)
+    if found < 0:
         raise HTTPError(400, "an interval must not be negative")
-    return default if minutes is None else minutes
+    return found
 
 
 def archive_interval(minutes: float) -> float:

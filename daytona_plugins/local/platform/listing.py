@@ -92,8 +92,8 @@ def _after(records: list[Record], sort: str, cursor: str, descending: bool) -> l
         raise HTTPError(400, "the cursor belongs to another sort")
     last = (value, last_id)
     if descending:
-        return [record for record in records if _place(record, sort) < last]  # type: ignore[operator]  # same kind
-    return [record for record in records if _place(record, sort) > last]  # type: ignore[operator]  # same kind
+        return [record for record in records if _place(record, sort) < last]
+    return [record for record in records if _place(record, sort) > last]
 
 
 def _cursor(place: Place) -> str:

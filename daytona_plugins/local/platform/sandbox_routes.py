@@ -198,7 +198,7 @@ def _auto_archive(minutes: float, _now: float) -> dict[str, float | None]:
 
 
 def _auto_delete(minutes: float, _now: float) -> dict[str, float | None]:
-    return {"auto_delete_interval": minutes}
+    return {"auto_delete_interval": creation.interval(minutes, default=-1)}
 
 
 def _ttl(minutes: float, now: float) -> dict[str, float | None]:
@@ -223,7 +223,7 @@ def _read(content: bytes, kind: type[_Body]) -> _Body:
 
 def _minutes(text: str) -> float:
     try:
-        return float(int(text)) if text.lstrip("-").isdecimal() else float(text)
+        return float(text)
     except ValueError as error:
         raise HTTPError(400, f"{text!r} is not a number of minutes") from error
 

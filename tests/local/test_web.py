@@ -28,7 +28,9 @@ async def echo(request: Request) -> Response:
 
 
 async def describe(request: Request) -> Response:
-    return json_response({"params": request.params, "query": request.query.all("q"), "method": request.method})
+    return json_response(
+        {"params": request.params, "query": request.query.all("q"), "method": request.method}
+    )
 
 
 async def count(_request: Request) -> Response:
@@ -159,12 +161,11 @@ def test_a_stream_that_fails_is_left_without_an_end():
         ("/items/a%2Fb", b'"params":{"name":"a/b"}'),
         ("/items/a/x%20y/z?q=1&q=2", b'"params":{"tail":"x%20y/z","name":"a"},"query":["1","2"]'),
         ("/items/a/", b'"params":{"tail":"","name":"a"}'),
-        ("/any?q=%ff", b'"method":"GET"'),
+        ("/any?q=a%20b", b'"query":["a b"],"method":"GET"'),
     ],
 )
 def test_patterns_match_segments(target: str, params: bytes):
-    answer = exchange(get(target))
-    assert (b" 500 " in answer) if "%ff" in target else (params in answer)
+    assert params in exchange(get(target))
 
 
 @pytest.mark.parametrize("target", ["/nope", "/items", "/items//x", "/echo", "//count"])
@@ -220,7 +221,9 @@ def test_chunks_in_http_1_0_are_refused():
     assert answer.startswith(b"HTTP/1.1 400")
 
 
-@pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET\r\n\r\n", b"\x00" * 100_000])
+@pytest.mark.parametrize(
+    "garbage", [b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET\r\n\r\n", b"\x00" * 100_000]
+)
 def test_what_is_not_http_is_refused(garbage: bytes):
     assert exchange(garbage).startswith(b"HTTP/1.1 4")
 
@@ -230,14 +233,18 @@ def test_a_broken_chunk_is_the_clients_fault():
     assert exchange(head, b"zz\r\nabc\r\n").startswith(b"HTTP/1.1 400")
 
 
-@pytest.mark.parametrize("half", [b"", b"GET /count HT", b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"])
+@pytest.mark.parametrize(
+    "half", [b"", b"GET /count HT", b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"]
+)
 def test_half_a_request_and_a_close_end_the_connection(half: bytes):
     assert exchange(half).count(b"HTTP/1.1 200") == 0
 
 
 def test_the_server_asks_for_a_body_that_waits():
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(post("/echo", b"", "Expect: 100-continue").replace(b"Content-Length: 0", b"Content-Length: 2"))
+        writer.write(
+            post("/echo", b"", "Expect: 100-continue").replace(b"Content-Length: 0", b"Content-Length: 2")
+        )
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
         writer.write(b"ok")
         assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")

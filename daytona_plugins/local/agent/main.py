@@ -9,18 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import mimetypes
 import os
 import signal
 from typing import TYPE_CHECKING, Final
 
+from daytona_plugins.local.agent.code_run import add_code_run
+from daytona_plugins.local.agent.download import add_download
 from daytona_plugins.local.agent.errors import envelope
 from daytona_plugins.local.agent.execute import add_execute
+from daytona_plugins.local.agent.files import add_files
 from daytona_plugins.local.agent.info import add_info
+from daytona_plugins.local.agent.ports import add_ports
+from daytona_plugins.local.agent.search import add_search
 from daytona_plugins.local.agent.toolbox import Toolbox
+from daytona_plugins.local.agent.upload import add_upload
 from daytona_plugins.local.web import serve
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 # Imported by the standard library inside functions, when first used.
 LATE_IMPORTS: Final = (
@@ -31,19 +39,24 @@ LATE_IMPORTS: Final = (
     "linecache",
 )
 
+PARTS: Final[tuple[Callable[[Toolbox], None], ...]] = (
+    add_info, add_files, add_search, add_upload, add_download, add_execute, add_code_run, add_ports,
+)  # fmt: skip
+
 
 def warm_up() -> None:
     """Import and set up what the first request would."""
     for name in LATE_IMPORTS:
         importlib.import_module(name)
+    mimetypes.init(files=[])
     build_toolbox()
 
 
 def build_toolbox() -> Toolbox:
     """Return a toolbox with every route."""
     toolbox = Toolbox()
-    add_info(toolbox)
-    add_execute(toolbox)
+    for add in PARTS:
+        add(toolbox)
     return toolbox
 
 

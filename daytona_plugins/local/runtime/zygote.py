@@ -16,7 +16,7 @@ import select
 import signal
 import socket
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -37,6 +37,9 @@ from daytona_plugins.local.runtime.messages import (
 from daytona_plugins.local.runtime.probe import probe
 from daytona_plugins.local.runtime.rootfs import ProcPlan, make_layer, plan_proc
 from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 BUILD_TIMEOUT: Final = 20.0
 
@@ -69,7 +72,7 @@ class _Zygote:
         os.set_blocking(self._child_ended, False)
         os.set_blocking(self._child_ended_end, False)
         signal.set_wakeup_fd(self._child_ended_end, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _wake_up)
         try:
             while self._serve_one():
                 pass
@@ -79,7 +82,8 @@ class _Zygote:
             self._kill_all()
 
     def _serve_one(self) -> bool:
-        readable, _, _ = select.select([self._control, self._child_ended], [], [])
+        sources: list[socket.socket | int] = [self._control, self._child_ended]
+        readable, _, _ = select.select(sources, [], [])
         if self._child_ended in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._child_ended, 4096)
@@ -168,6 +172,10 @@ class _Zygote:
     def _kill_all(self) -> None:
         for pid in self._sandboxes:
             _kill(pid)
+
+
+def _wake_up(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: having a handler is what makes the interpreter write to the wake-up descriptor."""
 
 
 class _StepFailedError(Exception):

@@ -102,13 +102,20 @@ class Platform:
 
 @contextmanager
 def running_platform() -> Generator[Platform]:
-    """Run a platform in a new directory, whose name is short enough for Unix sockets."""
-    directory = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))
-    try:
+    """Run a platform in a new directory."""
+    with short_directory() as directory:
         platform = Platform(directory)
         try:
             yield platform
         finally:
             platform.stop()
+
+
+@contextmanager
+def short_directory() -> Generator[Path]:
+    """Make a directory whose name is short enough for Unix sockets in it, unlike those of pytest."""
+    directory = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))
+    try:
+        yield directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(directory)

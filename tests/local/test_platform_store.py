@@ -12,8 +12,8 @@ from daytona_plugins.local.platform.store import (
     IllegalStateError,
     LostRaceError,
     NameTakenError,
-    NewerDatabaseError,
     Store,
+    UnusableDatabaseError,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +102,13 @@ def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "platform.db") as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(NewerDatabaseError):
+    with pytest.raises(UnusableDatabaseError):
+        Store(tmp_path / "platform.db")
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "platform.db").write_text("no database " * 99)
+    with pytest.raises(UnusableDatabaseError, match=r"platform\.db"):
         Store(tmp_path / "platform.db")
 
 

@@ -86,7 +86,9 @@ class Lifecycle:
         return self._store.change(record, updated_at=now, last_activity_at=now, **changes)
 
     async def settle(self) -> None:
-        """Bring what the last process left behind into states that are true."""
+        """Bring what the last process left behind into states that are true; its sandboxes have ended with it."""
+        for abandoned in self._paths.agent_socket("").parent.iterdir():
+            abandoned.unlink()
         for record in self._store.all():
             state, desired = after_a_crash(record.state, record.desired, ephemeral=record.ephemeral)
             if state is State.DESTROYED:

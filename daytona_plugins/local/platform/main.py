@@ -25,7 +25,7 @@ from daytona_plugins.local.platform.api import Application
 from daytona_plugins.local.platform.auth import load_or_make_key, write_private
 from daytona_plugins.local.platform.sandboxes import Sandboxes
 from daytona_plugins.local.platform.site import HOST, Site
-from daytona_plugins.local.platform.store import NewerDatabaseError, Store
+from daytona_plugins.local.platform.store import Store, UnusableDatabaseError
 from daytona_plugins.local.platform.ticker import ticking
 from daytona_plugins.local.runtime.runner import Runner
 
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         return _refuse(error.message, error.cause, error.remedy)
     except AlreadyRunningError:
         return _refuse("another embedded platform holds the lock and does not answer")
-    except (NewerDatabaseError, UnsafePathError) as error:
+    except (UnusableDatabaseError, UnsafePathError) as error:
         return _refuse(str(error))
     return 0
 

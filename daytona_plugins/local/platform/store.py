@@ -49,8 +49,8 @@ class IllegalStateError(Exception):
     """A pair of state and desired state that must not exist: a mistake of the platform, not of a client."""
 
 
-class NewerDatabaseError(Exception):
-    """The file was written by a later version of the platform."""
+class UnusableDatabaseError(Exception):
+    """The file is damaged, no database at all, or was written by a later version of the platform."""
 
 
 class Store:
@@ -58,9 +58,11 @@ class Store:
 
     def __init__(self, file: Path) -> None:
         self._db = sqlite3.connect(file, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._prepare()
+        try:
+            self._prepare(file)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise UnusableDatabaseError(f"cannot use the database {file}: {error}") from error
 
     def close(self) -> None:
         """Close the file; everything acknowledged is in it already."""
@@ -110,12 +112,12 @@ class Store:
         """Forget a sandbox."""
         self._db.execute("DELETE FROM sandboxes WHERE id = ?", (sandbox_id,))
 
-    def _prepare(self) -> None:
+    def _prepare(self, file: Path) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found > _VERSION:
-            raise NewerDatabaseError(
-                f"the database is of version {found}, this platform knows up to {_VERSION}"
-            )
+            raise UnusableDatabaseError(f"{file} is of version {found}; this platform knows up to {_VERSION}")
         self._db.execute(_SCHEMA)
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
 

@@ -27,12 +27,11 @@ message: nothing on a healthy connection, the first bytes of the other protocol 
 
 from __future__ import annotations
 
-import enum
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "LAST_CHUNK",
@@ -154,17 +153,18 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 _END = End()
 
 
-class _State(enum.Enum):
-    HEAD = enum.auto()
-    LENGTH = enum.auto()
-    CHUNK_SIZE = enum.auto()
-    CHUNK = enum.auto()
-    CHUNK_END = enum.auto()
-    TRAILERS = enum.auto()
-    UNTIL_CLOSE = enum.auto()
-    UPGRADED = enum.auto()
-    DONE = enum.auto()
-    FAILED = enum.auto()
+_State = Literal[
+    "head",
+    "length",
+    "chunk size",
+    "chunk",
+    "chunk end",
+    "trailers",
+    "until close",
+    "upgraded",
+    "done",
+    "failed",
+]
 
 
 class ResponseReader:
@@ -175,7 +175,7 @@ class ResponseReader:
     def __init__(self, method: str, limits: Limits = Limits()) -> None:  # noqa: B008 - an immutable tuple
         self._method = method
         self._limits = limits
-        self._state = _State.HEAD
+        self._state: _State = "head"
         self._buffer = b""
         self._left = 0
         self._keep_alive = False
@@ -185,17 +185,17 @@ class ResponseReader:
     @property
     def reusable(self) -> bool:
         """Whether the message ended so that the connection may carry another one."""
-        return self._state is _State.DONE and self._keep_alive and not self._buffer
+        return self._state == "done" and self._keep_alive and not self._buffer
 
     @property
     def upgraded(self) -> bool:
         """Whether the connection has left HTTP: `rest` holds the first bytes of what follows."""
-        return self._state is _State.UPGRADED
+        return self._state == "upgraded"
 
     @property
     def rest(self) -> bytes:
         """What arrived after the message."""
-        return self._buffer if self._state in (_State.DONE, _State.UPGRADED) else b""
+        return self._buffer if self._state in ("done", "upgraded") else b""
 
     def receive(self, data: bytes) -> list[Event]:
         """Return the events that *data* completes; `b""` says that the peer closed the connection.
@@ -209,23 +209,21 @@ class ResponseReader:
         self._buffer = self._buffer + data if self._buffer else data
         events: list[Event] = []
         try:
-            while (step := _STEPS[self._state](self)) is not None:
+            while (step := self._STEPS[self._state](self)) is not None:
                 events.extend(step)
         except ProtocolError:
-            self._state = _State.FAILED
+            self._state = "failed"
             raise
         return events
 
     def _receive_close(self) -> list[Event]:
-        if self._state is _State.UNTIL_CLOSE:
-            self._state = _State.DONE
+        if self._state == "until close":
+            self._state = "done"
             return [_END]
-        if self._state in (_State.DONE, _State.UPGRADED):
+        if self._state in ("done", "upgraded"):
             return []
-        before, self._state = self._state, _State.FAILED
-        where = (
-            "before the response began" if not self.begun else f"inside the response ({before.name.lower()})"
-        )
+        before, self._state = self._state, "failed"
+        where = "before the response began" if not self.begun else f"inside the response ({before})"
         raise ProtocolError(f"the connection was closed {where}")
 
     # Each step takes what it can from the buffer and returns its events, or None when it needs more bytes.
@@ -270,20 +268,20 @@ class ResponseReader:
     def _begin_body(self, modern: bool, status: int, reason: str, fields: Fields) -> list[Event]:
         length, chunked, self._keep_alive = _framing(fields, modern)
         if status == 101 or (self._method == "CONNECT" and 200 <= status < 300):
-            self._state = _State.UPGRADED
+            self._state = "upgraded"
             return [Head(status, reason, fields)]
         if status < 200:
             return [Informational(status, fields)]
         if self._method == "HEAD" or status in (204, 304):
             length, chunked = 0, False
         if chunked:
-            self._state = _State.CHUNK_SIZE
+            self._state = "chunk size"
         elif length is None:
-            self._state, self._keep_alive = _State.UNTIL_CLOSE, False
+            self._state, self._keep_alive = "until close", False
         elif length:
-            self._state, self._left = _State.LENGTH, length
+            self._state, self._left = "length", length
         else:
-            self._state = _State.DONE
+            self._state = "done"
             return [Head(status, reason, fields), _END]
         return [Head(status, reason, fields)]
 
@@ -293,7 +291,7 @@ class ResponseReader:
             return None
         if self._left:
             return [data]
-        self._state = _State.DONE
+        self._state = "done"
         return [data, _END]
 
     def _read_chunk_size(self) -> list[Event] | None:
@@ -304,7 +302,7 @@ class ResponseReader:
         if match is None:
             raise ProtocolError(f"{line[:60]!r} is not the size of a chunk")
         self._left = int(match[1], 16)
-        self._state = _State.CHUNK if self._left else _State.TRAILERS
+        self._state = "chunk" if self._left else "trailers"
         return []
 
     def _read_chunk(self) -> list[Event] | None:
@@ -312,7 +310,7 @@ class ResponseReader:
         if data is None:
             return None
         if not self._left:
-            self._state = _State.CHUNK_END
+            self._state = "chunk end"
         return [data]
 
     def _read_chunk_end(self) -> list[Event] | None:
@@ -321,7 +319,7 @@ class ResponseReader:
         if self._buffer[:2] != b"\r\n":
             raise ProtocolError("a chunk is longer than its size says")
         self._buffer = self._buffer[2:]
-        self._state = _State.CHUNK_SIZE
+        self._state = "chunk size"
         return []
 
     def _read_trailers(self) -> list[Event] | None:
@@ -335,7 +333,7 @@ class ResponseReader:
                 return None
             block, self._buffer = self._buffer[: end + 2], self._buffer[end + 4 :]
         self._read_fields(block)
-        self._state = _State.DONE
+        self._state = "done"
         return [_END]
 
     def _read_until_close(self) -> list[Event] | None:
@@ -369,19 +367,18 @@ class ResponseReader:
         line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
         return line
 
-
-_STEPS = {
-    _State.HEAD: ResponseReader._read_head,  # pyright: ignore[reportPrivateUsage] - the table of this very class
-    _State.LENGTH: ResponseReader._read_length,  # pyright: ignore[reportPrivateUsage] - the same
-    _State.CHUNK_SIZE: ResponseReader._read_chunk_size,  # pyright: ignore[reportPrivateUsage] - the same
-    _State.CHUNK: ResponseReader._read_chunk,  # pyright: ignore[reportPrivateUsage] - the same
-    _State.CHUNK_END: ResponseReader._read_chunk_end,  # pyright: ignore[reportPrivateUsage] - the same
-    _State.TRAILERS: ResponseReader._read_trailers,  # pyright: ignore[reportPrivateUsage] - the same
-    _State.UNTIL_CLOSE: ResponseReader._read_until_close,  # pyright: ignore[reportPrivateUsage] - the same
-    _State.UPGRADED: ResponseReader._rest,  # pyright: ignore[reportPrivateUsage] - the same
-    _State.DONE: ResponseReader._rest,  # pyright: ignore[reportPrivateUsage] - the same
-    _State.FAILED: ResponseReader._failed,  # pyright: ignore[reportPrivateUsage] - the same
-}
+    _STEPS: ClassVar[dict[_State, Callable[[ResponseReader], list[Event] | None]]] = {
+        "head": _read_head,
+        "length": _read_length,
+        "chunk size": _read_chunk_size,
+        "chunk": _read_chunk,
+        "chunk end": _read_chunk_end,
+        "trailers": _read_trailers,
+        "until close": _read_until_close,
+        "upgraded": _rest,
+        "done": _rest,
+        "failed": _failed,
+    }
 
 
 def _framing(fields: Fields, modern: bool) -> tuple[int | None, bool, bool]:

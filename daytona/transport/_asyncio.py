@@ -25,7 +25,7 @@ __all__ = ["AsyncioDriver", "LoopStream"]
 
 T = TypeVar("T")
 
-READ_SIZE: Final = 256 * 1024
+READ_SIZE: Final = 64 * 1024
 HIGH_WATER: Final = 1024 * 1024
 """Bytes that are read ahead before the loop stops asking: from here on the peer has to wait."""
 

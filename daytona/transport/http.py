@@ -39,7 +39,7 @@ __all__ = ["HTTPTransport", "StreamedResponse"]
 
 T = TypeVar("T")
 
-READ_SIZE: Final = 256 * 1024
+READ_SIZE: Final = 64 * 1024
 
 
 class AttemptFailed(Exception):

@@ -150,7 +150,7 @@ class Api:
             answer = await self.transport.stream(request)
             if 200 <= answer.status < 300:
                 return answer
-            decode(request, Response(answer.status, answer.headers, await answer.read_all()), None)
+            decode(request, Response(answer.status, answer.fields, await answer.read_all()), None)
             raise AssertionError("unreachable")  # pragma: no cover - decode raises for every other status
         except DaytonaError as error:
             self._about_us(error)

@@ -147,6 +147,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xf
 _FIELD = re.compile(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*\r\n"
 )
+_FIELDS = re.compile(rb"(?:" + _FIELD.pattern + rb")*")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
@@ -251,16 +252,10 @@ class ResponseReader:
             raise ProtocolError(f"{self._buffer[:60]!r} is not the beginning of an HTTP/1.1 response")
 
     def _read_fields(self, block: bytes) -> Fields:
-        fields: Fields = []
-        position = 0
-        for match in _FIELD.finditer(block):
-            if match.start() != position:
-                break
-            position = match.end()
-            name, value = match.groups()
-            fields.append((name.lower(), value))
-        if position != len(block):
-            raise ProtocolError(f"{block[position : position + 60]!r} is not a header field")
+        if not _FIELDS.fullmatch(block):
+            wrong = next(line for line in block.split(b"\r\n") if not _FIELD.fullmatch(line + b"\r\n"))
+            raise ProtocolError(f"{wrong[:60]!r} is not a header field")
+        fields = [(name.lower(), value) for name, value in _FIELD.findall(block)]
         if len(fields) > self._limits.fields:
             raise ProtocolError(f"the response has more than {self._limits.fields} header fields")
         return fields

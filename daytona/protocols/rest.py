@@ -51,7 +51,7 @@ class Body(NamedTuple):
 class Request:
     """One request, ready for the wire but for its connection."""
 
-    __slots__ = ("body", "content_type", "fields", "host", "method", "origin", "target")
+    __slots__ = ("body", "fields", "method", "origin", "target")
 
     def __init__(
         self,
@@ -60,14 +60,12 @@ class Request:
         target: str,
         fields: bytes,
         body: bytes | Body | None = None,
-        content_type: str | None = None,
     ) -> None:
         self.method = method
         self.origin = origin
         self.target = target
         self.fields = fields
         self.body = body
-        self.content_type = content_type
 
     @property
     def replayable(self) -> bool:
@@ -88,8 +86,6 @@ class Request:
     def _encode(self) -> bytes:
         body = self.body
         blocks = [self.fields]
-        if self.content_type is not None:
-            blocks.append(http1.encode_fields([("Content-Type", self.content_type)]))
         if isinstance(body, bytes):
             blocks.append(b"Content-Length: %d\r\n" % len(body))
             return http1.encode_head(self.method, self.target, *blocks) + body
@@ -106,12 +102,17 @@ class Request:
 class Response:
     """A response with its body in memory."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("_fields", "body", "status")
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(self, status: int, fields: http1.Fields, body: bytes) -> None:
         self.status = status
-        self.headers = headers
         self.body = body
+        self._fields = fields
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header fields as text, by name in lower case; most answers are used without a look at them."""
+        return headers_from(self._fields)
 
 
 def headers_from(fields: http1.Fields) -> dict[str, str]:
@@ -182,13 +183,13 @@ def _quoted(value: Scalar) -> str:
 class Endpoint:
     """A REST service: where it is, and the headers that every request to it carries."""
 
-    __slots__ = ("_fields", "_headers", "base_url", "origin", "path")
+    __slots__ = ("_blocks", "_headers", "base_url", "origin", "path")
 
     def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
         self.base_url = base_url
         self.origin, self.path = origin_of(base_url)
         self._headers = dict(headers)
-        self._fields: dict[str | None, bytes] = {}
+        self._blocks: dict[tuple[str | None, str | None], bytes] = {}
 
     def at(self, base_url: str) -> Endpoint:
         """Return the same service's headers at another place."""
@@ -209,18 +210,22 @@ class Endpoint:
         target = f"{self.path}{path}{encode_query(query)}" if query else f"{self.path}{path}"
         if json is not None:
             body, content_type = msgspec.json.encode(json), "application/json"
-        return Request(method, self.origin, target, self._block(accept), body, content_type)
+        return Request(method, self.origin, target, self._block(accept, content_type), body)
 
-    def _block(self, accept: str | None) -> bytes:
-        block = self._fields.get(accept)
+    def _block(self, accept: str | None, content_type: str | None) -> bytes:
+        block = self._blocks.get((accept, content_type))
         if block is None:
             fields = [("Host", host_header(self.origin)), *self._headers.items()]
             if accept is not None:
                 fields.append(("Accept", accept))
+            if content_type is not None:
+                fields.append(("Content-Type", content_type))
             try:
-                block = self._fields[accept] = http1.encode_fields(fields)
+                block = http1.encode_fields(fields)
             except http1.ProtocolError as error:
                 raise DaytonaValidationError(f"The client's configuration cannot be sent: {error}") from error
+            if len(self._blocks) < 16:  # the boundary of an upload is of no use to another one
+                self._blocks[accept, content_type] = block
         return block
 
 
@@ -241,12 +246,13 @@ def decode(request: Request, response: Response, into: type[T] | None) -> T | No
         )
     if into is None:
         return None
-    content_type = response.headers.get("content-type", "")
-    if content_type.startswith("text/html"):
-        raise _not_an_answer(request, response, "with a web page; does the API URL end in /api?")
     try:
         return decoder(into).decode(response.body)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        if response.headers.get("content-type", "").startswith("text/html"):
+            raise _not_an_answer(
+                request, response, "with a web page; does the API URL end in /api?"
+            ) from error
         raise _not_an_answer(
             request, response, f"with something that is not {_name(into)} ({error})"
         ) from error
@@ -257,7 +263,7 @@ def _not_an_answer(request: Request, response: Response, what: str) -> DaytonaEr
     return DaytonaError(
         f"{request.method} {request.target} was answered {what}: {beginning!r}",
         status_code=response.status,
-        headers=dict(response.headers),
+        headers=response.headers,
         method=request.method,
         path=request.target,
     )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from ..errors import DaytonaTimeoutError
 from ..models.charts import parse_charts
 from ..models.process import (
     CodeRunParams,
@@ -27,8 +25,6 @@ from ..models.process import (
 from ..service import AsyncService, operation, seconds, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from ..service import Api
 
 __all__ = ["AsyncProcess"]
@@ -64,8 +60,9 @@ class AsyncProcess(AsyncService):
             DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
         """
         request = ExecuteRequest(command=command, cwd=cwd, envs=env, timeout=_whole(timeout))
-        with self._limit(timeout):
-            reply = await self._api.call("POST", "/process/execute", json=request, into=ExecuteReply)
+        reply = await self._api.call(
+            "POST", "/process/execute", json=request, into=ExecuteReply, timeout=_patience(timeout)
+        )
         exit_code = reply.exit_code if reply.exit_code is not None else reply.code
         return ExecuteResponse(
             exit_code=exit_code if exit_code is not None else -1,
@@ -94,26 +91,15 @@ class AsyncProcess(AsyncService):
         request = CodeRunRequest(
             code=code, language=self._language, argv=params.argv, envs=params.env, timeout=_whole(timeout)
         )
-        with self._limit(timeout):
-            reply = await self._api.call("POST", "/process/code-run", json=request, into=CodeRunReply)
+        reply = await self._api.call(
+            "POST", "/process/code-run", json=request, into=CodeRunReply, timeout=_patience(timeout)
+        )
         charts = parse_charts(reply.artifacts.charts) if reply.artifacts is not None else []
         return ExecuteResponse(
             exit_code=reply.exit_code if reply.exit_code is not None else -1,
             result=reply.result,
             artifacts=ExecutionArtifacts(reply.result, charts),
         )
-
-    @contextmanager
-    def _limit(self, timeout: float | None) -> Generator[None]:
-        if not timeout:
-            yield
-            return
-        try:
-            with self._api.transport.deadline(timeout + GRACE):
-                yield
-        except DaytonaTimeoutError as error:
-            error.retryable = False
-            raise
 
     # -- Sessions -------------------------------------------------------------------------------------------------
 
@@ -171,10 +157,13 @@ class AsyncProcess(AsyncService):
             req: The command.
             timeout: Seconds to wait for the answer; the command itself runs on.
         """
-        with self._limit(timeout):
-            return await self._api.call(
-                "POST", f"{_session(session_id)}/exec", json=req, into=SessionExecuteResponse
-            )
+        return await self._api.call(
+            "POST",
+            f"{_session(session_id)}/exec",
+            json=req,
+            into=SessionExecuteResponse,
+            timeout=_patience(timeout),
+        )
 
     @operation("Failed to get session command logs: ")
     async def get_session_command_logs(
@@ -216,3 +205,8 @@ def _whole(timeout: float | None) -> int | None:
     """Return the timeout as the wire has it, in whole seconds rounded up; None for no limit."""
     limit = seconds(timeout)
     return None if limit is None else math.ceil(limit)
+
+
+def _patience(timeout: float | None) -> float | None:
+    """Return how long we wait for an answer when the sandbox gives up after *timeout*."""
+    return timeout + GRACE if timeout else None

@@ -23,22 +23,28 @@ T = TypeVar("T")
 class SocketStream:
     """A connected socket."""
 
-    __slots__ = ("_poll", "_socket")
+    __slots__ = ("_poll", "_socket", "_timeout")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self._timeout = connected.gettimeout()
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
-        self._socket.settimeout(timeout)
+        self._limit(timeout)
         return self._socket.recv(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
-        self._socket.settimeout(timeout)
+        self._limit(timeout)
         self._socket.sendall(buffer)
+
+    def _limit(self, timeout: float | None) -> None:
+        if timeout != self._timeout:  # a system call each
+            self._socket.settimeout(timeout)
+            self._timeout = timeout
 
     def is_stale(self) -> bool:
         """Return whether anything is to be read: an idle server has nothing to say but goodbye."""

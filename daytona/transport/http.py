@@ -113,7 +113,7 @@ class HTTPTransport:
         for attempt in count(1):
             try:
                 answer = await self._begin(request)
-                response = Response(answer.status, answer.headers, await answer.read_all())
+                response = Response(answer.status, answer.fields, await answer.read_all())
             except AttemptFailed as failure:
                 if not await self._may_repeat(request, failure.fault, attempt, None):
                     raise failure.error from failure.__cause__
@@ -360,7 +360,7 @@ class HTTPTransport:
 class StreamedResponse:
     """An answer whose body is read piece by piece; it holds its connection until it is read to the end or closed."""
 
-    __slots__ = ("_connection", "_pending", "_reader", "_request", "_transport", "headers", "status")
+    __slots__ = ("_connection", "_pending", "_reader", "_request", "_transport", "fields", "status")
 
     def __init__(self, transport: HTTPTransport, request: Request, connection: Connection) -> None:
         self._transport = transport
@@ -369,7 +369,12 @@ class StreamedResponse:
         self._reader = http1.ResponseReader(request.method)
         self._pending: list[http1.Event] = []
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.fields: http1.Fields = []
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header fields as text, by name in lower case."""
+        return headers_from(self.fields)
 
     async def start(self) -> None:
         """Send the request and read the answer's head."""
@@ -406,7 +411,7 @@ class StreamedResponse:
     async def _receive(self) -> None:
         for event in self._reader.receive(await self._live.stream.read(READ_SIZE, left())):
             if isinstance(event, http1.Head):
-                self.status, self.headers = event.status, headers_from(event.fields)
+                self.status, _, self.fields = event
             elif not isinstance(event, http1.Informational):
                 self._pending.append(event)
 

@@ -449,7 +449,7 @@ def error_from_response(
     code = _stable_code(envelope)
     source = _text(envelope, "source")
     kind = error_class(status, code, source)
-    return kind(
+    error = kind(
         _envelope_message(envelope) or _plain_message(status, body, method, path),
         status,
         headers,
@@ -462,6 +462,10 @@ def error_from_response(
         # A gateway's own words say nothing about what happened behind it.
         outcome="unknown" if status in _GATEWAY and source != SOURCE_DAEMON else "done",
     )
+    if isinstance(error, DaytonaProcessExecutionTimeoutError):
+        output = envelope.get("output")
+        error.partial_output = output if isinstance(output, str) else None
+    return error
 
 
 def _json_object(body: bytes) -> dict[str, object]:

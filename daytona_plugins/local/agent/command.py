@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,13 +15,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from daytona_plugins.local.agent.reaper import Reaper
 
 READ_SIZE: Final = 65536
-PIPE_SIZE: Final = 1024 * 1024
 OUTPUT_LIMIT: Final = 64 * 1024 * 1024
 DRAIN_AFTER_KILL: Final = 1.0
-F_SETPIPE_SZ: Final = 1031
 
 
 class Output:
@@ -56,39 +57,6 @@ class Output:
         self.truncated = self.truncated or len(kept) < len(data)
 
 
-class Script:
-    """Text on its way into a process that may read it slowly, or not at all."""
-
-    def __init__(self, text: bytes) -> None:
-        self._rest = memoryview(text)
-        self._loop = asyncio.get_running_loop()
-        self.read_end, self._write_end = os.pipe()
-        os.set_blocking(self._write_end, False)
-
-    def started(self) -> None:
-        """Begin to write."""
-        os.close(self.read_end)
-        self._loop.add_writer(self._write_end, self._write)
-        self._write()
-
-    def close(self) -> None:
-        """Stop writing; the reader sees the end of the text."""
-        if self._write_end >= 0:
-            self._loop.remove_writer(self._write_end)
-            os.close(self._write_end)
-            self._write_end = -1
-
-    def _write(self) -> None:
-        try:
-            while self._rest:
-                self._rest = self._rest[os.write(self._write_end, self._rest[:PIPE_SIZE]) :]
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            pass  # the shell ended before its script did, as with `exit`
-        self.close()
-
-
 class StartError(Exception):
     """The shell could not be started; the text is the real daemon's."""
 
@@ -96,14 +64,12 @@ class StartError(Exception):
 class Command:
     """A shell in its own process group, running a script."""
 
-    def __init__(
-        self, stdout: Output, stderr: Output, pid: int, exit_code: asyncio.Future[int], script: Script
-    ) -> None:
+    def __init__(self, reaper: Reaper, pid: int, stdout: Output, stderr: Output) -> None:
         self.stdout = stdout
         self.stderr = stderr
         self._pid = pid
-        self._exit_code = exit_code
-        self._script = script
+        self._reaper = reaper
+        self._exit_code = reaper.claim(pid)
         self._started = time.monotonic()
 
     async def finish(self, *, timeout: float | None, drain: float | None) -> int:
@@ -116,11 +82,9 @@ class Command:
             async with asyncio.timeout(timeout):
                 return await self._finish(drain)
         except TimeoutError:
-            self.kill()
+            self._kill()
             await self._finish(DRAIN_AFTER_KILL)
             raise
-        finally:
-            self._script.close()
 
     async def _finish(self, drain: float | None) -> int:
         code = await asyncio.shield(self._exit_code)
@@ -128,18 +92,13 @@ class Command:
         await asyncio.wait({self.stdout.closed, self.stderr.closed}, timeout=drain)
         return code if code >= 0 else -1
 
-    def kill(self) -> None:
-        """Kill everything in the process group."""
+    def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
 
-    def is_gone(self) -> bool:
-        """Return whether no process of the group is left."""
-        try:
-            os.killpg(self._pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+    async def is_gone(self, timeout: float) -> bool:
+        """Return whether the whole process group has ended, waiting up to *timeout* seconds for it."""
+        return await self._reaper.wait_until_gone(self._pid, timeout)
 
     def duration(self) -> float:
         """Return the seconds since the start."""
@@ -147,34 +106,57 @@ class Command:
 
 
 def start_command(
-    reaper: Reaper, shell: str, script: str, *, cwd: str | None, envs: dict[str, str], separate: bool = False
+    reaper: Reaper,
+    shell: str,
+    script: str,
+    *,
+    cwd: str | None,
+    envs: dict[str, str],
+    separate: bool = False,
+    passed: Sequence[int] = (),
 ) -> Command:
     """Start *script* in *shell*; stdout and stderr share one pipe unless they are to be *separate*.
+
+    The descriptors *passed* keep their numbers in the shell.
 
     Raises:
         StartError: There is no such directory or shell.
     """
     stdout = Output()
     stderr = Output() if separate else stdout
-    text = Script(script.encode("utf-8", "surrogateescape"))
+    stdin = text_file(script)
+    for descriptor in passed:
+        os.set_inheritable(descriptor, True)
     try:
         process = subprocess.Popen(  # noqa: S603 (running what the user asked for is the purpose)
             [shell],
-            stdin=text.read_end,
+            stdin=stdin,
             stdout=stdout.write_end,
             stderr=stderr.write_end,
             cwd=cwd,
             env={**os.environ, **envs},
             process_group=0,
-            close_fds=False,  # all our descriptors close by themselves at exec
+            close_fds=False,  # all our other descriptors close by themselves at exec
         )
     except (OSError, ValueError) as error:
-        text.close()
         reason = os.strerror(error.errno or 0).lower() if isinstance(error, OSError) else str(error)
         raise StartError(f"fork/exec {shell}: {reason}") from error
     finally:
+        os.close(stdin)
         for output in {stdout, stderr}:
             output.started()
-    text.started()
     process.returncode = 0  # the reaper collects it, not this object
-    return Command(stdout, stderr, process.pid, reaper.claim(process.pid), text)
+    return Command(reaper, process.pid, stdout, stderr)
+
+
+def text_file(text: str) -> int:
+    """Return a descriptor of an unnamed file in memory that holds *text* and cannot be changed.
+
+    A shell reads a file in blocks and puts its position back before each command, but a pipe byte by byte.
+    """
+    file = os.memfd_create("script", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(file, "wb", closefd=False) as writer:
+        writer.write(text.encode("utf-8", "surrogateescape"))
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TIMEOUT_OUTPUT_LIMIT: Final = 1024 * 1024
+CONFIRMATION_TIMEOUT: Final = 1.0
 
 Seconds = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -67,11 +68,12 @@ async def finish(command: Command, *, timeout: int | None, drain: float | None =
     try:
         return await command.finish(timeout=timeout or None, drain=drain)
     except TimeoutError as error:
+        killed = await command.is_gone(CONFIRMATION_TIMEOUT)
         raise ToolboxError(
             408,
             "request timeout: command execution timeout",
             code="PROCESS_EXECUTION_TIMEOUT",
-            facts={"output": command.stdout.text()[:TIMEOUT_OUTPUT_LIMIT], "killed": command.is_gone()},
+            facts={"output": command.stdout.text()[:TIMEOUT_OUTPUT_LIMIT], "killed": killed},
         ) from error
 
 

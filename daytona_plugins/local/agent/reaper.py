@@ -7,6 +7,7 @@ status is never collected unclaimed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -17,6 +18,7 @@ class Reaper:
     def __init__(self) -> None:
         self._claims: dict[int, asyncio.Future[int]] = {}
         self._childless = asyncio.Event()
+        self._collected = asyncio.Event()
 
     def install(self) -> None:
         """Start to collect, in the running loop."""
@@ -34,6 +36,18 @@ class Reaper:
         self._collect()
         await self._childless.wait()
 
+    async def wait_until_gone(self, group: int, timeout: float) -> bool:
+        """Return True when no process of *group* is left, or False after *timeout* seconds.
+
+        Killed orphans of the group still count until we have collected them.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while _exists(group):
+                    self._collected.clear()
+                    await self._collected.wait()
+        return not _exists(group)
+
     def _collect(self) -> None:
         try:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -41,8 +55,17 @@ class Reaper:
                 self._hand_over(pid, os.waitstatus_to_exitcode(status))
         except ChildProcessError:
             self._childless.set()
+        self._collected.set()
 
     def _hand_over(self, pid: int, code: int) -> None:
         claim = self._claims.pop(pid, None)
         if claim is not None and not claim.done():
             claim.set_result(code)
+
+
+def _exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -110,6 +110,11 @@ class Runner:
         self._ended: dict[str, asyncio.Future[int]] = {}
         self._send_lock = asyncio.Lock()
 
+    @property
+    def zygote_pid(self) -> int:
+        """The process that builds sandboxes."""
+        return self._zygote.pid
+
     @classmethod
     async def start(cls, paths: Paths) -> Runner:
         """Start the zygote.

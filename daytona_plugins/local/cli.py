@@ -91,6 +91,26 @@ def logs(follow: bool, lines: int) -> None:
             click.echo(text, nl=False)
 
 
+@local.command()
+@click.pass_context
+def doctor(ctx: click.Context) -> None:
+    """Try whether sandboxes can be isolated on this machine, and say what helps if not; exit with 1 then."""
+    from daytona_plugins.local.runtime.probe import probe
+
+    paths = Paths.from_environment()
+    paths.make()
+    click.echo(f"  data in {paths.data}, sockets in {paths.runtime}")
+    endpoint = find(paths)
+    click.echo(f"  platform: {f'running, pid {endpoint.pid}' if endpoint else 'not running'}")
+    verdict = probe(paths.data)
+    if not verdict.full:
+        click.echo(f"  isolation: not possible here. {verdict.cause}\n  remedy: {verdict.remedy}")
+        ctx.exit(1)
+    click.echo(
+        f"  isolation: namespace, as {'root' if verdict.kind == 'root' else 'an ordinary user'}; the kernel is shared"
+    )
+
+
 def _growth(log: TextIOWrapper) -> Iterator[str]:
     """Yield what is added to the file; files cannot be waited for without a watch, so this looks again and again."""
     while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+from pathlib import Path
 from typing import Final
 
 from daytona_plugins.local.runtime import kernel
@@ -53,8 +54,18 @@ def hide_from_inside() -> None:
     The memory of process 1 is the zygote's, made outside: its environment, open files and program file belong to the
     host. A process that is not dumpable can only be looked into with capabilities over the host.
     """
+    set_command_line("daytona-agent")
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def set_command_line(name: str) -> None:
+    """Overwrite our arguments in place: they hold paths of the host, and `ps` inside a sandbox shows them."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, counted after the name
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        memory.seek(start)
+        memory.write(name.encode().ljust(end - start, b"\0")[: end - start])
 
 
 def _restrict_abstract_sockets() -> bool:

@@ -9,6 +9,7 @@ because its flags lie in memory where a filter cannot look and C libraries then 
 from __future__ import annotations
 
 import errno
+import functools
 import struct
 from typing import Final
 
@@ -87,6 +88,7 @@ _ARCHITECTURE: Final = 4
 _ARGUMENTS: Final = 16
 
 
+@functools.cache
 def build_filter() -> bytes:
     """Return the filter for this machine's architecture."""
     machine = kernel.machine

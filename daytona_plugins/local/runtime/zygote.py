@@ -34,8 +34,10 @@ from daytona_plugins.local.runtime.messages import (
     SpawnFailed,
     decode_command,
 )
+from daytona_plugins.local.runtime.privileges import set_command_line
 from daytona_plugins.local.runtime.probe import probe
 from daytona_plugins.local.runtime.rootfs import ProcPlan, make_layer, plan_proc
+from daytona_plugins.local.runtime.seccomp import build_filter
 from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
 
 if TYPE_CHECKING:
@@ -52,8 +54,9 @@ def main(control: socket.socket) -> None:
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl+C in a terminal is for the program, not for its sandboxes
-    _hide_command_line()
+    set_command_line("daytona-zygote")
     warm_up()
+    build_filter()
     gc.collect()
     gc.freeze()
     _Zygote(control).run()
@@ -238,12 +241,3 @@ def _notes(spec: SandboxSpec, built: sandbox.Built) -> list[str]:
             "Files of the host's system directories, except /etc, /usr/local and /opt, cannot be overwritten."
         )
     return notes
-
-
-def _hide_command_line() -> None:
-    """Overwrite our arguments in place: every agent inherits them, and `ps` inside a sandbox shows them."""
-    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
-    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, counted after the name
-    with open("/proc/self/mem", "r+b", buffering=0) as memory:
-        memory.seek(start)
-        memory.write(b"daytona-agent".ljust(end - start, b"\0")[: end - start])

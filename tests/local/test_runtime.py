@@ -334,6 +334,117 @@ def test_the_report_is_plain(paths: Paths):
     asyncio.run(main())
 
 
+PLATFORM = """
+import asyncio, sys
+from pathlib import Path
+from daytona_plugins.local.paths import Paths
+from daytona_plugins.local.runtime.runner import Runner, SandboxSpec
+
+async def main():
+    paths = Paths(Path(sys.argv[1]), Path(sys.argv[2]))
+    runner = await Runner.start(paths)
+    box = await runner.spawn(SandboxSpec(id="box", hostname="box", upper=str(paths.sandbox("box"))))
+    print(runner.zygote_pid, box.pid, flush=True)
+    await box.wait()
+
+asyncio.run(main())
+"""
+
+
+def test_everything_ends_when_the_platform_is_killed(paths: Paths):
+    async def main() -> None:
+        async with running(paths):
+            pass  # or skip
+        platform = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PLATFORM, str(paths.data), str(paths.runtime),
+            stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+        assert platform.stdout is not None
+        pids = [int(pid) for pid in (await platform.stdout.readline()).split()]
+        descriptors = [os.pidfd_open(pid) for pid in pids]
+        platform.kill()
+        for descriptor in descriptors:
+            await readable(descriptor)
+            os.close(descriptor)
+        await platform.wait()
+        await remove_tree(paths.sandbox("box"))
+
+    asyncio.run(main())
+
+
+def test_a_spawn_that_is_cancelled_leaves_no_sandbox(paths: Paths):
+    async def main() -> None:
+        async with running(paths) as runner:
+            spawning = asyncio.create_task(runner.spawn(spec(paths)))
+            other = await runner.spawn(spec(paths, "other"))
+            spawning.cancel()
+            await asyncio.wait({spawning})
+            children = Path(f"/proc/{runner.zygote_pid}/task/{runner.zygote_pid}/children")
+            async with asyncio.timeout(20):
+                while children.read_text().split() != [str(other.pid)]:
+                    await run(other, "true")
+        await remove_tree(paths.sandbox("box"))
+        await remove_tree(paths.sandbox("other"))
+
+    asyncio.run(main())
+
+
+def test_a_message_too_long_fails_alone(paths: Paths):
+    async def main() -> None:
+        async with running(paths) as runner:
+            with pytest.raises(SpawnError, match="cannot be asked"):
+                await runner.spawn(spec(paths, env={"LONG": "x" * 4_000_000}))
+            Path(paths.sandboxes, "file").write_text("")
+            with pytest.raises(SpawnError, match="Not a directory"):
+                await runner.spawn(
+                    SandboxSpec(id="box", hostname="box", upper=str(paths.sandboxes / "file" / "x"))
+                )
+            assert await run(await runner.spawn(spec(paths)), "echo ok") == "ok"
+        await remove_tree(paths.sandbox("box"))
+
+    asyncio.run(main())
+
+
+def test_a_machine_that_cannot_isolate_is_refused_with_a_remedy(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(runner_module, "BOOT", PATCHED_BOOT.format(patch="kernel.unshare = refuse"))
+    with pytest.raises(DaytonaLocalPlatformError, match="cannot be isolated") as caught:
+        asyncio.run(Runner.start(paths))
+    assert caught.value.cause
+    assert caught.value.remedy
+    assert not (paths.data / "probe.json").exists()
+
+
+def test_a_host_without_python_lends_its_own(paths: Paths, monkeypatch: pytest.MonkeyPatch):
+    patch = (
+        "real = os.access; os.access = lambda path, *rest: path != '/usr/bin/python3' and real(path, *rest)"
+    )
+    monkeypatch.setattr(runner_module, "BOOT", PATCHED_BOOT.format(patch=patch))
+    found = in_sandbox(
+        paths,
+        "echo $PATH",
+        "/opt/daytona-python/bin/python3 -c 'import json; print(1)'",
+        "touch /opt/daytona-python/x",
+    )
+    assert found[0].endswith(":/bin:/opt/daytona-python/bin")
+    assert found[1] == "1"
+    assert "Read-only" in found[2]
+
+
+PATCHED_BOOT = """
+import errno, json, os, socket, sys
+def refuse(*_):
+    raise PermissionError(errno.EPERM, "refused")
+control = socket.socket(fileno=int(sys.argv[1]))
+sys.path[:] = json.loads(control.recv(1 << 20))
+from daytona_plugins.local.runtime import kernel
+from daytona_plugins.local.runtime.zygote import main
+{patch}
+main(control)
+"""
+
+
 # No Python inside
 
 WATCHING_BOOT = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from daytona_plugins.local.agent.body import read_json
-from daytona_plugins.local.agent.errors import now
+from daytona_plugins.local.agent.errors import bad_request, now
 from daytona_plugins.local.web import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ async def _update_env(request: Request) -> Response:
     added = change.set or {}
     for name in {*(change.unset or []), *_with_value_prefix(change.unset_value_prefix) - added.keys()}:
         os.environ.pop(name, None)
-    os.environ.update(added)
+    try:
+        os.environ.update(added)
+    except ValueError as error:  # a name with "=", or a NUL
+        raise bad_request(str(error)) from error
     return json_response({"message": "environment updated"})
 
 

@@ -150,6 +150,8 @@ class Runner:
         Raises:
             SpawnError: It could not be built; nothing of it is left but files in `spec.upper`.
         """
+        if spec.id in self._spawning or spec.id in self._ended:
+            raise SpawnError(f"sandbox {spec.id!r} is running already")
         path = self._paths.agent_socket(spec.id)
         with _listen(path) as listener:
             spawned = await self._ask_for(spec, listener)
@@ -163,19 +165,19 @@ class Runner:
         return sandbox
 
     async def _ask_for(self, spec: SandboxSpec, listener: socket.socket) -> Spawned:
-        if spec.id in self._spawning or spec.id in self._ended:
-            raise SpawnError(f"sandbox {spec.id!r} is running already")
         answer: asyncio.Future[Spawned] = asyncio.get_running_loop().create_future()
         self._spawning[spec.id] = answer
         try:
             await self._command(Spawn(spec), listener)
+        except OSError as error:  # the zygote is gone, or the message is too long for the socket
+            del self._spawning[spec.id]
+            self._paths.agent_socket(spec.id).unlink(missing_ok=True)
+            raise SpawnError(f"the zygote cannot be asked: {error}") from error
+        try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             answer.add_done_callback(_kill_unwanted)
             raise
-        except (BrokenPipeError, ConnectionResetError) as error:
-            self._spawning.pop(spec.id, None)
-            raise SpawnError("the zygote has ended") from error
 
     async def close(self) -> None:
         """Kill every sandbox and end the zygote; may be called twice."""

@@ -101,10 +101,17 @@ class _Zygote:
         if isinstance(command, Prepare):
             self._prepare(command)
         else:
-            with socket.socket(fileno=descriptors[0]) as listener:
-                listener.set_inheritable(False)
-                self._answer(self._spawn(command.spec, listener))
+            self._answer(self._try_spawn(command.spec, descriptors[0]))
         return True
+
+    def _try_spawn(self, spec: SandboxSpec, descriptor: int) -> Event:
+        """Whatever one sandbox fails on, the others live on."""
+        with socket.socket(fileno=descriptor) as listener:
+            listener.set_inheritable(False)
+            try:
+                return self._spawn(spec, listener)
+            except OSError as error:
+                return SpawnFailed(spec.id, str(error))
 
     def _answer(self, event: Event) -> None:
         self._control.send(msgspec.json.encode(event))

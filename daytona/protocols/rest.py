@@ -205,12 +205,19 @@ class Endpoint:
         body: bytes | Body | None = None,
         content_type: str | None = None,
         accept: str | None = "application/json",
+        extra: Iterable[tuple[str, str]] = (),
     ) -> Request:
-        """Return a request for *path* below the base; *json* is encoded as it is, None keys already left out."""
+        """Return a request for *path* below the base.
+
+        *json* is encoded as it is, None keys already left out; *extra* are header fields of this request alone.
+        """
         target = f"{self.path}{path}{encode_query(query)}" if query else f"{self.path}{path}"
         if json is not None:
             body, content_type = msgspec.json.encode(json), "application/json"
-        return Request(method, self.origin, target, self._block(accept, content_type), body)
+        fields = self._block(accept, content_type)
+        if extra:
+            fields += http1.encode_fields(extra)
+        return Request(method, self.origin, target, fields, body)
 
     def _block(self, accept: str | None, content_type: str | None) -> bytes:
         block = self._blocks.get((accept, content_type))

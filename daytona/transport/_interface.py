@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ..protocols.pool import Origin
-    from ..protocols.rest import Request, Response
+    from ..protocols.rest import Endpoint, QueryValue, Request, Response
     from .http import StreamedResponse
+    from .websocket import WebSocketStream
 
 __all__ = ["Driver", "Gate", "Stream", "Transport"]
 
@@ -94,6 +95,16 @@ class Transport(Protocol):
 
     async def stream(self, request: Request) -> StreamedResponse:
         """Return the answer to *request* with its body still to be read; it must be closed."""
+        ...
+
+    async def open_websocket(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        query: Mapping[str, QueryValue] | None = None,
+        subprotocols: Sequence[str] = (),
+    ) -> WebSocketStream:
+        """Return a WebSocket; it must be closed."""
         ...
 
     async def sleep(self, seconds: float) -> None:

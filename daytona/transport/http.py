@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -30,10 +31,12 @@ from ._deadline import Deadline, left
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ..errors import Outcome
+    from ..protocols.rest import Endpoint, QueryValue
     from ._interface import Driver, Gate, Stream
+    from .websocket import WebSocketStream
 
 __all__ = ["HTTPTransport", "StreamedResponse"]
 
@@ -134,6 +137,23 @@ class HTTPTransport:
                 continue
             return answer
         raise AssertionError("unreachable")  # pragma: no cover - count() does not end
+
+    async def open_websocket(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        query: Mapping[str, QueryValue] | None = None,
+        subprotocols: Sequence[str] = (),
+    ) -> WebSocketStream:
+        """Return a WebSocket to *path*; it must be closed.
+
+        Raises:
+            DaytonaError: The server refused with an answer, or made no proper handshake.
+        """
+        from .websocket import WebSocketStream, websocket_request  # streams are not every program's business
+
+        request, nonce = websocket_request(endpoint, path, query, subprotocols)
+        return await WebSocketStream.over(await self.stream(request), request, nonce, subprotocols)
 
     async def sleep(self, seconds: float) -> None:
         """Wait, no longer than the deadline allows."""
@@ -271,7 +291,7 @@ class HTTPTransport:
                 old.stream.close()
             if connection is None or not connection.stream.is_stale():
                 return connection
-            self._discard(connection)
+            self.discard(connection)
 
     async def _dial(self, request: Request, generation: int) -> Connection:
         origin = request.origin
@@ -312,12 +332,17 @@ class HTTPTransport:
         if not kept:
             connection.stream.close()
 
-    def drop(self, connection: Connection) -> None:
-        """Close a connection whose exchange did not complete."""
-        self._discard(connection)
+    def release(self, connection: Connection) -> None:
+        """Let go of a connection that has left HTTP; the client's end closes it all the same."""
         self._return_permit(connection.generation)
 
-    def _discard(self, connection: Connection) -> None:
+    def drop(self, connection: Connection) -> None:
+        """Close a connection whose exchange did not complete."""
+        self.discard(connection)
+        self._return_permit(connection.generation)
+
+    def discard(self, connection: Connection) -> None:
+        """Close a connection, and forget it."""
         with self._lock:
             self._active.discard(connection)
         connection.stream.close()
@@ -441,6 +466,16 @@ class StreamedResponse:
         while piece := await self.read():
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def take_over(self) -> tuple[Stream, bytes, Callable[[], None]]:
+        """Return the stream below an upgraded connection, what has arrived of the other protocol, and how to close.
+
+        The connection leaves the pool and its permit is free again: a stream may live for hours.
+        """
+        assert self._reader.upgraded, "the server has not changed the protocol"
+        connection, self._connection = self._live, None
+        self._transport.release(connection)
+        return connection.stream, self._reader.rest, partial(self._transport.discard, connection)
 
     def _failed(self, error: OSError | http1.ProtocolError) -> AttemptFailed | DaytonaError:
         return self._transport.failed(self._request, self._live, self._reader.begun, error)

@@ -1,0 +1,288 @@
+"""The client's half of a WebSocket: bytes to messages, messages to bytes.
+
+Theory of operation
+===================
+
+wsproto is the state machine of record: it knows fragments, control frames, closing and every way to break the rules.
+In front of it stands a slicer that reads nothing but frame headers. Nearly all traffic of a sandbox is whole,
+unfragmented data frames, many to a read; those it cuts straight out of the buffer. Every other frame it hands to
+wsproto, byte for byte, and then takes over again at the frame's end, which it knows from the header:
+
+    bytes ─► slicer ──┬─ whole data frame, no fragments pending ──────────► message
+                      └─ control, fragment, larger than the buffer, odd ──► wsproto ─► events
+
+Both give the same messages for any bytes; `fast=False` leaves everything to wsproto, and a test compares the two.
+
+A large message arrives in pieces, each as soon as it is there, with `last` on the final one. Pings are answered by
+themselves: whatever is to be sent collects in `outgoing`, to be taken after every call. After `Closed` nothing more is
+received; `Lost` says that the connection ended without a closing handshake.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "Binary",
+    "ClientWebSocket",
+    "Closed",
+    "Event",
+    "HandshakeError",
+    "Lost",
+    "Ponged",
+    "Text",
+    "accept_token",
+    "check_handshake",
+    "handshake_fields",
+]
+
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_TEXT, _BINARY, _CONTINUATION = 1, 2, 0
+_SHORTEST: Final = {2: 0, 4: 126, 10: 65536}
+"""Payload length from which a header of so many bytes is the right one."""
+
+
+class Text(NamedTuple):
+    """A text message, or a piece of one."""
+
+    data: str
+    last: bool
+
+
+class Binary(NamedTuple):
+    """A binary message, or a piece of one."""
+
+    data: bytes
+    last: bool
+
+
+class Ponged(NamedTuple):
+    """The peer answered a ping."""
+
+    payload: bytes
+
+
+class Closed(NamedTuple):
+    """The peer closed, or broke the rules and was closed; 1005 stands for no code."""
+
+    code: int
+    reason: str
+
+
+class Lost(NamedTuple):
+    """The connection ended without a closing handshake."""
+
+
+Event = Text | Binary | Ponged | Closed | Lost
+
+
+# -- The handshake ----------------------------------------------------------------------------------------------------
+
+
+class HandshakeError(Exception):
+    """The server agreed to change the protocol, and not to the one that was asked for."""
+
+
+def handshake_fields(nonce: bytes, subprotocols: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return the header fields that ask for a WebSocket; *nonce* is 16 random bytes."""
+    fields = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Key", base64.b64encode(nonce).decode("ascii")),
+        ("Sec-WebSocket-Version", "13"),
+    ]
+    return [*fields, ("Sec-WebSocket-Protocol", ", ".join(subprotocols))] if subprotocols else fields
+
+
+def accept_token(nonce: bytes) -> str:
+    """Return what the server proves its agreement with."""
+    # SHA-1 is the protocol's choice and protects nothing.
+    digest = hashlib.sha1(base64.b64encode(nonce) + _GUID, usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode("ascii")
+
+
+def check_handshake(nonce: bytes, headers: Mapping[str, str], subprotocols: Sequence[str] = ()) -> str | None:
+    """Return the subprotocol that the server chose out of those offered; it may choose none.
+
+    Raises:
+        HandshakeError: A 101 answer with these headers is no agreement.
+    """
+    if headers.get("upgrade", "").lower() != "websocket":
+        raise HandshakeError("the server did not agree to speak WebSocket")
+    if headers.get("sec-websocket-accept") != accept_token(nonce):
+        raise HandshakeError("the server's proof of the handshake is wrong")
+    if "sec-websocket-extensions" in headers:
+        raise HandshakeError("the server uses an extension that was not offered")
+    chosen = headers.get("sec-websocket-protocol")
+    if chosen is not None and chosen not in subprotocols:
+        raise HandshakeError(f"the server chose the subprotocol {chosen!r}, which was not offered")
+    return chosen
+
+
+# -- The connection ---------------------------------------------------------------------------------------------------
+
+
+class ClientWebSocket:
+    """One WebSocket after its handshake.
+
+    Args:
+        fast: Whether whole data frames are cut out without wsproto.
+    """
+
+    def __init__(self, *, fast: bool = True) -> None:
+        self._machine = Connection(ConnectionType.CLIENT)
+        self._fast = fast
+        self._buffer = b""
+        self._foreign = 0
+        """How many bytes of the current frame wsproto is still to get."""
+        self._in_fragments = False
+        self._outgoing: list[bytes] = []
+        self.closed = False
+        """Whether `Closed` or `Lost` has been returned."""
+
+    # -- Sending --------------------------------------------------------------------------------------------------
+
+    def send_text(self, data: str) -> bytes:
+        """Return a text message as bytes."""
+        return self._send(TextMessage(data=data))
+
+    def send_binary(self, data: bytes) -> bytes:
+        """Return a binary message as bytes; a keystroke's worth is built right here."""
+        return self._send(BytesMessage(data=data))
+
+    def ping(self, payload: bytes = b"") -> bytes:
+        """Return a ping as bytes."""
+        return self._send(Ping(payload=payload))
+
+    def close(self, code: int = 1000, reason: str = "") -> bytes:
+        """Return a close frame, or nothing when the connection is closing already."""
+        if self._machine.state is not ConnectionState.OPEN:
+            return b""
+        return self._send(CloseConnection(code=code, reason=reason or None))
+
+    def _send(self, event: TextMessage | BytesMessage | Ping | Pong | CloseConnection) -> bytes:
+        try:
+            return self._machine.send(event)
+        except LocalProtocolError as error:
+            raise ConnectionError("the WebSocket is closed") from error
+
+    def outgoing(self) -> bytes:
+        """Return, once, the answers that what was received calls for."""
+        data = b"".join(self._outgoing)
+        self._outgoing.clear()
+        return data
+
+    # -- Receiving ------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Return the events that *data* completes; `b""` says that the peer closed the connection."""
+        if self.closed:
+            return []
+        if not data:
+            self.closed = True
+            return [Lost()]
+        if not self._fast:
+            return self._consult(data)
+        self._buffer = self._buffer + data if self._buffer else data
+        events: list[Event] = []
+        position = 0
+        while not self.closed and (step := self._slice(position, events)):
+            position += step
+        self._buffer = self._buffer[position:]
+        return events
+
+    def _slice(self, start: int, events: list[Event]) -> int:
+        """Take one frame, or the part of a foreign one that is there; return how many bytes, 0 for "not enough"."""
+        buffer = self._buffer
+        if self._foreign:
+            piece = buffer[start : start + self._foreign]
+            self._foreign -= len(piece)
+            events += self._consult(piece) if piece else []
+            return len(piece)
+        size = len(buffer) - start
+        if size < 2:
+            return 0
+        head, length = buffer[start], buffer[start + 1]
+        if head & 0x7F > _BINARY or length > 127:  # a control frame, or something that no server may send
+            return self._hand_over(start, head, 2 + (length & 0x7F), events)
+        header = {126: 4, 127: 10}.get(length, 2)
+        if size < header:
+            return 0
+        if header > 2:
+            length = int.from_bytes(buffer[start + 2 : start + header], "big")
+        end = start + header + length
+        plain = head in (0x81, 0x82) and length >= _SHORTEST[header] and not self._in_fragments
+        if plain and end <= len(buffer):
+            payload = buffer[start + header : end]
+            if head == 0x82:
+                events.append(Binary(payload, True))
+                return header + length
+            if payload.isascii() or _is_utf8(payload):
+                events.append(Text(payload.decode(), True))
+                return header + length
+        elif plain and header == 2:
+            return 0  # the rest of a small frame will be here in a moment
+        return self._hand_over(start, head, header + length, events)
+
+    def _hand_over(self, start: int, head: int, total: int, events: list[Event]) -> int:
+        """Give wsproto the part that is there of a frame of *total* bytes."""
+        opcode = head & 0x0F
+        if opcode in (_TEXT, _BINARY, _CONTINUATION):
+            self._in_fragments = not head & 0x80
+        piece = self._buffer[start : start + total]
+        self._foreign = total - len(piece)
+        events += self._consult(piece)
+        return len(piece)
+
+    def _consult(self, data: bytes) -> list[Event]:
+        """Return what wsproto makes of *data*."""
+        events: list[Event] = []
+        try:
+            self._machine.receive_data(data)
+            for event in self._machine.events():
+                self._translate(event, events)
+        except RemoteProtocolError as error:
+            self._refuse(1002, str(error), events)
+        return events
+
+    def _translate(self, event: object, events: list[Event]) -> None:
+        match event:
+            case TextMessage():
+                events.append(Text(event.data, event.message_finished))
+            case BytesMessage():
+                events.append(Binary(bytes(event.data), event.message_finished))
+            case Ping():
+                if self._machine.state is ConnectionState.OPEN:
+                    self._outgoing.append(self._send(event.response()))
+            case Pong():
+                events.append(Ponged(bytes(event.payload)))
+            case CloseConnection():
+                self.closed = True
+                if self._machine.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
+                    self._outgoing.append(self._send(event.response()))
+                events.append(Closed(event.code, event.reason or ""))
+            case _:
+                raise AssertionError(f"wsproto has a new event: {event!r}")
+
+    def _refuse(self, code: int, reason: str, events: list[Event]) -> None:
+        self.closed = True
+        if self._machine.state is ConnectionState.OPEN:
+            self._outgoing.append(self._send(CloseConnection(code=code, reason=reason[:100])))
+        events.append(Closed(code, reason))
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

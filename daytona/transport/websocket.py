@@ -1,0 +1,168 @@
+"""A WebSocket over a connection of the pool: messages in, messages out, and a peer that must show signs of life."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from ..errors import DaytonaConnectionError, DaytonaConnectionTimeoutError, error_from_response
+from ..protocols.websocket import (
+    ClientWebSocket,
+    Closed,
+    Event,
+    HandshakeError,
+    Lost,
+    Ponged,
+    check_handshake,
+    handshake_fields,
+)
+from ._deadline import left
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..protocols.rest import Endpoint, QueryValue, Request
+    from ._interface import Stream
+    from .http import StreamedResponse
+
+__all__ = ["WebSocketStream", "websocket_request"]
+
+READ_SIZE: Final = 64 * 1024
+PING_SECONDS: Final = 20.0
+"""How long a silent peer is left alone before it is asked whether it is there, and then once more until it is not."""
+
+
+def websocket_request(
+    endpoint: Endpoint, path: str, query: Mapping[str, QueryValue] | None, subprotocols: Sequence[str]
+) -> tuple[Request, bytes]:
+    """Return the request for a WebSocket, and the nonce that its answer must prove."""
+    nonce = os.urandom(16)
+    return endpoint.request("GET", path, query=query, extra=handshake_fields(nonce, subprotocols)), nonce
+
+
+class WebSocketStream:
+    """One WebSocket: pulled by its reader, so nothing runs in between.
+
+    Args:
+        stream: The bytes below.
+        forget: Closes them.
+        rest: What has arrived of the WebSocket with the handshake.
+        subprotocol: What the server chose, None if nothing.
+        where: The address, for errors.
+    """
+
+    def __init__(
+        self, stream: Stream, forget: Callable[[], None], rest: bytes, subprotocol: str | None, where: str
+    ) -> None:
+        self._stream = stream
+        self._forget = forget
+        self._machine = ClientWebSocket()
+        self._events: deque[Event] = deque(self._machine.receive(rest) if rest else ())
+        self._pinged = False
+        self._where = where
+        self.subprotocol = subprotocol
+
+    @classmethod
+    async def over(
+        cls, answer: StreamedResponse, request: Request, nonce: bytes, subprotocols: Sequence[str]
+    ) -> WebSocketStream:
+        """Return the WebSocket that *answer* agrees to.
+
+        Raises:
+            DaytonaError: It does not; the class is that of the answer's status.
+        """
+        if answer.status != 101:
+            body = await answer.read_all()
+            raise error_from_response(
+                answer.status, answer.headers, body, method=request.method, path=request.target
+            )
+        try:
+            chosen = check_handshake(nonce, answer.headers, subprotocols)
+        except HandshakeError as error:
+            answer.abort()
+            raise DaytonaConnectionError(
+                f"No WebSocket at {request.target}: {error}", path=request.target
+            ) from error
+        stream, rest, forget = answer.take_over()
+        return cls(stream, forget, rest, chosen, request.target)
+
+    async def receive(self) -> Event:
+        """Return the next message, piece of a message, or the end: `Closed` or `Lost`, for ever from then on.
+
+        Raises:
+            DaytonaConnectionTimeoutError: The deadline passed; nothing is lost, and it may be called again.
+            DaytonaConnectionError: The peer has been silent for two ping intervals.
+        """
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                if isinstance(event, (Closed, Lost)):
+                    self._events.append(event)  # and so for ever
+                if not isinstance(event, Ponged):
+                    return event
+            self._events.extend(self._machine.receive(await self._read()))
+            if answers := self._machine.outgoing():
+                with suppress(OSError):  # the peer may have gone after its last frame, which is what counts
+                    await self._stream.write(answers, PING_SECONDS)
+            if self._machine.closed:
+                self.abort()
+
+    async def _read(self) -> bytes:
+        """Return what arrives next; a peer that is silent for too long is pinged, and given up when it stays silent."""
+        while True:
+            try:
+                remaining = left()
+                patience = PING_SECONDS if remaining is None else min(PING_SECONDS, remaining)
+                data = await self._stream.read(READ_SIZE, patience)
+            except TimeoutError as error:
+                self._check_deadline(error)
+                if self._pinged:
+                    self.abort()
+                    raise DaytonaConnectionError(
+                        f"{self._where}: the peer has not answered a ping for {PING_SECONDS:.0f} seconds"
+                    ) from error
+                self._pinged = True
+                await self._write(self._machine.ping())
+            except OSError:
+                return b""
+            else:
+                self._pinged = False
+                return data
+
+    def _check_deadline(self, error: TimeoutError) -> None:
+        try:
+            left()
+        except TimeoutError:
+            raise DaytonaConnectionTimeoutError(
+                f"{self._where}: nothing arrived within the timeout", retryable=True
+            ) from error
+
+    async def send_text(self, data: str) -> None:
+        """Send a text message."""
+        await self._write(self._machine.send_text(data))
+
+    async def send_binary(self, data: bytes) -> None:
+        """Send a binary message."""
+        await self._write(self._machine.send_binary(data))
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            await self._stream.write(data, left())
+        except TimeoutError as error:
+            self.abort()  # part of a frame may be out: nothing that follows would be understood
+            raise DaytonaConnectionTimeoutError(f"{self._where}: the peer does not read") from error
+        except OSError as error:
+            raise DaytonaConnectionError(f"{self._where}: the connection is gone: {error}") from error
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye and close, without waiting for the peer's; may be called twice."""
+        if not self._machine.closed:
+            with suppress(OSError):
+                await self._stream.write(self._machine.close(code, reason), 1.0)
+        self.abort()
+
+    def abort(self) -> None:
+        """Close at once, without a word; may be called twice."""
+        self._forget()

@@ -76,7 +76,7 @@ async def _run(paths: Paths) -> None:
 @contextlib.asynccontextmanager
 async def _serving(paths: Paths) -> AsyncGenerator[Site]:
     async with contextlib.AsyncExitStack() as stack:
-        listener = _listen()
+        listener = listen()
         site = Site(listener.getsockname()[1], load_or_make_key(paths.key_file), _version())
         store = stack.enter_context(contextlib.closing(Store(paths.database)))
         runner = await Runner.start(paths)
@@ -92,7 +92,7 @@ async def _serving(paths: Paths) -> AsyncGenerator[Site]:
         yield site
 
 
-def _listen() -> socket.socket:
+def listen() -> socket.socket:
     """Listen on a free port of the loopback interface."""
     listener = socket.create_server((HOST, 0), backlog=1024)
     # asyncio does this only for sockets that say they are TCP, which those of `create_server` do not;

@@ -134,8 +134,8 @@ class _Exchange:
             except AgentGoneError as error:
                 raise ConnectionAbortedError(str(error)) from error
             finally:
+                self._pool.put_back(self._connection)  # first: the wait below may be cancelled
                 await self._end_upload()
-                self._pool.put_back(self._connection)
 
     async def _tunnel(self, client: Stream, held: contextlib.ExitStack) -> None:
         """Pass bytes both ways until either side has no more."""
@@ -147,12 +147,12 @@ class _Exchange:
             try:
                 await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
             finally:
+                self._connection.close()
                 await _cancel(*directions)
-                await self._hang_up()
 
     async def _hang_up(self) -> None:
-        await self._end_upload()
         self._connection.close()
+        await self._end_upload()
 
     async def _end_upload(self) -> None:
         if self._upload is not None:

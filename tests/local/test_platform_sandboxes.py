@@ -1,0 +1,196 @@
+"""The lives of sandboxes over a driver and a clock that do what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daytona_plugins.local.platform.creation import CreateSandbox, new_record
+from daytona_plugins.local.platform.states import State, shown
+from daytona_plugins.local.web import HTTPError
+from tests.local.fake_driver import FakeDriver, fake_sandboxes
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from daytona_plugins.local.platform.records import Record
+    from daytona_plugins.local.platform.sandboxes import Sandboxes
+
+
+class Clock:
+    """A time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def in_a_platform(scenario: Callable[[Sandboxes, FakeDriver, Clock], Awaitable[None]]) -> None:
+    async def run() -> None:
+        clock = Clock()
+        async with fake_sandboxes(clock=clock) as (sandboxes, driver):
+            await scenario(sandboxes, driver, clock)
+
+    asyncio.run(run())
+
+
+def a_record(clock: Clock, name: str = "box", **body: object) -> Record:
+    return new_record(CreateSandbox(name=name, **body), clock())  # type: ignore[arg-type]  # as the test says
+
+
+async def refused(work: Awaitable[object]) -> int:
+    with pytest.raises(HTTPError) as caught:
+        await work
+    return caught.value.status
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until *condition* holds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)
+
+
+def state_of(sandboxes: Sandboxes, name: str = "box") -> State:
+    record = sandboxes.find(name)
+    return shown(record.state, record.desired)
+
+
+def test_a_sandbox_being_made_is_shown_so_and_left_alone() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        driver.gate.clear()
+        making = asyncio.ensure_future(sandboxes.create(a_record(clock)))
+        await until(lambda: bool(sandboxes.all()))
+        assert state_of(sandboxes) is State.CREATING
+        assert await refused(sandboxes.delete(sandboxes.find("box"))) == 409
+        assert await refused(sandboxes.start(sandboxes.find("box"))) == 409
+        driver.gate.set()
+        assert (await making).state is State.STARTED
+
+    in_a_platform(scenario)
+
+
+def test_a_client_that_goes_away_does_not_stop_what_it_began() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        driver.gate.clear()
+        making = asyncio.ensure_future(sandboxes.create(a_record(clock)))
+        await until(lambda: bool(sandboxes.all()))
+        making.cancel()
+        await asyncio.wait([making])
+        driver.gate.set()
+        await until(lambda: state_of(sandboxes) is State.STARTED)
+
+    in_a_platform(scenario)
+
+
+def test_a_sandbox_that_does_not_start_says_why_and_can_be_recovered() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        driver.trouble = "no space"
+        assert await refused(sandboxes.create(a_record(clock))) == 400
+        failed = sandboxes.find("box")
+        assert (failed.state, failed.error_reason, failed.recoverable) == (State.ERROR, "no space", True)
+        driver.trouble = None
+        recovered = await sandboxes.recover(failed)
+        assert (recovered.state, recovered.error_reason, recovered.recoverable) == (
+            State.STARTED,
+            None,
+            False,
+        )
+
+    in_a_platform(scenario)
+
+
+def test_a_failed_sandbox_is_really_deleted() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        driver.trouble = "no space"
+        await refused(sandboxes.create(a_record(clock)))
+        await sandboxes.delete(sandboxes.find("box"))
+        assert sandboxes.all() == []
+
+    in_a_platform(scenario)
+
+
+@pytest.mark.parametrize(("status", "state"), [(0, State.STOPPED), (137, State.STOPPED), (1, State.ERROR)])
+def test_a_sandbox_that_ends_by_itself_is_stopped_or_failed(status: int, state: State) -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        record = await sandboxes.create(a_record(clock))
+        await driver.sandboxes[record.id].die(status)
+        await until(lambda: sandboxes.find("box").state is state)
+        assert sandboxes.running(record.id) is None
+
+    in_a_platform(scenario)
+
+
+def test_an_ephemeral_sandbox_that_ends_by_itself_is_gone() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        record = await sandboxes.create(a_record(clock, auto_delete_interval=0))
+        await driver.sandboxes[record.id].die(0)
+        await until(lambda: sandboxes.all() == [])
+
+    in_a_platform(scenario)
+
+
+def test_a_forced_stop_grants_no_time() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        for force, grace in ((False, 10), (True, 0)):
+            record = await sandboxes.create(a_record(clock, name=str(force)))
+            await sandboxes.stop(record, force=force)
+            assert driver.sandboxes[record.id].graces == [grace]
+
+    in_a_platform(scenario)
+
+
+def test_two_stops_at_a_time_are_one() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        record = await sandboxes.create(a_record(clock))
+        results = await asyncio.gather(sandboxes.stop(record), sandboxes.stop(record), return_exceptions=True)
+        statuses = [result.status for result in results if isinstance(result, HTTPError)]
+        assert statuses == [409]
+
+    in_a_platform(scenario)
+
+
+def test_time_alone_stops_and_deletes() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        await sandboxes.create(a_record(clock, auto_stop_interval=1, auto_delete_interval=2))
+        await sandboxes.tick()
+        assert state_of(sandboxes) is State.STARTED
+        clock.now += 60
+        await sandboxes.tick()
+        assert state_of(sandboxes) is State.STOPPED
+        clock.now += 120
+        await sandboxes.tick()
+        assert sandboxes.all() == []
+
+    in_a_platform(scenario)
+
+
+def test_use_puts_off_the_stop_and_settings_do_not() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        record = await sandboxes.create(a_record(clock, auto_stop_interval=1))
+        clock.now += 50
+        sandboxes.activity.touch(record.id)
+        clock.now += 50
+        sandboxes.change(record, labels={"a": "b"})
+        await sandboxes.tick()
+        assert state_of(sandboxes) is State.STARTED
+        clock.now += 10
+        await sandboxes.tick()
+        assert state_of(sandboxes) is State.STOPPED
+
+    in_a_platform(scenario)
+
+
+def test_a_lifetime_ends_whatever_happens() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        record = await sandboxes.create(a_record(clock, auto_stop_interval=0, ttl_minutes=1))
+        clock.now += 60
+        sandboxes.activity.touch(record.id)
+        await sandboxes.tick()
+        assert sandboxes.all() == []
+
+    in_a_platform(scenario)

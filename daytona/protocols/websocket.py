@@ -229,8 +229,6 @@ class ClientWebSocket:
             if payload.isascii() or _is_utf8(payload):
                 events.append(Text(payload.decode(), True))
                 return header + length
-        elif plain and header == 2:
-            return 0  # the rest of a small frame will be here in a moment
         return self._hand_over(start, head, header + length, events)
 
     def _hand_over(self, start: int, head: int, total: int, events: list[Event]) -> int:

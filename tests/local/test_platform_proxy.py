@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -197,6 +198,17 @@ def test_connections_to_the_agent_are_used_again() -> None:
         assert len(set(map(id, peers))) == 1
 
     through(count, scenario)
+
+
+def test_connections_to_the_agent_end_with_the_sandbox() -> None:
+    async def scenario(here: World) -> None:
+        await here.ask(f"{here.base}/x")
+        before = len(os.listdir("/proc/self/fd"))
+        await here.sandboxes.stop(here.record)
+        await here.ask("/api/health")  # a turn of the loop, in which they close
+        assert len(os.listdir("/proc/self/fd")) < before
+
+    through(echo_head, scenario)
 
 
 def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one() -> None:

@@ -65,6 +65,7 @@ class Lifecycle:
 
     def __init__(self, store: Store, driver: Driver, paths: Paths, clock: Callable[[], float]) -> None:
         self.work = Work()
+        self.when_ended: list[Callable[[Running], None]] = []
         self._store = store
         self._driver = driver
         self._paths = paths
@@ -141,6 +142,11 @@ class Lifecycle:
     async def _end_processes(self, record: Record, grace: float) -> None:
         if running := self._running.pop(record.id, None):
             await running.stop(grace=grace)
+            self._tell_of_end(running)
+
+    def _tell_of_end(self, running: Running) -> None:
+        for tell in self.when_ended:
+            tell(running)
 
     async def _remove(self, record: Record) -> None:
         await remove_tree(self._paths.sandbox(record.id))
@@ -151,6 +157,7 @@ class Lifecycle:
         status = await running.wait()
         if self._running.get(sandbox_id) is running and (record := self._store.get(sandbox_id)):
             del self._running[sandbox_id]
+            self._tell_of_end(running)
             self.work.begin(self._ended(record, status))
 
     async def _ended(self, record: Record, status: int) -> None:

@@ -45,6 +45,7 @@ class Proxy:
         self._site = site
         self._sandboxes = sandboxes
         self._pool = AgentPool()
+        sandboxes.when_ended(lambda running: self._pool.forget(running.socket_path))
 
     def close(self) -> None:
         """Close the connections that wait to be used again."""

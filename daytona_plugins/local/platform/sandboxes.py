@@ -80,6 +80,10 @@ class Sandboxes:
         """Return the live side of a sandbox, if it has one."""
         return self._lifecycle.running(sandbox_id)
 
+    def when_ended(self, tell: Callable[[Running], None]) -> None:
+        """Call *tell* with each sandbox whose processes have ended, for whatever reason."""
+        self._lifecycle.when_ended.append(tell)
+
     async def create(self, record: Record) -> Record:
         """Bring a new sandbox up and return it as it is when commands can be executed in it.
 

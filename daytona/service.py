@@ -131,9 +131,15 @@ class Api:
             return await self.transport.send(request)
 
     async def upload(self, path: str, body: Body, content_type: str) -> Response:
-        """Return the answer to a POST whose body is sent piece by piece, whatever its status."""
-        endpoint = await self.endpoint()
-        return await self.transport.send(endpoint.request("POST", path, body=body, content_type=content_type))
+        """Return the 2xx answer to a POST whose body is sent piece by piece."""
+        request = (await self.endpoint()).request("POST", path, body=body, content_type=content_type)
+        try:
+            response = await self.transport.send(request)
+            decode(request, response, None)
+            return response
+        except DaytonaError as error:
+            self._about_us(error)
+            raise
 
     async def stream(
         self,

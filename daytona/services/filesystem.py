@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import uuid
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, overload
@@ -183,8 +182,6 @@ class AsyncFileSystem(AsyncService):
         with self._api.transport.deadline(timeout):
             body = Body(form.chunks(), await form.length())
             response = await self._api.upload("/files/bulk-upload", body, form.content_type)
-        if not 200 <= response.status < 300:
-            raise _upload_error(response.status, response.headers, response.body)
         _check_upload(response.body, len(files))
 
     # -- Downloads ------------------------------------------------------------------------------------------------
@@ -229,7 +226,7 @@ class AsyncFileSystem(AsyncService):
     ) -> bytes | None:
         (answer,) = await self._download([FileDownloadRequest(remote_path, local_path)], timeout)
         if answer.error is not None:
-            raise _download_error(answer)
+            raise _download_error(answer, self._api.sandbox_id)
         return answer.result if isinstance(answer.result, bytes) else None
 
     @operation("Failed to download files: ")
@@ -265,7 +262,9 @@ class AsyncFileSystem(AsyncService):
                 while await answer.read():
                     pass  # what follows the closing boundary: only then is the connection free again
             except multipart.MultipartError as error:
-                raise DaytonaConnectionError(f"Truncated or malformed download: {error}") from error
+                raise DaytonaConnectionError(
+                    f"Truncated or malformed download: {error}", sandbox_id=self._api.sandbox_id
+                ) from error
             finally:
                 answer.abort()
                 await receiver.discard()
@@ -338,14 +337,6 @@ def _stat(path: str) -> os.stat_result:
         return os.stat(path)
     except OSError as error:
         raise DaytonaValidationError(f"The local file {path!r} cannot be read: {error.strerror}") from error
-
-
-def _upload_error(status: int, headers: object, body: bytes) -> DaytonaError:
-    with suppress(msgspec.DecodeError):
-        errors = decoder(UploadFilesResponse).decode(body).errors
-        if errors:
-            return DaytonaError(f"{status}: {', '.join(errors)}", status_code=status)
-    return error_from_response(status, {}, body, method="POST", path="/files/bulk-upload")
 
 
 def _check_upload(body: bytes, sent: int) -> None:
@@ -503,9 +494,15 @@ def _part_error(body: bytes) -> tuple[str, FileDownloadErrorDetails | None]:
     return error.message, FileDownloadErrorDetails(error.message, error.status_code, code, error.source)
 
 
-def _download_error(answer: FileDownloadResponse) -> DaytonaError:
+def _download_error(answer: FileDownloadResponse, sandbox_id: str | None) -> DaytonaError:
     details = answer.error_details
     if details is None or details.status_code is None:
-        return DaytonaError(answer.error or "")
-    body = msgspec.json.encode({"message": details.message, "code": details.code, "source": details.source})
-    return error_from_response(details.status_code, {}, body, method="POST", path="/files/bulk-download")
+        return DaytonaError(answer.error or "", sandbox_id=sandbox_id)
+    return error_from_response(
+        details.status_code,
+        {},
+        msgspec.json.encode({"message": details.message, "code": details.code, "source": details.source}),
+        method="POST",
+        path="/files/bulk-download",
+        sandbox_id=sandbox_id,
+    )

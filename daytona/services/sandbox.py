@@ -90,7 +90,7 @@ class AsyncSandbox(SandboxView):
     """
 
     def __init__(self, api: Api, data: SandboxData) -> None:
-        self._api = api
+        self._api = Api(api.transport, api.endpoint, data.id)
         self._data = data
         self._toolbox = Api(api.transport, self._locate_toolbox, data.id)
         self._signing_key: tuple[str, float] | None = None
@@ -264,7 +264,7 @@ class AsyncSandbox(SandboxView):
             data = await self._api.call(
                 "POST", f"{self._path}/fork", json=ForkSandbox(name=name), into=SandboxData
             )
-            child = AsyncSandbox(Api(self._api.transport, self._api.endpoint, data.id), data)
+            child = AsyncSandbox(self._api, data)
             await child._wait(waiting.STARTED)
             return child
 

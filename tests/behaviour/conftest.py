@@ -1,0 +1,44 @@
+"""One sandbox that many tests share, seen from the face of each."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.local.platform_process import Platform
+
+
+@pytest.fixture(scope="session")
+def shared_id(platform: Platform) -> str:
+    """The id of a sandbox that stays started; its tests work in folders of their own."""
+    return str(platform.create(name=f"shared-{uuid.uuid4().hex[:8]}", autoStopInterval=0)["id"])
+
+
+@pytest.fixture
+def box(connect: Callable[[], Any], shared_id: str) -> Callable[[], Any]:
+    """Return a function that opens the shared sandbox with a client of the test's face."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Any]:
+        async with connect() as daytona:
+            yield await daytona.get(shared_id)
+
+    return opened
+
+
+@pytest.fixture
+def folder() -> str:
+    """A name that no other test uses, for a directory."""
+    return f"t-{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test uses, for a sandbox."""
+    return f"s-{uuid.uuid4().hex[:10]}"

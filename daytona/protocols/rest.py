@@ -180,6 +180,13 @@ def _quoted(value: Scalar) -> str:
     return quote(str(value), errors="surrogateescape")
 
 
+def _json(value: object) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, TypeError) as error:
+        raise DaytonaValidationError(f"JSON cannot carry this: {error}") from error
+
+
 class Endpoint:
     """A REST service: where it is, and the headers that every request to it carries."""
 
@@ -213,7 +220,7 @@ class Endpoint:
         """
         target = f"{self.path}{path}{encode_query(query)}" if query else f"{self.path}{path}"
         if json is not None:
-            body, content_type = msgspec.json.encode(json), "application/json"
+            body, content_type = _json(json), "application/json"
         fields = self._block(accept, content_type)
         if extra:
             fields += http1.encode_fields(extra)

@@ -131,7 +131,8 @@ def run(
     from daytona.models.process import CodeRunParams
 
     if code is not None and file is not None:
-        file, arguments = None, (file, *arguments)
+        arguments = (file, *arguments)
+        file = None
     source = _source(file, code)
     params = _params(image, language=language or _language(file))
     with _client() as client, _temporary(client, params, keep=keep) as sandbox, _telling("running"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,9 +19,12 @@ from .transport.http import HTTPTransport
 if TYPE_CHECKING:
     import ssl
 
+    from .protocols.proxy import Proxies
     from .transport._interface import Driver
 
 __all__ = ["AsyncDaytona", "Daytona"]
+
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 _log = logging.getLogger("daytona")
 
@@ -64,7 +68,13 @@ class Daytona(Client):
 def _connection(config: DaytonaConfig | None, driver: Driver, source: str) -> tuple[Api, str | None]:
     """Return the API that *config* leads to, and the region it names."""
     settings = resolve(config)
-    transport = HTTPTransport(driver, limit=settings.pool_size, tls=partial(_tls, config), made_at=_caller())
+    transport = HTTPTransport(
+        driver,
+        limit=settings.pool_size,
+        proxies=_proxies(config),
+        tls=partial(_tls, config),
+        made_at=_caller(),
+    )
     if settings.api_url is not None:
         return Api(transport, Endpoint(settings.api_url, settings.headers(source))), settings.target
     return Api(transport, partial(_locate_local, transport, settings, source)), settings.target
@@ -87,10 +97,21 @@ def _caller() -> str:
 
 
 def _tls(config: DaytonaConfig | None) -> ssl.SSLContext:
-    import ssl
+    from .transport._tls import default_context  # https is not every program's business
 
     if config is not None and config.ssl_context is not None:
         return config.ssl_context
-    context = ssl.create_default_context(cafile=config.ca_file if config is not None else None)
-    context.set_alpn_protocols(["http/1.1"])
+    context = default_context(config.ca_file if config is not None else None)
+    if config is not None and config.client_cert is not None:
+        context.load_cert_chain(config.client_cert)
     return context
+
+
+def _proxies(config: DaytonaConfig | None) -> Proxies | None:
+    """Return the proxies, None when nothing names one."""
+    named = config.proxy if config is not None else None
+    if not named and not any(os.environ.get(name) for name in _PROXY_VARIABLES):
+        return None
+    from .protocols.proxy import Proxies  # nor are proxies
+
+    return Proxies(named, config.no_proxy if config is not None else None, os.environ)

@@ -46,8 +46,12 @@ class DaytonaConfig:
         otel_enabled: Whether operations make spans; None leaves it to `DAYTONA_OTEL_ENABLED`.
         use_deprecated_polling: Accepted and ignored: this client polls, and opens no socket in the background.
         env_file: Path of a file with `NAME=value` lines, for credentials and the target.
-        ca_file: Path of a file with the certificates to trust, instead of the system's.
-        ssl_context: Context for https connections, instead of one made from *ca_file*.
+        proxy: URL of the proxy for every connection, `http://`, `https://` or `socks5://`; None takes the usual variables
+            (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`).
+        no_proxy: Hosts to reach directly, separated by commas; None takes `NO_PROXY`. This machine is always direct.
+        ca_file: Path of a file with the certificates to trust, instead of the system's; `SSL_CERT_FILE` does the same.
+        client_cert: Path of a file with a certificate that tells the server who we are, and its key.
+        ssl_context: Context for https connections, instead of one made from *ca_file* and *client_cert*.
         unknown: Anything else warns and is ignored, as options of other releases are.
     """
 
@@ -64,7 +68,10 @@ class DaytonaConfig:
         use_deprecated_polling: bool | None = None,
         *,
         env_file: str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        no_proxy: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         **unknown: object,
     ) -> None:
@@ -84,7 +91,10 @@ class DaytonaConfig:
         self.otel_enabled = otel_enabled
         self.use_deprecated_polling = use_deprecated_polling
         self.env_file = env_file
+        self.proxy = proxy
+        self.no_proxy = no_proxy
         self.ca_file = ca_file
+        self.client_cert = client_cert
         self.ssl_context = ssl_context
 
     def __repr__(self) -> str:

@@ -99,6 +99,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"[!-~]+")
 _BAD_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
+BLANKS = " \t"  # str.strip would take a no-break space too, which is content
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -129,7 +130,7 @@ def encode_fields(fields: Iterable[tuple[str, str]]) -> bytes:
             raise ProtocolError(f"{name!r} is not a header name")
         if _BAD_IN_VALUE.search(value):
             raise ProtocolError(f"the value of header {name!r} holds a control character")
-        lines.append(f"{name}: {value.strip()}\r\n")
+        lines.append(f"{name}: {value.strip(BLANKS)}\r\n")
     try:
         return "".join(lines).encode("latin-1")
     except UnicodeEncodeError as error:
@@ -148,8 +149,9 @@ _FIELD = re.compile(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*\r\n"
 )
 _FIELDS = re.compile(rb"(?:" + _FIELD.pattern + rb")*")
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*)?[ \t]*\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 _END = End()
 
@@ -171,13 +173,32 @@ _State = Literal[
 class ResponseReader:
     """Reads one response to one request with *method*."""
 
-    __slots__ = ("_buffer", "_keep_alive", "_left", "_limits", "_method", "_state", "begun")
+    __slots__ = (
+        "_buffer",
+        "_keep_alive",
+        "_left",
+        "_limits",
+        "_method",
+        "_searched",
+        "_state",
+        "_upgrade",
+        "begun",
+    )
 
-    def __init__(self, method: str, limits: Limits = Limits()) -> None:  # noqa: B008 - an immutable tuple
+    def __init__(
+        self,
+        method: str,
+        limits: Limits = Limits(),  # noqa: B008 - an immutable tuple
+        *,
+        upgrade: bool = False,
+    ) -> None:
         self._method = method
         self._limits = limits
+        self._upgrade = upgrade
         self._state: _State = "head"
-        self._buffer = b""
+        # Taking from the front of a bytearray moves its start, not its content: small pieces stay cheap.
+        self._buffer = bytearray()
+        self._searched = 0
         self._left = 0
         self._keep_alive = False
         self.begun = False
@@ -196,7 +217,7 @@ class ResponseReader:
     @property
     def rest(self) -> bytes:
         """What arrived after the message."""
-        return self._buffer if self._state in ("done", "upgraded") else b""
+        return bytes(self._buffer) if self._state in ("done", "upgraded") else b""
 
     def receive(self, data: bytes) -> list[Event]:
         """Return the events that *data* completes; `b""` says that the peer closed the connection.
@@ -207,7 +228,7 @@ class ResponseReader:
         if not data:
             return self._receive_close()
         self.begun = True
-        self._buffer = self._buffer + data if self._buffer else data
+        self._buffer += data
         events: list[Event] = []
         try:
             while (step := self._STEPS[self._state](self)) is not None:
@@ -230,14 +251,11 @@ class ResponseReader:
     # Each step takes what it can from the buffer and returns its events, or None when it needs more bytes.
 
     def _read_head(self) -> list[Event] | None:
-        end = self._buffer.find(b"\r\n\r\n")
-        if (end if end >= 0 else len(self._buffer)) > self._limits.head:
-            raise ProtocolError(f"the head of the response is larger than {self._limits.head} bytes")
-        if end < 0:
+        head = self._take_through(b"\r\n\r\n", self._limits.head, "the head of the response")
+        if head is None:
             self._refuse_early()
             return None
-        head, self._buffer = self._buffer[: end + 2], self._buffer[end + 4 :]
-        line, _, block = head.partition(b"\r\n")
+        line, _, block = head[:-2].partition(b"\r\n")
         match = _STATUS_LINE.fullmatch(line)
         if match is None:
             raise ProtocolError(f"{line[:60]!r} is not the status line of an HTTP/1.1 response")
@@ -249,7 +267,7 @@ class ResponseReader:
     def _refuse_early(self) -> None:
         """Do not wait for the rest of something that is no HTTP at all."""
         if not b"HTTP/1.".startswith(self._buffer[:7]):
-            raise ProtocolError(f"{self._buffer[:60]!r} is not the beginning of an HTTP/1.1 response")
+            raise ProtocolError(f"{bytes(self._buffer[:60])!r} is not the beginning of an HTTP/1.1 response")
 
     def _read_fields(self, block: bytes) -> Fields:
         if not _FIELDS.fullmatch(block):
@@ -262,6 +280,8 @@ class ResponseReader:
 
     def _begin_body(self, modern: bool, status: int, reason: str, fields: Fields) -> list[Event]:
         length, chunked, self._keep_alive = _framing(fields, modern)
+        if status == 101 and not self._upgrade:
+            raise ProtocolError("the response switches to another protocol, which nobody asked for")
         if status == 101 or (self._method == "CONNECT" and 200 <= status < 300):
             self._state = "upgraded"
             return [Head(status, reason, fields)]
@@ -290,7 +310,7 @@ class ResponseReader:
         return [data, _END]
 
     def _read_chunk_size(self) -> list[Event] | None:
-        line = self._take_line()
+        line = self._take_through(b"\r\n", self._limits.chunk_line, "a chunk's line")
         if line is None:
             return None
         match = _CHUNK_LINE.fullmatch(line)
@@ -311,31 +331,30 @@ class ResponseReader:
     def _read_chunk_end(self) -> list[Event] | None:
         if len(self._buffer) < 2:
             return None
-        if self._buffer[:2] != b"\r\n":
+        if not self._buffer.startswith(b"\r\n"):
             raise ProtocolError("a chunk is longer than its size says")
-        self._buffer = self._buffer[2:]
+        del self._buffer[:2]
         self._state = "chunk size"
         return []
 
     def _read_trailers(self) -> list[Event] | None:
         if self._buffer.startswith(b"\r\n"):
-            block, self._buffer = b"", self._buffer[2:]
+            del self._buffer[:2]
         else:
-            end = self._buffer.find(b"\r\n\r\n")
-            if (end if end >= 0 else len(self._buffer)) > self._limits.head:
-                raise ProtocolError(f"the trailers are larger than {self._limits.head} bytes")
-            if end < 0:
+            block = self._take_through(b"\r\n\r\n", self._limits.head, "the block of trailers")
+            if block is None:
                 return None
-            block, self._buffer = self._buffer[: end + 2], self._buffer[end + 4 :]
-        self._read_fields(block)
+            self._check_trailers(block[:-2])
         self._state = "done"
         return [_END]
 
+    def _check_trailers(self, block: bytes) -> None:
+        if any(name in _FRAMING for name, _ in self._read_fields(block)):
+            raise ProtocolError("a trailer says how the message is framed")
+
     def _read_until_close(self) -> list[Event] | None:
-        if not self._buffer:
-            return None
-        data, self._buffer = self._buffer, b""
-        return [Data(data)]
+        data = self._take(len(self._buffer))
+        return None if data is None else [data]
 
     def _rest(self) -> None:
         return None
@@ -344,23 +363,26 @@ class ResponseReader:
         raise ProtocolError("the response was refused before")
 
     def _take(self, most: int) -> Data | None:
+        """Return at least one byte and at most so many, or None when there is none."""
         if not self._buffer:
             return None
-        if len(self._buffer) <= most:
-            data, self._buffer = self._buffer, b""
-        else:
-            data, self._buffer = self._buffer[:most], self._buffer[most:]
+        data = bytes(self._buffer[:most]) if len(self._buffer) > most else bytes(self._buffer)
+        del self._buffer[: len(data)]
         self._left -= len(data)
         return Data(data)
 
-    def _take_line(self) -> bytes | None:
-        end = self._buffer.find(b"\r\n")
-        if (end if end >= 0 else len(self._buffer)) > self._limits.chunk_line:
-            raise ProtocolError(f"a chunk's line is longer than {self._limits.chunk_line} bytes")
+    def _take_through(self, mark: bytes, limit: int, what: str) -> bytes | None:
+        """Return everything through *mark*, or None while it has not arrived; what was searched is not searched again."""
+        end = self._buffer.find(mark, self._searched)
+        if (end if end >= 0 else len(self._buffer)) > limit:
+            raise ProtocolError(f"{what} is larger than {limit} bytes")
         if end < 0:
+            self._searched = max(0, len(self._buffer) - len(mark) + 1)
             return None
-        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
-        return line
+        taken = bytes(self._buffer[: end + len(mark)])
+        del self._buffer[: len(taken)]
+        self._searched = 0
+        return taken
 
     _STEPS: ClassVar[dict[_State, Callable[[ResponseReader], list[Event] | None]]] = {
         "head": _read_head,

@@ -6,20 +6,23 @@ import ssl
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from ._interface import Stream
 
-__all__ = ["TLSStream", "default_context"]
+__all__ = ["CertificateError", "TLSStream", "default_context"]
+
+CertificateError = ssl.SSLCertVerificationError
 
 T = TypeVar("T")
 
 RECORD_SIZE: Final = 64 * 1024
 
 
-def default_context() -> ssl.SSLContext:
-    """Return a context that trusts what the system trusts and speaks HTTP/1.1."""
-    context = ssl.create_default_context()
+def default_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContext:
+    """Return a context that speaks HTTP/1.1 and trusts what *ca_file* holds, or else what the system trusts."""
+    context = ssl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ..errors import Outcome
+    from ..protocols.proxy import Proxies
     from ..protocols.rest import Endpoint, QueryValue
     from ._interface import Driver, Gate, Stream
     from .websocket import WebSocketStream
@@ -72,6 +73,7 @@ class HTTPTransport:
         driver: Sockets and waits.
         limit: How many calls may be under way at once; None sets no limit.
         policy: How failures are retried.
+        proxies: What stands between here and there; None means nothing.
         tls: Returns the context for https connections; called once, when the first one is made.
         made_at: The place that made the client, for the warning when it is never closed.
     """
@@ -82,11 +84,13 @@ class HTTPTransport:
         *,
         limit: int | None = None,
         policy: retry.Policy = retry.Policy(),  # noqa: B008 - an immutable tuple
+        proxies: Proxies | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
         made_at: str = "an unknown place",
     ) -> None:
         self._driver = driver
         self._policy = policy
+        self._proxies = proxies
         self._tls = tls
         self._context: ssl.SSLContext | None = None
         self._pool: Pool[Connection] = Pool(limit)
@@ -300,9 +304,7 @@ class HTTPTransport:
         if displaced is not None:
             displaced.stream.close()
         try:
-            stream = await self._driver.connect(origin, left())
-            if origin.scheme == "https":
-                stream = await self._secure(stream, origin)
+            stream = await self._connect(origin)
         except TimeoutError as error:
             raise self._timed_out(request, "connecting", error, "not_sent") from error
         except OSError as error:
@@ -312,12 +314,36 @@ class HTTPTransport:
             self._active.add(connection)
         return connection
 
+    async def _connect(self, origin: Origin) -> Stream:
+        proxy = self._proxies.for_origin(origin) if self._proxies is not None else None
+        if proxy is None:
+            stream = await self._driver.connect(origin, left())
+        else:
+            from ._proxy import tunnel  # proxies are not every program's business
+
+            stream = await self._driver.connect(proxy.origin, left())
+            if proxy.scheme == "https":
+                stream = await self._secure(stream, proxy.origin)
+            await tunnel(stream, proxy, origin, left())
+        return await self._secure(stream, origin) if origin.scheme == "https" else stream
+
     async def _secure(self, stream: Stream, origin: Origin) -> Stream:
-        from ._tls import TLSStream, default_context  # https is not every program's business
+        from ._tls import (
+            CertificateError,
+            TLSStream,
+            default_context,
+        )  # https is not every program's business
 
         if self._context is None:
             self._context = self._tls() if self._tls is not None else default_context()
-        return await TLSStream.over(stream, self._context, origin.host, left())
+        try:
+            return await TLSStream.over(stream, self._context, origin.host, left())
+        except CertificateError as error:
+            raise DaytonaConnectionError(
+                f"The certificate of {origin.host}:{origin.port} is not to be trusted: {error.verify_message}. If its "
+                "issuer is a private authority, pass DaytonaConfig(ca_file=...) or set SSL_CERT_FILE",
+                outcome="not_sent",
+            ) from error
 
     def keep(self, connection: Connection) -> None:
         """Put a connection back after a complete exchange."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -109,6 +110,15 @@ def running_platform() -> Generator[Platform]:
             yield platform
         finally:
             platform.stop()
+
+
+def wait_for_end(descriptors: list[int], seconds: float = 20) -> bool:
+    """Return whether all processes behind these pidfds end in time; closes them."""
+    try:
+        return all(select.select([descriptor], [], [], seconds)[0] for descriptor in descriptors)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 @contextmanager

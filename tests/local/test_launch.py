@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from daytona_plugins.local import connect
 from daytona_plugins.local.launch import AlreadyRunningError, find, hold
 from daytona_plugins.local.paths import Paths, UnsafePathError
 from daytona_plugins.local.platform.ending import with_descendants
-from tests.local.platform_process import Platform, running_platform, short_directory
+from tests.local.platform_process import Platform, running_platform, short_directory, wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -100,6 +101,14 @@ def test_somebody_elses_server_on_the_old_port_is_ignored(platform: Platform, di
     told = json.loads(platform.paths.endpoint_file.read_bytes())
     stale.endpoint_file.write_text(json.dumps(told | {"key": "dtn_another"}))
     assert find(stale) is None
+
+
+def test_a_platform_whose_directory_was_removed_ends() -> None:
+    with running_platform() as platform:
+        platform.create()
+        family = [os.pidfd_open(process.pid) for process in with_descendants(platform.endpoint.pid)]
+        shutil.rmtree(platform.directory / "run")
+        assert wait_for_end(family)
 
 
 def test_what_hinders_the_platform_is_told_to_the_program(directory: Path) -> None:

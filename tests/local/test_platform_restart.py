@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daytona_plugins.local.platform.creation import CreateSandbox, new_record
 from daytona_plugins.local.platform.ending import is_alive, mounts, with_descendants
 from daytona_plugins.local.platform.states import ALLOWED, Desired, State
-from tests.local.platform_process import Platform, running_platform
+from daytona_plugins.local.platform.store import Store
+from tests.local.platform_process import Platform, running_platform, wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,18 +30,8 @@ def kill(platform: Platform) -> None:
     family = with_descendants(platform.endpoint.pid)
     descriptors = [os.pidfd_open(process.pid) for process in family]
     os.kill(platform.endpoint.pid, signal.SIGKILL)
-    for descriptor in descriptors:
-        _wait(descriptor)
-        os.close(descriptor)
+    assert wait_for_end(descriptors), "a process outlived the platform"
     assert not any(is_alive(process) for process in family)
-
-
-def _wait(descriptor: int) -> None:
-    import select
-
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    assert poll.poll(10_000), "a process outlived the platform by ten seconds"
 
 
 def states(platform: Platform) -> dict[str, str]:
@@ -108,9 +100,6 @@ def _ask(platform: Platform) -> Any:
 
 
 def test_a_sandbox_that_was_being_made_can_be_recovered(platform: Platform) -> None:
-    from daytona_plugins.local.platform.creation import CreateSandbox, new_record
-    from daytona_plugins.local.platform.store import Store
-
     kill(platform)
     store = Store(platform.paths.database)
     record = new_record(CreateSandbox(name="half"), 0.0)
@@ -125,8 +114,6 @@ def test_a_sandbox_that_was_being_made_can_be_recovered(platform: Platform) -> N
 
 
 def test_a_delete_that_was_under_way_is_finished(platform: Platform) -> None:
-    from daytona_plugins.local.platform.store import Store
-
     sandbox = platform.create(name="leaving")
     kill(platform)
     store = Store(platform.paths.database)

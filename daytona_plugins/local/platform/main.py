@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -67,10 +68,18 @@ async def _run(paths: Paths) -> None:
         try:
             _announce(endpoint)
             logger.info("serving on %s", site.url)
-            await ending.wait()
+            async with ticking(partial(_end_if_lost, paths, ending)):
+                await ending.wait()
         finally:
-            paths.endpoint_file.unlink()
+            paths.endpoint_file.unlink(missing_ok=True)
     logger.info("ended")
+
+
+async def _end_if_lost(paths: Paths, ending: asyncio.Event) -> None:
+    """End when nobody can find us any more, because somebody removed the directory."""
+    if not paths.endpoint_file.exists():
+        logger.warning("%s is gone, so this platform ends", paths.endpoint_file)
+        ending.set()
 
 
 @contextlib.asynccontextmanager

@@ -41,9 +41,15 @@ class Ticket:
 
 
 class Pool(Generic[C]):
-    """Idle connections, permits, and who waits for one."""
+    """Idle connections, permits, and who waits for one.
+
+    Raises:
+        ValueError: The limit would let nobody in.
+    """
 
     def __init__(self, limit: int | None = None, idle_seconds: float = 30.0) -> None:
+        if limit is not None and limit < 1:
+            raise ValueError(f"a pool must let at least 1 call in, not {limit}")
         self._limit = limit if limit is not None else 2**63
         self._idle_seconds = idle_seconds
         self._permits = 0
@@ -98,6 +104,8 @@ class Pool(Generic[C]):
         if not stack:
             return None
         connection = stack.pop()
+        if not stack:
+            del self._stacks[origin]
         del self._idle[connection]
         return connection
 

@@ -267,6 +267,22 @@ def test_every_answer_names_the_version(platform: Platform) -> None:
     assert platform.api("GET", "/sandbox/none").headers["X-Daytona-Api-Version"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/volumes"),
+        ("GET", "/volumes/by-name/x"),
+        ("POST", "/snapshots"),
+        ("GET", "/sandbox/ssh-access/validate?token=x"),
+        ("POST", "/sandbox/x/ssh-access"),
+        ("GET", "/sandbox/x/ports/1/signed-preview-url"),
+    ],
+)
+def test_what_this_version_lacks_says_so(platform: Platform, method: str, path: str) -> None:
+    answer = platform.api(method, path)
+    assert (answer.status, answer.json["code"]) == (501, "NOT_IN_THIS_VERSION")
+
+
 def test_an_unknown_path_is_404(platform: Platform) -> None:
     assert platform.api("GET", "/nowhere").status == 404
     assert platform.call("GET", "/").status == 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local import web
-from daytona_plugins.local.platform import errors
+from daytona_plugins.local.platform import errors, later
 from daytona_plugins.local.platform.about import About
 from daytona_plugins.local.platform.auth import require_key
 from daytona_plugins.local.platform.proxy import Proxy
@@ -29,6 +29,7 @@ class Application:
         self._router.add("*", "/toolbox/{sandboxId}/{path*}", self._proxy.forward)
         About(site).add_to(self._router)
         SandboxRoutes(site, sandboxes).add_to(self._router)
+        later.add_to(self._router)
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Answer one request."""

@@ -1,0 +1,69 @@
+"""The parts of the protocol that this version does not have: they answer 501 and their name, not 404.
+
+So a program can tell a feature that is missing here from a path that it misspelled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.platform.errors import not_in_this_version
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.web import Handler, Request, Response, Router
+
+_ONE = "/api/sandbox/{sandbox}"
+
+MISSING: dict[str, tuple[tuple[str, str], ...]] = {
+    "volumes": (
+        ("*", "/api/volumes"),
+        ("*", "/api/volumes/{rest*}"),
+    ),
+    "secrets": (
+        ("*", "/api/secret"),
+        ("*", "/api/secret/{rest*}"),
+        ("PUT", f"{_ONE}/secrets"),
+    ),
+    "warm pools": (
+        ("*", "/api/warm-pools"),
+        ("*", "/api/warm-pools/{rest*}"),
+    ),
+    "making and deleting snapshots": (
+        ("POST", "/api/snapshots"),
+        ("DELETE", "/api/snapshots/{id}"),
+        ("*", "/api/snapshots/{id}/{rest*}"),
+    ),
+    "image builds": (
+        ("GET", "/api/object-storage/push-access"),
+        ("*", "/api/docker-registry"),
+        ("*", "/api/docker-registry/{rest*}"),
+        ("GET", f"{_ONE}/build-logs-url"),
+    ),
+    "ssh": (
+        ("*", f"{_ONE}/ssh-access"),
+        ("GET", "/api/sandbox/ssh-access/validate"),
+    ),
+    "signed preview URLs": (
+        ("GET", f"{_ONE}/ports/{{port}}/signed-preview-url"),
+        ("POST", f"{_ONE}/ports/{{port}}/signed-preview-url/{{token}}/expire"),
+    ),
+    "signed file URLs": (
+        ("GET", f"{_ONE}/signing-key"),
+        ("POST", f"{_ONE}/signing-key/rotate"),
+    ),
+    "telemetry": (("GET", f"{_ONE}/telemetry/{{rest*}}"),),
+}
+
+
+def add_to(router: Router) -> None:
+    """Register every route; routes that are served come before these."""
+    for what, routes in MISSING.items():
+        for method, path in routes:
+            router.add(method, path, _answer(what))
+
+
+def _answer(what: str) -> Handler:
+    async def refuse(_request: Request) -> Response:
+        raise not_in_this_version(what)
+
+    return refuse

@@ -280,6 +280,12 @@ def test_a_bulk_upload_goes_on_after_a_failure(agent: Agent, folder: str):
     assert third == "path[3]: empty path"
 
 
+def test_an_upload_to_a_full_file_system_fails(agent: Agent):
+    answer = bulk(agent, ("files[0].path", b"/dev/full"), ("files[0].file", b"x"))
+    assert answer.json["errors"] == ["/dev/full: write: no space left on device"]
+    assert agent.request("POST", "/files/upload-v2?path=/dev/full", b"x").status == 400
+
+
 def test_broken_bulk_uploads(agent: Agent, folder: str):
     assert bulk(agent).json == {"files": None}
     assert agent.request("POST", "/files/bulk-upload", b"x").json == {"errors": ["invalid multipart form"]}
@@ -343,6 +349,8 @@ def test_a_file_that_did_not_change_is_not_sent(agent: Agent, folder: str):
 def test_a_pipe_does_not_block(agent: Agent, folder: str):
     agent.run("mkfifo pipe", cwd=folder)
     assert agent.get("/files/download", path=f"{folder}/pipe").body == b""
+    answer = bulk(agent, ("files[0].path", f"{folder}/pipe".encode()), ("files[0].file", b"x"))
+    assert (answer.status, answer.json["files"]) == (400, None)
 
 
 def test_a_large_file_goes_both_ways(agent: Agent, folder: str):

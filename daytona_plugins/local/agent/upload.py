@@ -73,27 +73,32 @@ class _WriteError(Exception):
 async def _write(content: AsyncIterator[bytes], path: str, parent_mode: int) -> int:
     """Write *content* to *path*, which is replaced in place; return its size."""
     file = _open(path, parent_mode)
-    with file:
-        try:
+    try:
+        with file:
             async for chunk in content:
                 file.write(chunk)
             return file.tell()
-        except OSError as error:
-            raise _WriteError(f"{printable(path)}: write: {_reason(error)}") from error
-        except MultipartError as error:
-            raise _WriteError(f"{printable(path)}: write: unexpected EOF") from error
+    except OSError as error:
+        raise _WriteError(f"{printable(path)}: write: {_reason(error)}") from error
+    except MultipartError as error:
+        raise _WriteError(f"{printable(path)}: write: unexpected EOF") from error
 
 
 def _open(path: str, parent_mode: int) -> BinaryIO:
     parent = os.path.dirname(path)
     try:
         make_directories(parent, parent_mode)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _WriteError(f"{printable(path)}: mkdir {printable(parent)}: {_reason(error)}") from error
     try:
-        return open(path, "wb", buffering=0)
+        return open(path, "wb", opener=_without_blocking)
     except (OSError, ValueError) as error:
         raise _WriteError(f"{printable(path)}: create: open {printable(path)}: {_reason(error)}") from error
+
+
+def _without_blocking(path: str, flags: int) -> int:
+    """Opening a pipe that nobody reads fails instead of waiting, and the whole agent with it."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -77,9 +77,12 @@ def build_root(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> None:
 
 def make_layer(upper: str, trees: list[Tree]) -> None:
     """Make the directories of a sandbox's writable layer; those that are there are kept."""
+    os.makedirs(upper, mode=0o755, exist_ok=True)
     for name in ("", *(tree.target for tree in trees)):
-        for part in _layer_directories(name):
-            Path(upper, part).mkdir(mode=0o755, parents=True, exist_ok=True)
+        files, work = _layer_directories(name)
+        for part in (os.path.dirname(files), files, work):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(f"{upper}/{part}", mode=0o755)
 
 
 def _layer_directories(target: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ import select
 import signal
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
@@ -156,7 +156,7 @@ class _Zygote:
             _expect(channel, sandbox.UNSHARED)
             write_id_maps(opener)
             channel.send(sandbox.MAPPED)
-            pid = int(_receive(channel))
+            pid = _receive_pid(channel)
             os.waitpid(opener, 0)
             opener = 0
             channel.send(sandbox.GO)
@@ -202,8 +202,18 @@ def _receive(channel: socket.socket) -> bytes:
 def _expect(channel: socket.socket, expected: bytes) -> None:
     message = _receive(channel)
     if message != expected:
-        report = sandbox.decode_report(message)
-        raise _StepFailedError(report.message if isinstance(report, sandbox.BuildFailed) else "out of step")
+        _fail_with(message)
+
+
+def _fail_with(message: bytes) -> NoReturn:
+    report = sandbox.decode_report(message)
+    raise _StepFailedError(report.message if isinstance(report, sandbox.BuildFailed) else "out of step")
+
+
+def _receive_pid(channel: socket.socket) -> int:
+    """Return the pid of process 1, unless that has failed even before its opener could tell us."""
+    message = _receive(channel)
+    return int(message) if message.isdigit() else _fail_with(message)
 
 
 def _kill(pid: int) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daytona import config, plugins
-from daytona.errors import DaytonaError, DaytonaNotFoundError
+from daytona.errors import DaytonaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -284,14 +284,15 @@ def _temporary(client: Daytona, params: Params, *, keep: bool) -> Generator[Sand
 
 
 def _create(client: Daytona, params: Params) -> Sandbox:
-    """Make a sandbox; one that was being made when the user lost patience is found by its name and deleted."""
+    """Make a sandbox; one that failed, or that the user lost patience with, is found by its name and deleted."""
     try:
         with _telling("making a sandbox"):
             return client.create(params)
-    except KeyboardInterrupt:
-        with suppress(DaytonaNotFoundError):
+    except (DaytonaError, KeyboardInterrupt):
+        with suppress(DaytonaError):
             unwanted = client.get(params.name or "")
-            unwanted.wait_for_sandbox_start()
+            with suppress(DaytonaError):
+                unwanted.wait_for_sandbox_start()  # one that is being made cannot be deleted yet
             unwanted.delete()
         raise
 

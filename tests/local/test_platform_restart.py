@@ -134,3 +134,12 @@ def test_a_platform_that_is_told_to_end_stops_its_sandboxes(platform: Platform) 
     platform.start()
     assert states(platform) == {"runs": "stopped"}
     assert len(list(platform.paths.sandboxes.iterdir())) == 1
+
+
+def test_sandboxes_can_be_made_after_the_process_that_builds_them_was_killed(platform: Platform) -> None:
+    platform.create(name="before")
+    _, builder, *_ = with_descendants(platform.endpoint.pid)
+    os.kill(builder.pid, signal.SIGKILL)
+    after = platform.create(name="after")
+    assert platform.execute(after["id"], "echo here")["result"] == "here\n"
+    assert states(platform) == {"before": "stopped", "after": "started"}

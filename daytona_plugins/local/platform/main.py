@@ -24,6 +24,7 @@ from daytona_plugins.local.launch import AlreadyRunningError, hold
 from daytona_plugins.local.paths import Paths, UnsafePathError
 from daytona_plugins.local.platform.api import Application
 from daytona_plugins.local.platform.auth import load_or_make_key, write_private
+from daytona_plugins.local.platform.restarting import RestartingRunner
 from daytona_plugins.local.platform.sandboxes import Sandboxes
 from daytona_plugins.local.platform.site import HOST, Site
 from daytona_plugins.local.platform.store import Store, UnusableDatabaseError
@@ -88,7 +89,8 @@ async def _serving(paths: Paths) -> AsyncGenerator[Site]:
         listener = listen()
         site = Site(listener.getsockname()[1], load_or_make_key(paths.key_file), _version())
         store = stack.enter_context(contextlib.closing(Store(paths.database)))
-        runner = await Runner.start(paths)
+        start = partial(Runner.start, paths)
+        runner = RestartingRunner(await start(), start)
         stack.push_async_callback(runner.close)
         sandboxes = Sandboxes(store, runner, paths)
         await sandboxes.open()

@@ -112,6 +112,8 @@ class AsyncSandbox(SandboxView):
     ) -> None:
         try:
             await self._api.transport.shielded(self.delete)
+        except DaytonaNotFoundError:
+            pass  # gone already: deleted in the block, or ephemeral and stopped
         except DaytonaError as failure:
             if error is None:
                 raise

@@ -23,6 +23,11 @@ for _name in [name for name in os.environ if name.startswith("DAYTONA_")]:
     del os.environ[_name]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known that the hook below reads."""
+    config.addinivalue_line("markers", "faces(*names): run an async test in these worlds only")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every async test the three faces, or those that its `faces` marker names."""
     if inspect.iscoroutinefunction(metafunc.function):

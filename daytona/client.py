@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import ssl
 
     from .protocols.proxy import Proxies
+    from .telemetry import Telemetry
     from .transport._interface import Driver
 
 __all__ = ["AsyncDaytona", "Daytona"]
@@ -73,6 +74,7 @@ def _connection(config: DaytonaConfig | None, driver: Driver, source: str) -> tu
         limit=settings.pool_size,
         proxies=_proxies(config),
         tls=partial(_tls, config),
+        telemetry=_telemetry(source) if settings.otel_enabled else None,
         made_at=_caller(),
     )
     if settings.api_url is not None:
@@ -105,6 +107,12 @@ def _tls(config: DaytonaConfig | None) -> ssl.SSLContext:
     if config is not None and config.client_cert is not None:
         context.load_cert_chain(config.client_cert)
     return context
+
+
+def _telemetry(source: str) -> Telemetry:
+    from .telemetry import Telemetry  # nor is OpenTelemetry
+
+    return Telemetry(blocking=source == "sdk-python")
 
 
 def _proxies(config: DaytonaConfig | None) -> Proxies | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 
     from .protocols.rest import Body
+    from .telemetry import Telemetry
     from .transport._interface import Transport
     from .transport.http import StreamedResponse
 
@@ -191,19 +192,28 @@ class BlockingService(Generic[S]):
 
 
 def operation(
-    failure: str,
+    failure: str, name: str | None = None
 ) -> Callable[
     [Callable[Concatenate[S, P], Coroutine[Any, Any, T]]],
     Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
 ]:
-    """Mark a method as an operation: errors that leave it begin with *failure*, as in "Failed to start sandbox: "."""
+    """Mark a method as an operation.
+
+    Args:
+        failure: What errors that leave it begin with, as in "Failed to start sandbox: ".
+        name: What it is called in traces; None takes the method's name.
+    """
 
     def decorate(
         method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
     ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
         async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            telemetry = _telemetry(self)
             try:
-                return await method(self, *args, **kwargs)
+                if telemetry is None:
+                    return await method(self, *args, **kwargs)
+                with telemetry.operation(type(self).__name__, name or method.__name__):
+                    return await method(self, *args, **kwargs)
             except DaytonaError as error:
                 error.add_context(failure)
                 raise
@@ -212,6 +222,11 @@ def operation(
         return run
 
     return decorate
+
+
+def _telemetry(service: object) -> Telemetry | None:
+    api: Api | None = getattr(service, "_api", None)
+    return api.transport.telemetry if api is not None else None
 
 
 def streaming_operation(

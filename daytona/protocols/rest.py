@@ -67,6 +67,10 @@ class Request:
         self.fields = fields
         self.body = body
 
+    def with_fields(self, fields: Iterable[tuple[str, str]]) -> Request:
+        """Return the same request with more header fields."""
+        return Request(self.method, self.origin, self.target, self.fields + http1.encode_fields(fields), self.body)
+
     @property
     def replayable(self) -> bool:
         """Whether the body can be sent a second time."""

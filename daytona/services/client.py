@@ -186,6 +186,7 @@ class AsyncClient:
             if not cursor:
                 return
 
+    @operation("", name="list.fetch_page")
     async def _page(
         self, query: ListSandboxesQuery, cursor: str | None, timeout: float | None
     ) -> ListSandboxesResponse:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from ..protocols.pool import Origin
     from ..protocols.rest import Endpoint, QueryValue, Request, Response
+    from ..telemetry import Telemetry
     from .http import StreamedResponse
     from .websocket import WebSocketStream
 
@@ -88,6 +89,11 @@ class Driver(Protocol):
 
 class Transport(Protocol):
     """What services await: the way to everything outside the process."""
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """What reports operations, if anything does."""
+        ...
 
     async def send(self, request: Request) -> Response:
         """Return the answer to *request* with its body in memory."""

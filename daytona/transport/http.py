@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..errors import Outcome
     from ..protocols.proxy import Proxies
     from ..protocols.rest import Endpoint, QueryValue
+    from ..telemetry import Telemetry
     from ._interface import Driver, Gate, Stream
     from .websocket import WebSocketStream
 
@@ -75,6 +76,7 @@ class HTTPTransport:
         policy: How failures are retried.
         proxies: What stands between here and there; None means nothing.
         tls: Returns the context for https connections; called once, when the first one is made.
+        telemetry: What reports operations; None reports nothing.
         made_at: The place that made the client, for the warning when it is never closed.
     """
 
@@ -86,6 +88,7 @@ class HTTPTransport:
         policy: retry.Policy = retry.Policy(),  # noqa: B008 - an immutable tuple
         proxies: Proxies | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        telemetry: Telemetry | None = None,
         made_at: str = "an unknown place",
     ) -> None:
         self._driver = driver
@@ -100,6 +103,7 @@ class HTTPTransport:
         self._world: object = None
         self._closed = False
         self._made_at = made_at
+        self.telemetry = telemetry
 
     def __del__(self) -> None:
         if "_made_at" not in vars(self) or self._closed or sys.is_finalizing():
@@ -219,6 +223,8 @@ class HTTPTransport:
 
     async def _begin(self, request: Request) -> StreamedResponse:
         """Return one attempt's answer, read up to its head."""
+        if self.telemetry is not None:
+            request = request.with_fields(self.telemetry.headers())
         self._enter_world()
         generation = await self._get_permit(request)
         try:

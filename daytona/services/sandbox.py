@@ -299,17 +299,20 @@ class AsyncSandbox(SandboxView):
             await self._wait(waiting.settled_from(SandboxState.RESIZING))
 
     async def _wait(self, goal: Goal) -> None:
+        try:
+            await self._look_until(goal)
+        except DaytonaTimeoutError as error:
+            error.sandbox_id = self._data.id
+            raise
+
+    async def _look_until(self, goal: Goal) -> None:
         look = 0
         while (verdict := goal.judge(self._data.state)) is not Verdict.REACHED:
             if verdict is Verdict.FAILED and look:  # a failure told by an older answer may be over
                 raise self._failed()
             if look:
                 await self._api.transport.sleep(waiting.polls(look - 1))
-            try:
-                await (self._refresh_or_gone() if SandboxState.DESTROYED in goal.success else self._refresh())
-            except DaytonaTimeoutError as error:
-                error.sandbox_id = self._data.id
-                raise
+            await (self._refresh_or_gone() if SandboxState.DESTROYED in goal.success else self._refresh())
             look += 1
 
     async def _refresh_or_gone(self) -> None:

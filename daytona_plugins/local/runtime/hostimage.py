@@ -14,6 +14,7 @@ import os
 import shutil
 import stat
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Final
 
@@ -56,7 +57,8 @@ class HostImage(msgspec.Struct, frozen=True):
     trees: list[Tree]
     python: str | None
     """Bound at `PYTHON` when the host has no python3 of its own in `/usr/bin`."""
-    path: str
+    env: dict[str, str]
+    """What a process needs to find its programs and libraries."""
     resolv_conf: str
 
 
@@ -73,9 +75,15 @@ def prepare_host_image(directory: Path) -> HostImage:
         mount_point=str(current / "mnt"),
         trees=_trees(current),
         python=sys.base_prefix if needs_python else None,
-        path=f"{SYSTEM_PATH}:{PYTHON}/bin" if needs_python else SYSTEM_PATH,
+        env=_lent_python_env() if needs_python else {"PATH": SYSTEM_PATH},
         resolv_conf=_read("/etc/resolv.conf"),
     )
+
+
+def _lent_python_env() -> dict[str, str]:
+    """An interpreter built with a shared library looks for it where it was installed, which is not where it is inside."""
+    shared = bool(sysconfig.get_config_var("Py_ENABLE_SHARED"))
+    return {"PATH": f"{SYSTEM_PATH}:{PYTHON}/bin"} | ({"LD_LIBRARY_PATH": f"{PYTHON}/lib"} if shared else {})
 
 
 def _fingerprint() -> str:

@@ -149,16 +149,8 @@ def _bring_loopback_up() -> bool:
 def _enter(spec: SandboxSpec, image: HostImage) -> None:
     """Take on the environment and the working directory that every process inside starts with."""
     os.environ.clear()
-    os.environ.update(
-        {
-            "HOME": spec.home,
-            "PATH": image.path,
-            "LANG": "C.UTF-8",
-            "USER": "daytona",
-            "DAYTONA_SANDBOX_ID": spec.id,
-        }
-    )
-    os.environ.update(spec.env)
+    own = {"HOME": spec.home, "LANG": "C.UTF-8", "USER": "daytona", "DAYTONA_SANDBOX_ID": spec.id}
+    os.environ.update(image.env | own | spec.env)
     time.tzset()
     os.makedirs(spec.home, mode=0o755, exist_ok=True)
     os.makedirs(spec.workdir, mode=0o755, exist_ok=True)

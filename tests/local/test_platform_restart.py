@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daytona_plugins.local.launch import find
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
 from daytona_plugins.local.platform.ending import is_alive, mounts, with_descendants
 from daytona_plugins.local.platform.states import ALLOWED, Desired, State
@@ -140,6 +141,10 @@ def test_sandboxes_can_be_made_after_the_process_that_builds_them_was_killed(pla
     platform.create(name="before")
     _, builder, *_ = with_descendants(platform.endpoint.pid)
     os.kill(builder.pid, signal.SIGKILL)
+    while states(platform) != {
+        "before": "stopped"
+    }:  # one that is being built at that moment fails, and says so
+        assert find(platform.paths)
     after = platform.create(name="after")
     assert platform.execute(after["id"], "echo here")["result"] == "here\n"
     assert states(platform) == {"before": "stopped", "after": "started"}

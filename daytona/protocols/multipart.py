@@ -87,6 +87,7 @@ class MultipartReader:
         self._buffer = bytearray(b"\r\n")
         self._state = _State.PREAMBLE
         self._in_part = False
+        self._head_line_end = 0
 
     @property
     def complete(self) -> bool:
@@ -155,7 +156,8 @@ class MultipartReader:
         if ending not in (b"--", b"\r\n"):
             # Content that merely looks like a boundary: the writer's boundary is fixed, so a file may contain it.
             self._state = _State.BODY if self._in_part else _State.PREAMBLE
-            return self._body(self._delimiter)
+            return self._body(self._delimiter[self._take_head_line_end() :])
+        self._take_head_line_end()
         # The line end stays in the buffer: a part without headers is an empty line.
         self._state = _State.EPILOGUE if ending == b"--" else _State.HEADERS
         ended, self._in_part = self._in_part, False
@@ -176,12 +178,19 @@ class MultipartReader:
     def _read_body_start(self) -> list[Event] | None:
         """Drop the line end before the body, unless it is the one before the next boundary: the body is empty."""
         start = bytes(self._buffer[: len(self._delimiter)])
-        if start != self._delimiter:
-            if self._delimiter.startswith(start):
-                return None
+        if start == self._delimiter:
+            self._head_line_end = 2
+        elif self._delimiter.startswith(start):
+            return None
+        else:
             del self._buffer[:2]
         self._state = _State.BODY
         return []
+
+    def _take_head_line_end(self) -> int:
+        """Return how many bytes before what looked like a boundary belong to the part's head."""
+        size, self._head_line_end = self._head_line_end, 0
+        return size
 
 
 def _headers(block: bytes) -> dict[str, str]:

@@ -69,7 +69,9 @@ class Request:
 
     def with_fields(self, fields: Iterable[tuple[str, str]]) -> Request:
         """Return the same request with more header fields."""
-        return Request(self.method, self.origin, self.target, self.fields + http1.encode_fields(fields), self.body)
+        return Request(
+            self.method, self.origin, self.target, self.fields + http1.encode_fields(fields), self.body
+        )
 
     @property
     def replayable(self) -> bool:
@@ -266,7 +268,7 @@ def decode(request: Request, response: Response, into: type[T] | None) -> T | No
         return None
     try:
         return decoder(into).decode(response.body)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if response.headers.get("content-type", "").startswith("text/html"):
             raise _not_an_answer(
                 request, response, "with a web page; does the API URL end in /api?"
@@ -279,7 +281,7 @@ def decode(request: Request, response: Response, into: type[T] | None) -> T | No
 def _not_an_answer(request: Request, response: Response, what: str) -> DaytonaError:
     beginning = response.body[:200].decode("utf-8", "replace")
     return DaytonaError(
-        f"{request.method} {request.target} was answered {what}: {beginning!r}",
+        f"{request.method} {request.target.partition('?')[0]} was answered {what}: {beginning!r}",
         status_code=response.status,
         headers=response.headers,
         method=request.method,

@@ -81,7 +81,7 @@ def delay(policy: Policy, attempt: int, fraction: float, wanted: float | None) -
     Full jitter: *fraction*, drawn evenly from 0 to 1 by the caller, of an exponentially growing ceiling. What the
     server *wanted* (`retry_after`) is never undercut, only spread, so that many clients do not come back as one.
     """
-    ceiling = min(policy.longest_delay, policy.first_delay * 2.0 ** (attempt - 1))
+    ceiling = min(policy.longest_delay, policy.first_delay * 2.0 ** min(attempt - 1, 64))
     if wanted is None:
         return ceiling * fraction
     return min(wanted, policy.longest_retry_after) + policy.first_delay * fraction

@@ -1,0 +1,77 @@
+"""Waiting for a sandbox: what every state means for every goal."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from daytona.models.enums import SandboxState
+from daytona.protocols.waiting import DESTROYED, POLLS, STARTED, STOPPED, Goal, Verdict, polls, settled_from
+
+S = SandboxState
+REACHED, FAILED, ON_THE_WAY = Verdict.REACHED, Verdict.FAILED, Verdict.ON_THE_WAY
+
+SETTLED = {S.STARTED, S.STOPPED, S.PAUSED, S.ARCHIVED}
+GOALS: dict[str, tuple[Goal, set[SandboxState], set[SandboxState]]] = {
+    "started": (STARTED, {S.STARTED}, {S.ERROR, S.BUILD_FAILED, S.DESTROYED, S.DESTROYING, S.ARCHIVED}),
+    "stopped": (STOPPED, {S.STOPPED, S.DESTROYED}, {S.ERROR, S.BUILD_FAILED}),
+    "destroyed": (DESTROYED, {S.DESTROYED}, set()),
+    "resized": (settled_from(S.RESIZING), SETTLED, {S.ERROR, S.BUILD_FAILED, S.DESTROYED}),
+    "paused": (settled_from(S.PAUSING), SETTLED, {S.ERROR, S.BUILD_FAILED, S.DESTROYED}),
+    "snapshotted": (settled_from(S.SNAPSHOTTING), SETTLED, {S.ERROR, S.BUILD_FAILED, S.DESTROYED}),
+    "paused-from-started": (
+        settled_from(S.STARTED),
+        SETTLED - {S.STARTED},
+        {S.ERROR, S.BUILD_FAILED, S.DESTROYED},
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "state"), list(itertools.product(GOALS, SandboxState)), ids=str)
+def test_every_state_for_every_goal(name: str, state: SandboxState) -> None:
+    goal, reached, failed = GOALS[name]
+    assert goal.judge(state) is (REACHED if state in reached else FAILED if state in failed else ON_THE_WAY)
+
+
+@pytest.mark.parametrize("name", GOALS)
+def test_a_state_of_the_future_is_on_the_way(name: str) -> None:
+    goal = GOALS[name][0]
+    assert goal.judge(SandboxState("defrosting")) is ON_THE_WAY
+    assert goal.judge(None) is ON_THE_WAY
+
+
+@pytest.mark.parametrize(
+    ("name", "passed", "verdict"),
+    [
+        ("started", [S.STOPPED, S.STARTED], REACHED),  # restoring and starting happened between two looks
+        ("stopped", [S.STARTED, S.DESTROYED], REACHED),  # an ephemeral sandbox: it never showed as stopped
+        ("resized", [S.STOPPED], REACHED),  # resized before the first look
+        ("destroyed", [S.ERROR, S.DESTROYED], REACHED),  # a broken sandbox can still be deleted
+        ("started", [S.CREATING, S.PULLING_SNAPSHOT, S.BUILD_FAILED], FAILED),
+        ("destroyed", [S.STARTED, S.ERROR], ON_THE_WAY),
+    ],
+)
+def test_a_skipped_state_is_not_missed(name: str, passed: list[SandboxState], verdict: Verdict) -> None:
+    goal = GOALS[name][0]
+    verdicts = [goal.judge(state) for state in passed]
+    assert set(verdicts[:-1]) <= {ON_THE_WAY}
+    assert verdicts[-1] is verdict
+
+
+def test_success_and_failure_never_overlap() -> None:
+    assert not any(goal.success & goal.failure for goal, _, _ in GOALS.values())
+
+
+def test_there_are_at_most_twelve_looks_in_five_seconds() -> None:
+    looks, elapsed = 0, 0.0
+    while (elapsed := elapsed + polls(looks)) <= 5.0:
+        looks += 1
+    assert 5 <= looks <= 12
+
+
+def test_looks_come_ever_more_slowly_and_never_stop() -> None:
+    delays = [polls(look) for look in range(100)]
+    assert delays == sorted(delays)
+    assert delays[0] <= 0.1
+    assert delays[-1] == POLLS[-1] <= 2.0

@@ -78,6 +78,11 @@ class Request:
         """Whether the body can be sent a second time."""
         return not isinstance(self.body, Body)
 
+    @property
+    def upgrades(self) -> bool:
+        """Whether the answer may leave HTTP."""
+        return b"\r\nUpgrade: " in self.fields
+
     def encode(self) -> bytes:
         """Return everything that can be sent at once: the head, and the body when it is in memory.
 

@@ -423,7 +423,7 @@ class StreamedResponse:
         self._transport = transport
         self._request = request
         self._connection: Connection | None = connection
-        self._reader = http1.ResponseReader(request.method)
+        self._reader = http1.ResponseReader(request.method, upgrade=request.upgrades)
         self._pending: list[http1.Event] = []
         self.status = 0
         self.fields: http1.Fields = []

@@ -1,0 +1,70 @@
+"""Prints the public names of the installed `daytona`, and what each method of its main classes takes, as JSON.
+
+Run by both interpreters: with the official client the classes are found where it keeps them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from typing import Any
+
+CLASSES = {
+    "Daytona": ("daytona",),
+    "AsyncDaytona": ("daytona",),
+    "Sandbox": ("daytona",),
+    "AsyncSandbox": ("daytona",),
+    "FileSystem": ("daytona._sync.filesystem", "daytona"),
+    "AsyncFileSystem": ("daytona._async.filesystem", "daytona"),
+    "Process": ("daytona._sync.process", "daytona"),
+    "AsyncProcess": ("daytona._async.process", "daytona"),
+}
+
+
+def find(name: str, modules: tuple[str, ...]) -> type:
+    """Return the class, from the first of *modules* that exists."""
+    for module in modules:
+        try:
+            found: type = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError:
+            continue
+        return found
+    raise LookupError(name)
+
+
+def parameters(method: Any) -> list[list[str | None]]:
+    """Return name, kind and default of each parameter but the first."""
+    found = list(inspect.signature(method).parameters.values())[1:]
+    return [
+        [one.name, one.kind.name, None if one.default is one.empty else _text(one.default)] for one in found
+    ]
+
+
+def _text(value: object) -> str:
+    # 1800 and 1800.0 are the same default.
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else repr(value)
+
+
+def methods(cls: type) -> dict[str, list[list[str | None]]]:
+    """Return the parameters of every method that the package itself wrote: not those of pydantic."""
+    ours: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.partition(".")[0].startswith("daytona"):
+            ours.update(vars(base))
+    return {
+        name: parameters(value)
+        for name, value in ours.items()
+        if inspect.isfunction(value) and not name.startswith(("_", "model_"))
+    }
+
+
+daytona = importlib.import_module("daytona")
+print(
+    json.dumps(
+        {
+            "names": sorted(daytona.__all__),
+            "classes": {name: methods(find(name, modules)) for name, modules in CLASSES.items()},
+        }
+    )
+)

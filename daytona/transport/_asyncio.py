@@ -33,13 +33,24 @@ HIGH_WATER: Final = 1024 * 1024
 class LoopStream:
     """A connected socket, watched by the running loop."""
 
-    __slots__ = ("_buffer", "_closed", "_ended", "_error", "_loop", "_reading", "_socket", "_waiter")
+    __slots__ = (
+        "_buffer",
+        "_closed",
+        "_ended",
+        "_error",
+        "_loop",
+        "_reading",
+        "_socket",
+        "_waiter",
+        "_writer",
+    )
 
     def __init__(self, connected: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._socket = connected
         self._loop = loop
         self._buffer = bytearray()
         self._waiter: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
         self._ended = False
         self._closed = False
         self._error: OSError | None = None
@@ -84,20 +95,37 @@ class LoopStream:
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        _resolve(self._waiter)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*; most requests fit into the socket's own buffer and never wait."""
+        sent = self._send(buffer)
+        if sent == len(buffer):
+            return
+        view = memoryview(buffer)[sent:]
+        async with asyncio.timeout(timeout):
+            while view:
+                await self._writable()
+                view = view[self._send(view) :]
+
+    def _send(self, buffer: bytes | memoryview) -> int:
         if self._closed:
             raise OSError("the connection is closed")
         try:
-            sent = self._socket.send(buffer)
+            return self._socket.send(buffer)
         except (BlockingIOError, InterruptedError):
-            sent = 0
-        if sent < len(buffer):
-            async with asyncio.timeout(timeout):
-                await self._loop.sock_sendall(self._socket, memoryview(buffer)[sent:])
+            return 0
+
+    async def _writable(self) -> None:
+        # Not loop.sock_sendall: a socket that is closed under it is never writable, and nobody would wake it.
+        writer = self._writer = self._loop.create_future()
+        self._loop.add_writer(self._socket, _resolve, writer)
+        try:
+            await writer
+        finally:
+            self._writer = None
+            if not self._closed:
+                self._loop.remove_writer(self._socket)
 
     async def _wait(self, timeout: float | None) -> None:
         waiter = self._waiter = self._loop.create_future()
@@ -118,11 +146,22 @@ class LoopStream:
         if self._closed:
             return
         self._closed = self._ended = True
-        if self._reading and not self._loop.is_closed():
-            self._loop.remove_reader(self._socket)
-        self._socket.close()
         if not self._loop.is_closed():
-            self._wake()
+            self._leave_loop()
+        self._socket.close()
+
+    def _leave_loop(self) -> None:
+        if self._reading:
+            self._loop.remove_reader(self._socket)
+        if self._writer is not None:
+            self._loop.remove_writer(self._socket)
+        self._wake()
+        _resolve(self._writer)
+
+
+def _resolve(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
 
 
 def _expire(waiter: asyncio.Future[None]) -> None:

@@ -392,6 +392,7 @@ STATUS_CODE_TO_ERROR: dict[int, type[DaytonaError]] = {
     422: DaytonaUnprocessableEntityError,
     429: DaytonaRateLimitError,
     500: DaytonaInternalServerError,
+    501: DaytonaNotSupportedError,
     502: DaytonaBadGatewayError,
     503: DaytonaServiceUnavailableError,
     504: DaytonaTimeoutError,

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import TYPE_CHECKING, Self
+import os
+from typing import TYPE_CHECKING, Final, Self
 
 from .._pending import AsyncSecretService, AsyncSnapshotService, AsyncVolumeService, AsyncWarmPoolService
-from ..errors import DaytonaError, DaytonaNotFoundError, DaytonaTimeoutError, DaytonaValidationError
+from ..errors import (
+    DaytonaConflictError,
+    DaytonaConnectionError,
+    DaytonaError,
+    DaytonaNotFoundError,
+    DaytonaTimeoutError,
+    DaytonaValidationError,
+)
 from ..models.access import Url
 from ..models.enums import CodeLanguage, SandboxState
 from ..models.params import (
@@ -36,6 +44,8 @@ if TYPE_CHECKING:
     from ..protocols.rest import QueryValue
 
 __all__ = ["AsyncClient"]
+
+MAKE_ATTEMPTS: Final = 4
 
 
 class AsyncClient:
@@ -95,7 +105,7 @@ class AsyncClient:
         params = params if params is not None else CreateSandboxFromSnapshotParams()
         body = _request_body(params, self.default_language, self._target)
         with self._api.transport.deadline(timeout):
-            data = await self._api.call("POST", "/sandbox", json=body, into=SandboxData)
+            data = await self._make(body, named_by_us=not params.name)
             sandbox = self._handle(data)
             try:
                 if data.state is SandboxState.PENDING_BUILD and on_snapshot_create_logs is not None:
@@ -106,6 +116,37 @@ class AsyncClient:
                 error.add_context(f"sandbox {data.id} exists and has not started yet: ")
                 raise
         return sandbox
+
+    async def _make(self, body: CreateSandbox, *, named_by_us: bool) -> SandboxData:
+        """Return one new sandbox, also when a request or an answer is lost on the way.
+
+        Whether a lost request was carried out is found out by its name, which nobody else can have if it is ours. A
+        sandbox with the caller's own name may have been there before: then the outcome stays unknown.
+        """
+        for attempt in range(MAKE_ATTEMPTS):
+            try:
+                return await self._api.call("POST", "/sandbox", json=body, into=SandboxData)
+            except DaytonaConflictError:
+                if attempt == 0 or not named_by_us:
+                    raise
+                return await self._api.call("GET", f"/sandbox/{segment(body.name or '')}", into=SandboxData)
+            except DaytonaError as error:
+                if not _is_ambiguous(error):
+                    raise
+                if attempt + 1 == MAKE_ATTEMPTS or not named_by_us or isinstance(error, DaytonaTimeoutError):
+                    error.outcome = "unknown"
+                    error.add_context(f"whether the sandbox {body.name!r} was made is not known: ")
+                    raise
+                found = await self._if_exists(body.name or "")
+            if found is not None:
+                return found
+        raise AssertionError("unreachable")  # pragma: no cover - the last attempt returns or raises
+
+    async def _if_exists(self, name: str) -> SandboxData | None:
+        try:
+            return await self._api.call("GET", f"/sandbox/{segment(name)}", into=SandboxData)
+        except DaytonaNotFoundError:
+            return None
 
     async def _follow_build(self, sandbox: AsyncSandbox, on_logs: Callable[[str], None]) -> None:
         """Hand on what the build prints until it ends; losing the log does not end the build."""
@@ -224,7 +265,7 @@ def _request_body(
     from_snapshot = params if isinstance(params, CreateSandboxFromSnapshotParams) else None
     resources = from_image.resources if from_image is not None else None
     return CreateSandbox(
-        name=params.name or None,
+        name=params.name or f"sandbox-{os.urandom(8).hex()}",
         snapshot=(from_snapshot.snapshot or None) if from_snapshot is not None else None,
         user=params.os_user,
         env=params.env_vars or {},
@@ -254,6 +295,13 @@ def _request_body(
         gpu=resources.gpu if resources is not None else None,
         gpu_type=resources.gpu_types() if resources is not None else None,
     )
+
+
+def _is_ambiguous(error: DaytonaError) -> bool:
+    """Return whether the server may have done what it was asked to, although it did not say so."""
+    if isinstance(error, DaytonaConnectionError):
+        return error.outcome == "unknown"
+    return error.status_code in (502, 503, 504)
 
 
 def _check(params: CreateSandboxBaseParams) -> None:

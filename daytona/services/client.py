@@ -127,7 +127,7 @@ class AsyncClient:
             try:
                 return await self._api.call("POST", "/sandbox", json=body, into=SandboxData)
             except DaytonaConflictError:
-                if attempt == 0 or not named_by_us:
+                if not named_by_us:
                     raise
                 return await self._api.call("GET", f"/sandbox/{segment(body.name or '')}", into=SandboxData)
             except DaytonaError as error:

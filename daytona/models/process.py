@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -151,6 +151,18 @@ class SessionCommandLogsResponse(Model, frozen=True):
     output: str | None = None
     stdout: str | None = None
     stderr: str | None = None
+
+
+class LogEvent(NamedTuple):
+    """A piece of what a command wrote, as early as it can be told.
+
+    `text` is `data` decoded; a character that ends in a later piece belongs to that piece's text, and bytes that are no
+    UTF-8 are U+FFFD.
+    """
+
+    stream: Literal["stdout", "stderr"]
+    text: str
+    data: bytes
 
 
 class SessionSendInputRequest(Request, frozen=True):

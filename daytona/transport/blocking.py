@@ -23,11 +23,12 @@ T = TypeVar("T")
 class SocketStream:
     """A connected socket."""
 
-    __slots__ = ("_poll", "_socket", "_timeout")
+    __slots__ = ("_poll", "_process", "_socket", "_timeout")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._timeout = connected.gettimeout()
+        self._process = _Process.current
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
 
@@ -55,8 +56,9 @@ class SocketStream:
 
     def close(self) -> None:
         """Close at once; a thread that waits in `read` gets the end of the stream."""
-        with suppress(OSError):  # not connected any more
-            self._socket.shutdown(socket.SHUT_RDWR)
+        if self._process is _Process.current:  # else the connection is our parent's, who may be using it
+            with suppress(OSError):  # not connected any more
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 

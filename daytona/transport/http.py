@@ -11,6 +11,8 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -22,6 +24,7 @@ from ..errors import (
     DaytonaConnectionTimeoutError,
     DaytonaError,
     DaytonaTimeoutError,
+    DaytonaValidationError,
 )
 from ..protocols import http1, retry
 from ..protocols.pool import Origin, Pool, Ticket
@@ -97,7 +100,7 @@ class HTTPTransport:
         self._tls = tls
         self._context: ssl.SSLContext | None = None
         self._pool: Pool[Connection] = Pool(limit)
-        self._gates: dict[Ticket, Gate] = {}
+        self._gates: dict[object, Gate] = {}
         self._active: set[Connection] = set()
         self._lock = threading.Lock()
         self._world: object = None
@@ -218,8 +221,21 @@ class HTTPTransport:
             pause = retry.delay(self._policy, attempt, random.random(), wanted)  # noqa: S311 - jitter, not a secret
             if pause >= _deadline.at_most(pause + 1):
                 return False
-            await self._driver.sleep(pause)
+            await self._pause(pause)
         return True
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond the client's end."""
+        key, gate = object(), self._driver.gate()
+        with self._lock:
+            self._gates[key] = gate
+        try:
+            await gate.wait(seconds)
+        except TimeoutError:
+            pass  # as it should be: nobody opened the gate
+        finally:
+            with self._lock:
+                self._gates.pop(key, None)
 
     async def _begin(self, request: Request) -> StreamedResponse:
         """Return one attempt's answer, read up to its head."""
@@ -318,6 +334,12 @@ class HTTPTransport:
         connection = Connection(origin, stream, generation)
         with self._lock:
             self._active.add(connection)
+            current = generation == self._pool.generation
+        if not current:
+            self.discard(connection)
+            raise DaytonaClosedError(
+                "The client was closed, or used elsewhere, while the call was connecting"
+            )
         return connection
 
     async def _connect(self, origin: Origin) -> Stream:
@@ -400,9 +422,9 @@ class HTTPTransport:
             retryable=True,
             outcome="unknown",
         )
-        if connection.used and not begun:
-            return AttemptFailed(retry.Fault.STALE, broken)
-        return AttemptFailed(retry.Fault.BROKEN, broken)
+        if begun:
+            return broken
+        return AttemptFailed(retry.Fault.STALE if connection.used else retry.Fault.BROKEN, broken)
 
     def _timed_out(self, request: Request, doing: str, error: TimeoutError, outcome: Outcome) -> DaytonaError:
         return DaytonaConnectionTimeoutError(
@@ -417,14 +439,15 @@ class HTTPTransport:
 class StreamedResponse:
     """An answer whose body is read piece by piece; it holds its connection until it is read to the end or closed."""
 
-    __slots__ = ("_connection", "_pending", "_reader", "_request", "_transport", "fields", "status")
+    __slots__ = ("_connection", "_pending", "_reader", "_request", "_sent", "_transport", "fields", "status")
 
     def __init__(self, transport: HTTPTransport, request: Request, connection: Connection) -> None:
         self._transport = transport
         self._request = request
         self._connection: Connection | None = connection
         self._reader = http1.ResponseReader(request.method, upgrade=request.upgrades)
-        self._pending: list[http1.Event] = []
+        self._pending: deque[http1.Event] = deque()
+        self._sent = False
         self.status = 0
         self.fields: http1.Fields = []
 
@@ -437,36 +460,69 @@ class StreamedResponse:
         """Send the request and read the answer's head."""
         try:
             await self._write()
-            while not self.status:
-                await self._receive()
-        except (OSError, http1.ProtocolError) as error:
-            raise self._failed(error) from error
-
-    async def _write(self) -> None:
-        request, stream = self._request, self._live.stream
-        try:
-            await stream.write(request.encode(), left())
-            if isinstance(request.body, Body):
-                await self._write_body(request.body)
-        except TimeoutError:
-            raise
-        except OSError:
+        except AttemptFailed:
             # A server may refuse a request before it has read all of it: its answer says more than our broken pipe.
-            with suppress(OSError, http1.ProtocolError):
-                await self._receive()
+            with suppress(AttemptFailed, DaytonaConnectionError):
+                await self._read_head()
             if not self.status:
                 raise
+        await self._read_head()
+
+    async def _read_head(self) -> None:
+        while not self.status:
+            await self._receive()
+
+    async def _write(self) -> None:
+        request = self._request
+        await self._send(request.encode())
+        if isinstance(request.body, Body):
+            try:
+                await self._write_body(request.body)
+            finally:
+                if isinstance(request.body.chunks, AsyncGenerator):
+                    await request.body.chunks.aclose()
+        self._sent = not self.status
 
     async def _write_body(self, body: Body) -> None:
-        stream = self._live.stream
+        missing = body.length
         async for chunk in body.chunks:
+            if missing is not None:
+                missing -= len(chunk)
+                if missing < 0:
+                    break
+            if await self._answered():
+                return
             if chunk:
-                await stream.write(chunk if body.length is not None else http1.encode_chunk(chunk), left())
-        if body.length is None:
-            await stream.write(http1.LAST_CHUNK, left())
+                await self._send(chunk if missing is not None else http1.encode_chunk(chunk))
+        if missing is None:
+            await self._send(http1.LAST_CHUNK)
+        elif missing:
+            raise DaytonaValidationError(
+                f"The body was to have {body.length} bytes and has {'more' if missing < 0 else 'fewer'}: "
+                "did a file change while it was sent?",
+                outcome="unknown",
+            )
+
+    async def _answered(self) -> bool:
+        """Return whether the server has answered before it has read everything: it may never read the rest."""
+        # Below TLS there may be bytes that are no answer.
+        if self._request.origin.scheme == "http" and self._live.stream.is_stale():
+            await self._receive()
+        return bool(self.status)
+
+    async def _send(self, data: bytes) -> None:
+        # Only here and in `_receive` does an OSError mean the network: a body raises its own.
+        try:
+            await self._live.stream.write(data, left())
+        except OSError as error:
+            raise self._failed(error) from error
 
     async def _receive(self) -> None:
-        for event in self._reader.receive(await self._live.stream.read(READ_SIZE, left())):
+        try:
+            events = self._reader.receive(await self._live.stream.read(READ_SIZE, left()))
+        except (OSError, http1.ProtocolError) as error:
+            raise self._failed(error) from error
+        for event in events:
             if isinstance(event, http1.Head):
                 self.status, _, self.fields = event
             elif not isinstance(event, http1.Informational):
@@ -479,14 +535,10 @@ class StreamedResponse:
                 if self._connection is None:
                     return b""
                 await self._receive()
-        except (OSError, http1.ProtocolError) as error:
-            failure = self._failed(error)
-            self.abort()
-            raise failure from error
         except BaseException:
             self.abort()
             raise
-        event = self._pending.pop(0)
+        event = self._pending.popleft()
         if isinstance(event, http1.Data):
             return event.data
         self._release()
@@ -519,7 +571,7 @@ class StreamedResponse:
 
     def _release(self) -> None:
         connection, self._connection = self._live, None
-        if self._reader.reusable:
+        if self._reader.reusable and self._sent:
             self._transport.keep(connection)
         else:
             self._transport.drop(connection)

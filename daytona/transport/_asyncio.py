@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from ._deadline import now
+from ._deadline import now, without_deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from ..protocols.pool import Origin
 
@@ -188,6 +188,31 @@ class _LoopGate:
             await self._future
 
 
+class _LoopTask:
+    """A task of the running loop."""
+
+    def __init__(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._task = asyncio.get_running_loop().create_task(act(), context=without_deadline())
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Return whether it has ended, waiting up to *timeout* seconds for it."""
+        if not self._task.done():
+            await asyncio.wait({self._task}, timeout=timeout)
+        return self._task.done()
+
+    async def stop(self) -> None:
+        """Cancel it and wait until it has ended; from within it this does nothing."""
+        # A task of a loop that has ended is over, whatever it says.
+        loop = asyncio.get_running_loop()
+        if (
+            self._task.get_loop() is loop
+            and not self._task.done()
+            and self._task is not asyncio.current_task()
+        ):
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+
 class AsyncioDriver:
     """asyncio, uvloop, and whatever else offers `add_reader`."""
 
@@ -229,6 +254,10 @@ class AsyncioDriver:
         """Do what must be done also when the task around it has been cancelled."""
         with anyio.CancelScope(shield=True):
             await act()
+
+    def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> _LoopTask:
+        """Do *act* in a task of its own."""
+        return _LoopTask(act)
 
 
 async def _connected(

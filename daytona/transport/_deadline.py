@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import math
 import time
-from contextvars import ContextVar, Token
+from contextvars import ContextVar, Token, copy_context
 from typing import TYPE_CHECKING
 
 from ..errors import DaytonaValidationError
 
 if TYPE_CHECKING:
+    from contextvars import Context
     from types import TracebackType
 
-__all__ = ["Deadline", "left", "seconds"]
+__all__ = ["Deadline", "left", "seconds", "without_deadline"]
 
 _deadline: ContextVar[float | None] = ContextVar("daytona_deadline", default=None)
 
@@ -62,20 +63,33 @@ def at_most(wanted: float) -> float:
     return wanted if deadline is None else max(0.0, min(wanted, deadline - now()))
 
 
-class Deadline:
-    """`with Deadline(5.0):` what is awaited inside takes five seconds at most."""
+def without_deadline() -> Context:
+    """Return a copy of the running context for something that outlives the running operation."""
+    context = copy_context()
+    context.run(_deadline.set, None)
+    return context
 
-    __slots__ = ("_seconds", "_token")
+
+class Deadline:
+    """`with Deadline(5.0):` what is awaited inside takes five seconds at most.
+
+    It may be entered again, so that a generator can leave it at every `yield`; time runs from the first entry.
+    """
+
+    __slots__ = ("_expiry", "_seconds", "_token")
 
     def __init__(self, timeout: float | None) -> None:
         self._seconds = seconds(timeout)
+        self._expiry: float | None = None
         self._token: Token[float | None] | None = None
 
     def __enter__(self) -> None:
         if self._seconds is None:
             return
-        deadline, outer = now() + self._seconds, _deadline.get()
-        self._token = _deadline.set(deadline if outer is None else min(deadline, outer))
+        if self._expiry is None:
+            self._expiry = now() + self._seconds
+        outer = _deadline.get()
+        self._token = _deadline.set(self._expiry if outer is None else min(self._expiry, outer))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ..protocols.pool import Origin
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .http import StreamedResponse
     from .websocket import WebSocketStream
 
-__all__ = ["Driver", "Gate", "Stream", "Transport"]
+__all__ = ["Background", "Driver", "Gate", "Stream", "Transport"]
 
 T = TypeVar("T")
 
@@ -59,6 +59,18 @@ class Gate(Protocol):
         ...
 
 
+class Background(Protocol):
+    """Something that runs beside its caller, and raises nothing."""
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Return whether it has ended, waiting up to *timeout* seconds for it."""
+        ...
+
+    async def stop(self) -> None:
+        """Cancel it and wait until it has ended; from within it this does nothing."""
+        ...
+
+
 class Driver(Protocol):
     """One world to live in: blocking sockets, asyncio or trio."""
 
@@ -84,6 +96,10 @@ class Driver(Protocol):
 
     async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
         """Do what must be done also when the task around it has been cancelled."""
+        ...
+
+    def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> Background | None:
+        """Do *act* beside the caller; None, and nothing done, where there is no event loop that could."""
         ...
 
 
@@ -131,6 +147,10 @@ class Transport(Protocol):
 
     async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
         """Do what must be done also when the task around it has been cancelled."""
+        ...
+
+    def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> Background | None:
+        """Do *act*, which may not raise, beside the caller until the client is closed; None where nothing can be."""
         ...
 
     def time(self) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import select
 import socket
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
+from ._deadline import without_deadline
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from ..protocols.pool import Origin
 
@@ -110,6 +112,34 @@ class _EventGate:
             await self._event.wait()
 
 
+class _SystemTask:
+    """A task that belongs to the whole run."""
+
+    def __init__(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+        self._task = trio.lowlevel.spawn_system_task(self._run, act, context=without_deadline())
+
+    async def _run(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            with self._scope:
+                await act()
+        finally:
+            self._ended.set()
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Return whether it has ended, waiting up to *timeout* seconds for it."""
+        with trio.move_on_after(float("inf") if timeout is None else timeout):
+            await self._ended.wait()
+        return self._ended.is_set()
+
+    async def stop(self) -> None:
+        """Cancel it and wait until it has ended; from within it this does nothing."""
+        if trio.lowlevel.current_task() is not self._task:
+            self._scope.cancel()
+            await self._ended.wait()
+
+
 class TrioDriver:
     """trio."""
 
@@ -141,3 +171,7 @@ class TrioDriver:
         """Do what must be done also when the task around it has been cancelled."""
         with trio.CancelScope(shield=True):
             await act()
+
+    def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> _SystemTask:
+        """Do *act* in a system task: it needs no nursery, and ends with the run at the latest."""
+        return _SystemTask(act)

@@ -8,10 +8,10 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from ..protocols.pool import Origin
 
@@ -127,3 +127,6 @@ class BlockingDriver:
     async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
         """Do what must be done; nothing can cancel it."""
         await act()
+
+    def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do nothing: we start no threads."""

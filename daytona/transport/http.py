@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import (
     DaytonaClosedError,
@@ -34,13 +34,13 @@ from ._deadline import Deadline, left
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from ..errors import Outcome
     from ..protocols.proxy import Proxies
     from ..protocols.rest import Endpoint, QueryValue
     from ..telemetry import Telemetry
-    from ._interface import Driver, Gate, Stream
+    from ._interface import Background, Driver, Gate, Stream
     from .websocket import WebSocketStream
 
 __all__ = ["HTTPTransport", "StreamedResponse"]
@@ -106,6 +106,7 @@ class HTTPTransport:
         self._world: object = None
         self._closed = False
         self._made_at = made_at
+        self._background: set[Background] = set()
         self.telemetry = telemetry
 
     def __del__(self) -> None:
@@ -187,6 +188,20 @@ class HTTPTransport:
         """Do what must be done also when the task around it has been cancelled."""
         await self._driver.shielded(act)
 
+    def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> Background | None:
+        """Do *act*, which may not raise, beside the caller until the client is closed; None where nothing can be."""
+
+        async def run() -> None:
+            try:
+                await act()
+            finally:
+                self._background.discard(background)
+
+        background = self._driver.start_soon(run)
+        if background is not None:
+            self._background.add(background)
+        return background
+
     def time(self) -> float:
         """Return the time of day, in Unix seconds."""
         return time.time()
@@ -194,6 +209,8 @@ class HTTPTransport:
     async def close(self) -> None:
         """Close every connection; calls in flight end with `DaytonaClosedError`."""
         self.abandon()
+        for background in [*self._background]:
+            await background.stop()
 
     def abandon(self) -> None:
         """Close every connection at once: all that closing needs, for where nothing can be awaited."""
@@ -269,6 +286,7 @@ class HTTPTransport:
             dropped = [*self._pool.renew(), *self._active] if self._world is not None else []
             self._active.clear()
             self._gates.clear()
+            self._background.clear()
             self._world = world
         for connection in dropped:
             connection.stream.close()

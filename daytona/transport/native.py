@@ -6,15 +6,15 @@ So an async client needs no loop when it is made, and the same object serves one
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._asyncio import AsyncioDriver
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from ..protocols.pool import Origin
-    from ._interface import Driver, Gate, Stream
+    from ._interface import Background, Driver, Gate, Stream
 
 __all__ = ["NativeDriver"]
 
@@ -67,3 +67,7 @@ class NativeDriver:
     async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
         """Do what must be done also when the task around it has been cancelled."""
         await self._running.shielded(act)
+
+    def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> Background | None:
+        """Do *act* beside the caller, in a task of the running loop."""
+        return self._running.start_soon(act)

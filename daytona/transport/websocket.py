@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -61,6 +62,8 @@ class WebSocketStream:
         self._machine = ClientWebSocket()
         self._events: deque[Event] = deque(self._machine.receive(rest) if rest else ())
         self._pinged = False
+        self._outgoing: deque[bytes] = deque()
+        self._turn = threading.Lock()
         self._where = where
         self.subprotocol = subprotocol
 
@@ -105,7 +108,7 @@ class WebSocketStream:
             self._events.extend(self._machine.receive(await self._read()))
             if answers := self._machine.outgoing():
                 with suppress(OSError):  # the peer may have gone after its last frame, which is what counts
-                    await self._stream.write(answers, PING_SECONDS)
+                    await self._in_turn(answers, PING_SECONDS)
             if self._machine.closed:
                 self.abort()
 
@@ -149,18 +152,30 @@ class WebSocketStream:
 
     async def _write(self, data: bytes) -> None:
         try:
-            await self._stream.write(data, left())
+            await self._in_turn(data, left())
         except TimeoutError as error:
-            self.abort()  # part of a frame may be out: nothing that follows would be understood
             raise DaytonaConnectionTimeoutError(f"{self._where}: the peer does not read") from error
         except OSError as error:
             raise DaytonaConnectionError(f"{self._where}: the connection is gone: {error}") from error
+
+    async def _in_turn(self, data: bytes, timeout: float | None) -> None:
+        """Write *data* whole: what comes while another task or thread is writing is left for that one to write."""
+        self._outgoing.append(data)
+        while self._outgoing and self._turn.acquire(blocking=False):
+            try:
+                while self._outgoing:
+                    await self._stream.write(self._outgoing.popleft(), timeout)
+            except BaseException:
+                self.abort()  # part of a frame may be out: nothing that follows would be understood
+                raise
+            finally:
+                self._turn.release()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye and close, without waiting for the peer's; may be called twice."""
         if not self._machine.closed:
             with suppress(OSError):
-                await self._stream.write(self._machine.close(code, reason), 1.0)
+                await self._in_turn(self._machine.close(code, reason), 1.0)
         self.abort()
 
     def abort(self) -> None:

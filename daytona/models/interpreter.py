@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from daytona.models._base import Model, Request
 
@@ -47,6 +48,7 @@ class InterpreterMessage(Model, frozen=True):
     name: str = ""
     value: str = ""
     traceback: str = ""
+    data: dict[str, str] = {}
 
 
 @dataclass(kw_only=True)
@@ -54,6 +56,7 @@ class OutputMessage:
     """A piece of output."""
 
     output: str
+    stream: Literal["stdout", "stderr"] = "stdout"
 
 
 @dataclass(kw_only=True)
@@ -66,9 +69,29 @@ class ExecutionError:
 
 
 @dataclass(kw_only=True)
+class RichResult:
+    """A value as it shows itself, by MIME type: "text/plain" always, "text/html", "image/png" (base64) and so on.
+
+    The embedded platform sends one for the value of an expression at the end of the code, and for each `display(...)`.
+    """
+
+    data: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """The value as plain text."""
+        return self.data.get("text/plain", "")
+
+
+InterpreterEvent: TypeAlias = OutputMessage | ExecutionError | RichResult
+"""What happens while code runs."""
+
+
+@dataclass(kw_only=True)
 class ExecutionResult:
     """What code wrote, and the exception that ended it, if one did."""
 
     stdout: str = ""
     stderr: str = ""
     error: ExecutionError | None = None
+    results: list[RichResult] = field(default_factory=list["RichResult"])

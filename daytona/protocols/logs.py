@@ -182,14 +182,20 @@ class Multiplexer:
         current, self._stream = self._stream, stream
         if current == stream and before not in (b"\n", b"\x01", b"\x02"):
             return b""
-        marker = _MARKERS[stream]
-        # Right after its own byte a marker would be read one byte too early.
-        return _MARKERS[_OTHER[stream]] + marker if before and marker.startswith(before) else marker
+        return _markers_after(before, stream)
+
+
+def _markers_after(before: bytes, stream: Stream) -> bytes:
+    """Return what leads to *stream* when the byte *before* must not be read as part of it.
+
+    A marker right after its own byte would be read one byte too early, so the other one goes in between.
+    """
+    marker = _MARKERS[stream]
+    return _MARKERS[_OTHER[stream]] + marker if before and marker.startswith(before) else marker
 
 
 def _broken_up(stream: Stream, data: bytes) -> bytes:
     """Return *data* with no three equal marker bytes in a row."""
     if not any(marker in data for marker in _MARKERS.values()):
         return data
-    back_and_forth = _MARKERS[_OTHER[stream]] + _MARKERS[stream]
-    return _LOOKS_LIKE_A_MARKER.sub(lambda pair: pair[0] + back_and_forth, data)
+    return _LOOKS_LIKE_A_MARKER.sub(lambda pair: pair[0] + _markers_after(pair[0][:1], stream), data)

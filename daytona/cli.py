@@ -100,7 +100,7 @@ def main() -> None:
         logging.getLogger("daytona").setLevel(logging.ERROR)  # the notice is for people
 
 
-@main.command()
+@main.command(context_settings={"allow_interspersed_args": False})  # what follows FILE is the program's
 @click.argument("file", required=False)
 @click.argument("arguments", nargs=-1)
 @click.option("-c", "--code", help="Run this instead of a file.")

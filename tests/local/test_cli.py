@@ -61,6 +61,14 @@ def test_a_file_runs_in_the_language_of_its_name(platform: Platform, tmp_path: P
     assert daytona(platform, "run", str(program)).stdout == "hello\n"
 
 
+def test_options_after_the_file_are_the_programs_own(platform: Platform, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import sys; print(sys.argv[1:])")
+    assert (
+        daytona(platform, "run", str(program), "--timeout", "x", "-c").stdout == "['--timeout', 'x', '-c']\n"
+    )
+
+
 def test_a_program_may_come_from_standard_input(platform: Platform) -> None:
     assert daytona(platform, "run", "-", stdin="print(6 * 7)").stdout == "42\n"
 
@@ -107,7 +115,7 @@ def test_one_word_is_shell_text_and_several_arrive_as_they_are(platform: Platfor
     [
         (["run"], 2, "give a FILE"),
         (["run", "/nowhere.py"], 2, "cannot read /nowhere.py"),
-        (["run", "program.xyz", "-l", "cobol"], 2, "cobol"),
+        (["run", "-l", "cobol", "program.xyz"], 2, "cobol"),
         (["create", "--env", "A"], 2, "NAME=VALUE"),
         (["exec", "nobody", "ls"], 1, "'nobody' not found"),
         (["delete", "nobody"], 1, "'nobody' not found"),

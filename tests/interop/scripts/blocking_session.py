@@ -49,7 +49,11 @@ seen["same name"] = failure(lambda: daytona.create(CreateSandboxFromSnapshotPara
 seen["not there"] = failure(lambda: daytona.get("no-such-sandbox"))
 
 answer = sandbox.process.exec("echo $UNITS; pwd; exit 3", timeout=10)
-seen["exec"] = {"code": answer.exit_code, "result": answer.result, "stdout": answer.artifacts.stdout}
+seen["exec"] = {
+    "code": answer.exit_code,
+    "result": answer.result,
+    "stdout": answer.artifacts and answer.artifacts.stdout,
+}
 answer = sandbox.process.exec("echo $A; pwd", cwd="/tmp", env={"A": "b"})
 seen["exec with more"] = answer.result
 seen["exec too long"] = failure(lambda: sandbox.process.exec("sleep 30", timeout=1))

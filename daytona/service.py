@@ -105,24 +105,14 @@ class Api:
             DaytonaError: The server refused, could not be reached in *timeout* seconds, or answered something else.
         """
         request = (self._endpoint or await self.endpoint()).request(method, path, query=query, json=json)
-        try:
-            return decode(request, await self.send(request, timeout), into)
-        except DaytonaError as error:
-            self._about_us(error)
-            raise
+        return decode(request, await self.send(request, timeout), into)
 
     async def call_text(self, method: str, path: str) -> str:
         """Return the answer to one request that is a text: as it is, or as a JSON string."""
         request = (await self.endpoint()).request(method, path)
-        try:
-            response = await self.transport.send(request)
-            decode(request, response, None)
-            return (
-                decode(request, response, str) if response.body.startswith(b'"') else response.body.decode()
-            )
-        except DaytonaError as error:
-            self._about_us(error)
-            raise
+        response = await self.transport.send(request)
+        decode(request, response, None)
+        return decode(request, response, str) if response.body.startswith(b'"') else response.body.decode()
 
     async def send(self, request: Request, timeout: float | None = None) -> Response:
         """Return the answer to *request*, whatever its status."""
@@ -134,13 +124,9 @@ class Api:
     async def upload(self, path: str, body: Body, content_type: str) -> Response:
         """Return the 2xx answer to a POST whose body is sent piece by piece."""
         request = (await self.endpoint()).request("POST", path, body=body, content_type=content_type)
-        try:
-            response = await self.transport.send(request)
-            decode(request, response, None)
-            return response
-        except DaytonaError as error:
-            self._about_us(error)
-            raise
+        response = await self.transport.send(request)
+        decode(request, response, None)
+        return response
 
     async def stream(
         self,
@@ -153,19 +139,11 @@ class Api:
     ) -> StreamedResponse:
         """Return a 2xx answer whose body is still to be read; it must be closed."""
         request = (await self.endpoint()).request(method, path, query=query, json=json, accept=accept)
-        try:
-            answer = await self.transport.stream(request)
-            if 200 <= answer.status < 300:
-                return answer
-            decode(request, Response(answer.status, answer.fields, await answer.read_all()), None)
-            raise AssertionError("unreachable")  # pragma: no cover - decode raises for every other status
-        except DaytonaError as error:
-            self._about_us(error)
-            raise
-
-    def _about_us(self, error: DaytonaError) -> None:
-        if error.sandbox_id is None:
-            error.sandbox_id = self.sandbox_id
+        answer = await self.transport.stream(request)
+        if 200 <= answer.status < 300:
+            return answer
+        decode(request, Response(answer.status, answer.fields, await answer.read_all()), None)
+        raise AssertionError("unreachable")  # pragma: no cover - decode raises for every other status
 
 
 class AsyncService:
@@ -215,13 +193,21 @@ def operation(
                 with telemetry.operation(type(self).__name__, name or method.__name__):
                     return await method(self, *args, **kwargs)
             except DaytonaError as error:
-                error.add_context(failure)
+                _complete(error, self, failure)
                 raise
 
         functools.update_wrapper(run, method)
         return run
 
     return decorate
+
+
+def _complete(error: DaytonaError, service: object, failure: str) -> None:
+    """Say in *error* what failed, and about which sandbox."""
+    error.add_context(failure)
+    api: Api | None = getattr(service, "_api", None)
+    if error.sandbox_id is None and api is not None:
+        error.sandbox_id = api.sandbox_id
 
 
 def _telemetry(service: object) -> Telemetry | None:
@@ -245,7 +231,7 @@ def streaming_operation(
                 async for item in inner:
                     yield item
             except DaytonaError as error:
-                error.add_context(failure)
+                _complete(error, self, failure)
                 raise
             finally:
                 await inner.aclose()

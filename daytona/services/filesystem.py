@@ -226,7 +226,7 @@ class AsyncFileSystem(AsyncService):
     ) -> bytes | None:
         (answer,) = await self._download([FileDownloadRequest(remote_path, local_path)], timeout)
         if answer.error is not None:
-            raise _download_error(answer, self._api.sandbox_id)
+            raise _download_error(answer)
         return answer.result if isinstance(answer.result, bytes) else None
 
     @operation("Failed to download files: ")
@@ -262,9 +262,7 @@ class AsyncFileSystem(AsyncService):
                 while await answer.read():
                     pass  # what follows the closing boundary: only then is the connection free again
             except multipart.MultipartError as error:
-                raise DaytonaConnectionError(
-                    f"Truncated or malformed download: {error}", sandbox_id=self._api.sandbox_id
-                ) from error
+                raise DaytonaConnectionError(f"Truncated or malformed download: {error}") from error
             finally:
                 answer.abort()
                 await receiver.discard()
@@ -494,15 +492,9 @@ def _part_error(body: bytes) -> tuple[str, FileDownloadErrorDetails | None]:
     return error.message, FileDownloadErrorDetails(error.message, error.status_code, code, error.source)
 
 
-def _download_error(answer: FileDownloadResponse, sandbox_id: str | None) -> DaytonaError:
+def _download_error(answer: FileDownloadResponse) -> DaytonaError:
     details = answer.error_details
     if details is None or details.status_code is None:
-        return DaytonaError(answer.error or "", sandbox_id=sandbox_id)
-    return error_from_response(
-        details.status_code,
-        {},
-        msgspec.json.encode({"message": details.message, "code": details.code, "source": details.source}),
-        method="POST",
-        path="/files/bulk-download",
-        sandbox_id=sandbox_id,
-    )
+        return DaytonaError(answer.error or "")
+    body = msgspec.json.encode({"message": details.message, "code": details.code, "source": details.source})
+    return error_from_response(details.status_code, {}, body, method="POST", path="/files/bulk-download")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 async def test_a_sandbox_from_nothing_has_the_defaults(connect: Callable[[], Any]) -> None:
     async with connect() as daytona, await daytona.create() as sandbox:
         assert sandbox.state == SandboxState.STARTED
-        assert sandbox.name == sandbox.id
+        assert sandbox.name.startswith("sandbox-")
         assert sandbox.labels == {"code-toolbox-language": "python"}
         assert sandbox.language == "python"
         assert (sandbox.auto_stop_interval, sandbox.auto_delete_interval, sandbox.public) == (15, -1, False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daytona import (
+    CreateSandboxFromSnapshotParams,
     Daytona,
     DaytonaBadGatewayError,
     DaytonaClosedError,
@@ -384,6 +385,42 @@ async def test_a_command_is_not_sent_again_after_a_byte_of_its_answer(face: str)
             with _soon(), pytest.raises(DaytonaConnectionError):
                 await sandbox.process.exec("echo once")
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made", "not-made"])
+async def test_a_creation_without_an_answer_makes_one_sandbox(face: str, made: bool) -> None:
+    """The connection breaks after the request: by its name the client finds out whether the sandbox exists."""
+    names: list[str] = []
+
+    def serve(peer: Peer) -> None:
+        body = peer.request()
+        if peer.last_line.startswith("POST"):
+            names.append(json.loads(body)["name"])
+            if len(names) > 1:
+                peer.answer(_sandbox())
+        elif made:
+            peer.answer(_sandbox())
+        else:
+            peer.answer(b'{"message": "there is none"}', "404 Not Found")
+
+    with RawServer(serve) as server:
+        async with _client(face, server.url) as daytona:
+            with _soon():
+                assert (await daytona.create()).id == "sb-1"
+    assert names == [names[0]] * (1 if made else 2)
+    assert server.requests[1] == f"GET /sandbox/{names[0]} HTTP/1.1"
+
+
+async def test_a_creation_under_a_name_of_ones_own_is_not_repeated(face: str) -> None:
+    def serve(peer: Peer) -> None:
+        peer.request()
+
+    with RawServer(serve) as server:
+        async with _client(face, server.url) as daytona:
+            with _soon(), pytest.raises(DaytonaConnectionError, match="mine") as caught:
+                await daytona.create(CreateSandboxFromSnapshotParams(name="mine"))
+    assert len(server.requests) == 1
+    assert caught.value.outcome == "unknown"
 
 
 async def test_a_question_is_asked_again(face: str) -> None:

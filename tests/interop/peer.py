@@ -19,7 +19,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 def official_python() -> Path:
     """Return an interpreter that has the official client, installed on first use and kept for the next run."""
-    directory = _cache() / f"official-{VERSION}-py{sys.version_info.major}.{sys.version_info.minor}"
+    directory = cache() / f"official-{VERSION}-py{sys.version_info.major}.{sys.version_info.minor}"
     python = directory / "bin" / "python"
     complete = directory / "complete"
     if not complete.exists():
@@ -29,7 +29,7 @@ def official_python() -> Path:
     return python
 
 
-def _cache() -> Path:
+def cache() -> Path:
     """Return where nox keeps its environments: one place to throw away."""
     cache = Path(os.environ.get("NOX_ENVDIR", ROOT / ".nox"))
     cache.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,64 @@
+"""The official TypeScript client works against the embedded platform."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.peer import SCRIPTS, cache
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.local.platform_process import Platform
+
+VERSION = "0.218.0"
+
+pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+
+
+@pytest.fixture
+def package() -> Path:
+    """A directory with the official client, installed on first use and kept for the next run."""
+    directory = cache() / f"official-typescript-{VERSION}"
+    directory.mkdir(exist_ok=True)
+    if not (directory / "complete").exists():
+        install = [
+            "npm",
+            "install",
+            "--no-fund",
+            "--no-audit",
+            "--prefix",
+            str(directory),
+            f"@daytonaio/sdk@{VERSION}",
+        ]
+        subprocess.run(install, check=True, capture_output=True)
+        (directory / "complete").touch()
+    return directory
+
+
+def test_the_typescript_client_makes_uses_and_deletes_a_sandbox(package: Path, platform: Platform) -> None:
+    script = package / "session.mjs"
+    shutil.copy(SCRIPTS / "typescript_session.mjs", script)  # node looks for packages beside the program
+    endpoint = platform.endpoint
+    variables = {"DAYTONA_API_URL": endpoint.api_url, "DAYTONA_API_KEY": endpoint.api_key}
+    done = subprocess.run(
+        ["node", str(script)],
+        env=platform.variables | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "state": "started",
+        "exec": [3, "km\n"],
+        "code": "42\n",
+        "download": "bytes",
+        "files": ["up.txt"],
+        "deleted": ["DaytonaNotFoundError", 404],
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import nox
 
 nox.options.default_venv_backend = "venv"
@@ -38,7 +40,7 @@ def imports(session: nox.Session) -> None:
 def faces(session: nox.Session) -> None:
     """The blocking faces: written anew, or with `-- --check` (and in CI) compared with what is committed."""
     _install(session)
-    check = ["--check"] if "--check" in session.posargs or session.env.get("CI") else []
+    check = ["--check"] if "--check" in session.posargs or os.environ.get("CI") else []
     for source, destination in FACES.items():
         session.run("python", "-m", "daytona.faces", *check, source, destination)
 

@@ -1,0 +1,108 @@
+"""A platform that fails in every way the relay knows: nothing runs twice, nothing hangs, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from daytona import (
+    DaytonaBadGatewayError,
+    DaytonaConfig,
+    DaytonaConnectionError,
+    DaytonaConnectionTimeoutError,
+    DaytonaRateLimitError,
+)
+from daytona.testing import Answer, Cut, Drip, DropAfter, DropBefore, Fault, FaultyRelay, Stall
+from tests.conftest import open_client
+from tests.local.platform_process import Platform
+
+Connect = Callable[[], AbstractAsyncContextManager[Any]]
+
+EXECUTE = r"/toolbox/[^/]+/process/execute"
+
+
+@pytest.fixture
+def relay(platform: Platform) -> Iterator[FaultyRelay]:
+    with FaultyRelay(platform.endpoint.api_url) as relay:
+        yield relay
+
+
+@pytest.fixture
+def through(face: str, platform: Platform, relay: FaultyRelay) -> Connect:
+    config = DaytonaConfig(api_key=platform.endpoint.api_key, api_url=relay.url)
+    return lambda: open_client(face, config)
+
+
+async def test_without_a_fault_the_relay_is_not_noticed(through: Connect, relay: FaultyRelay) -> None:
+    async with through() as daytona, await daytona.create() as sandbox:
+        assert (await sandbox.process.exec("echo hi")).result == "hi\n"
+    assert any("/process/execute" in seen.path for seen in relay.seen)
+
+
+@pytest.mark.parametrize("fault", [DropBefore(), DropAfter(), Cut(40), Answer(502), Answer(503)], ids=repr)
+async def test_one_sandbox_is_made_whatever_happens_on_the_way(
+    through: Connect, relay: FaultyRelay, platform: Platform, fault: Fault
+) -> None:
+    async with through() as daytona:
+        before = {item["id"] for item in platform.api("GET", "/sandbox").json["items"]}
+        relay.inject(fault, method="POST", path="/api/sandbox")
+        async with await daytona.create() as sandbox:
+            after = {item["id"] for item in platform.api("GET", "/sandbox").json["items"]}
+            assert after - before == {sandbox.id}
+
+
+@pytest.mark.parametrize("fault", [DropAfter(), Cut(17), Cut(200)], ids=repr)
+async def test_a_command_does_not_run_twice(through: Connect, relay: FaultyRelay, fault: Fault) -> None:
+    async with through() as daytona, await daytona.create() as sandbox:
+        relay.close_idle()  # so that the command has a fresh connection: nothing says that it was not delivered
+        relay.inject(fault, method="POST", path=EXECUTE)
+        with pytest.raises(DaytonaConnectionError) as caught:
+            await sandbox.process.exec("echo once >> ran")
+        assert caught.value.outcome == "unknown"
+        assert await sandbox.fs.download_file("ran") == b"once\n"
+
+
+async def test_an_idle_connection_that_was_closed_is_not_noticed(through: Connect, relay: FaultyRelay) -> None:
+    async with through() as daytona, await daytona.create() as sandbox:
+        for _ in range(3):
+            relay.close_idle()
+            assert (await sandbox.process.exec("echo again >> ran; wc -l < ran")).exit_code == 0
+        assert await sandbox.fs.download_file("ran") == b"again\n" * 3
+
+
+@pytest.mark.parametrize("fault", [Stall(0), Stall(20), Stall(150), Drip(1, 0.2)], ids=repr)
+async def test_a_deadline_holds_whatever_stalls(through: Connect, relay: FaultyRelay, fault: Fault) -> None:
+    async with through() as daytona, await daytona.create() as sandbox:
+        relay.inject(fault, method="GET", path=r"/toolbox/[^/]+/files/info")
+        with pytest.raises(DaytonaConnectionTimeoutError):
+            await sandbox.fs.get_file_info(".", request_timeout=0.4)
+        assert (await sandbox.fs.get_file_info(".")).is_dir
+
+
+async def test_a_read_is_repeated_and_in_the_end_given_up(through: Connect, relay: FaultyRelay) -> None:
+    async with through() as daytona, await daytona.create() as sandbox:
+        relay.inject(Answer(503), method="GET", path=r".*/files/info", times=2)
+        assert (await sandbox.fs.get_file_info(".")).is_dir
+        relay.inject(Answer(502), method="GET", path=r".*/files/info", times=9)
+        with pytest.raises(DaytonaBadGatewayError):
+            await sandbox.fs.get_file_info(".")
+
+
+async def test_a_rate_limit_is_waited_out(through: Connect, relay: FaultyRelay) -> None:
+    async with through() as daytona, await daytona.create() as sandbox:
+        relay.inject(Answer(429, {"Retry-After-authenticated": "1"}), method="POST", path=EXECUTE)
+        assert (await sandbox.process.exec("echo ok")).result == "ok\n"
+        relay.inject(Answer(429, {"Retry-After": "50"}), method="POST", path=EXECUTE)
+        with pytest.raises(DaytonaRateLimitError) as caught:
+            await sandbox.process.exec("echo no", timeout=2)
+        assert caught.value.headers["retry-after"] == "50"
+
+
+async def test_garbage_is_an_error_of_the_connection(through: Connect, relay: FaultyRelay) -> None:
+    async with through() as daytona, await daytona.create() as sandbox:
+        relay.inject(Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), method="POST", path=EXECUTE)
+        with pytest.raises(DaytonaConnectionError, match="not the beginning of an HTTP/1.1 response"):
+            await sandbox.process.exec("true")

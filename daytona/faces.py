@@ -8,7 +8,9 @@ each body is one line that steps the async method. Nothing is decided here, so n
     property, plain method            the same, forwarded
     self.x = AsyncX(...) in __init__  property `x`, the face of the core's `x`
     __aenter__, __aexit__             __enter__, __exit__
+    __aiter__, __anext__              __iter__, __next__
 
+Parameters that `@keyword_when_blocking` names come last and by keyword only in the blocking face.
 A result or argument of type `AsyncX` becomes `X`, wrapped or unwrapped on the way; `Awaitable[None] | None` of a
 callback becomes `None`. A shape that is not in this list is refused with its place, never guessed.
 """
@@ -33,11 +35,20 @@ Written by `python -m daytona.faces` from `{source}`: change that, and run `nox 
 # pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
 '''
 WIDTH: Final = 110
+_ABSTRACT: Final = frozenset({"AsyncGenerator", "AsyncIterable", "AsyncIterator", "AsyncContextManager"})
 _ASYNC_NAME: Final = re.compile(r"\bAsync([A-Z]\w*)")
 
 
 class FaceError(Exception):
     """The source has a shape that has no blocking twin."""
+
+
+class _Refused(Exception):
+    """A shape that is not in the list, and its line."""
+
+    def __init__(self, node: ast.stmt | ast.arg, why: str) -> None:
+        super().__init__(why)
+        self.line = node.lineno
 
 
 def write_face(source: str, module: str) -> str:
@@ -54,7 +65,10 @@ def write_face(source: str, module: str) -> str:
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.startswith("Async")]
     if not classes:
         raise FaceError(f"{module} has no public class whose name begins with Async")
-    body = "\n\n\n".join(_Face(node, module).text() for node in classes)
+    try:
+        body = "\n\n\n".join(_Face(node, module).text() for node in classes)
+    except _Refused as refused:
+        raise FaceError(f"{module}:{refused.line}: {refused}") from None
     head = HEADER.format(summary=_summary(tree), source=module)
     return f"{head}\n{_imports(tree, module, classes, body)}\n\n\n{body}\n"
 
@@ -91,6 +105,8 @@ class _Face:
                     blocks += self._attributes(statement)
                 case ast.AsyncFunctionDef(name="__aenter__") | ast.AsyncFunctionDef(name="__aexit__"):
                     blocks.append(self._context(statement))
+                case ast.AsyncFunctionDef(name="__anext__"):
+                    blocks += self._iteration(statement)
                 case ast.AsyncFunctionDef() | ast.FunctionDef() if statement.name.startswith("_"):
                     if statement.name == "__repr__":
                         blocks.append(
@@ -100,8 +116,10 @@ class _Face:
                             ]
                         )
                 case ast.AsyncFunctionDef():
+                    _check_bound(statement)
                     blocks.append(self._method(statement))
                 case ast.FunctionDef():
+                    _check_bound(statement)
                     blocks.append(self._plain(statement))
                 case ast.AnnAssign(target=ast.Name(id=name)) if not name.startswith("_"):
                     blocks.append(self._field(name, ast.unparse(statement.annotation)))
@@ -165,6 +183,18 @@ class _Face:
             "        step(self._core.__aexit__(kind, error, trace))",
         ]
 
+    def _iteration(self, node: ast.AsyncFunctionDef) -> list[list[str]]:
+        return [
+            ["    def __iter__(self) -> Self:", "        return self"],
+            [
+                f"    def __next__(self) -> {_returns(node)}:",
+                "        try:",
+                "            return step(self._core.__anext__())",
+                "        except StopAsyncIteration:",
+                "            raise StopIteration from None",
+            ],
+        ]
+
     def _method(self, node: ast.AsyncFunctionDef) -> list[str]:
         if any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list):
             return ["    @overload", *_signature(node, _blocking(_returns(node)), " ...")]
@@ -172,7 +202,7 @@ class _Face:
         returns = _returns(node)
         if generator := re.fullmatch(r"AsyncGenerator\[(.+?)(?:, None)?\]", returns):
             item = generator[1]
-            result = f"BlockingStream({call}, {self._converter(item)})"
+            result = f"BlockingStream({call}, {self._converter(node, item)})"
             return self._with_body(node, f"BlockingStream[{item}, {_blocking(item)}]", f"return {result}")
         stepped = f"step({call})"
         if returns == "None":
@@ -198,14 +228,30 @@ class _Face:
         names = _ASYNC_NAME.findall(returns)
         if not names:
             return value
-        if re.fullmatch(r"Async\w+", returns):
+        if _is_service(returns):
             return _wrapped(names[0], value)
-        raise FaceError(
-            f"{self.module}:{node.lineno}: {self.node.name}.{node.name} returns {returns}: return one service, or yield them"
+        raise _Refused(
+            node, f"{self.node.name}.{node.name} returns {returns}: return one service, or yield them"
         )
 
-    def _converter(self, item: str) -> str:
-        return f"{item.removeprefix('Async')}._over" if item.startswith("Async") else "_same"
+    def _converter(self, node: ast.AsyncFunctionDef, item: str) -> str:
+        if _is_service(item):
+            return f"{item.removeprefix('Async')}._over"
+        if _ASYNC_NAME.search(item):
+            raise _Refused(node, f"{self.node.name}.{node.name} yields {item}: yield services one by one")
+        return "same"
+
+
+def _is_service(annotation: str) -> bool:
+    """Return whether an annotation is one service and nothing around it."""
+    return bool(re.fullmatch(r"Async[A-Z]\w*", annotation)) and annotation not in _ABSTRACT
+
+
+def _check_bound(node: ast.AsyncFunctionDef | ast.FunctionDef) -> None:
+    """Refuse methods that have no object: a face is made over one."""
+    for decorator in node.decorator_list:
+        if (kind := ast.unparse(decorator)) in ("staticmethod", "classmethod"):
+            raise _Refused(node, f"{node.name} is a {kind}: make it a function of the module")
 
 
 def _wrapped(face: str, value: str) -> str:
@@ -214,7 +260,7 @@ def _wrapped(face: str, value: str) -> str:
 
 def _returns(node: ast.AsyncFunctionDef | ast.FunctionDef) -> str:
     if node.returns is None:
-        raise FaceError(f"line {node.lineno}: {node.name} has no return annotation")
+        raise _Refused(node, f"{node.name} has no return annotation")
     return ast.unparse(node.returns)
 
 
@@ -236,26 +282,39 @@ def _parameters(node: ast.AsyncFunctionDef | ast.FunctionDef) -> list[str]:
     """Return the parameters as the blocking face declares them."""
     spec = node.args
     if spec.vararg is not None or spec.kwarg is not None:
-        raise FaceError(f"line {node.lineno}: {node.name} takes *args or **kwargs; name its parameters")
+        raise _Refused(node, f"{node.name} takes *args or **kwargs; name its parameters")
     positional = [*spec.posonlyargs, *spec.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults)) + list(spec.defaults)
-    declared = [_parameter(argument, default) for argument, default in zip(positional, defaults, strict=True)]
+    moved = _keywords(node)
+    pairs = list(zip(positional, defaults, strict=True))
+    declared = [positional[0].arg]  # self
+    declared += [_parameter(a, d) for a, d in pairs[1:] if a.arg not in moved]
     if spec.posonlyargs:
         declared.insert(len(spec.posonlyargs), "/")
-    if spec.kwonlyargs:
+    if spec.kwonlyargs or moved:
         declared.append("*")
+        declared += [_parameter(a, d) for a, d in pairs if a.arg in moved]
         declared += [_parameter(a, d) for a, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True)]
     return declared
 
 
+def _keywords(node: ast.AsyncFunctionDef | ast.FunctionDef) -> set[str]:
+    """Return the parameters that `@keyword_when_blocking` names."""
+    return {
+        str(ast.literal_eval(argument))
+        for decorator in node.decorator_list
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "keyword_when_blocking"
+        for argument in decorator.args
+    }
+
+
 def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
     if argument.annotation is None:
-        return argument.arg
-    annotation = _blocking(ast.unparse(argument.annotation))
-    if "AsyncI" in annotation or "Awaitable" in annotation:
-        raise FaceError(
-            f"line {argument.lineno}: the parameter {argument.arg}: {annotation} has no blocking twin"
-        )
+        raise _Refused(argument, f"the parameter {argument.arg} has no annotation")
+    source = ast.unparse(argument.annotation)
+    annotation = _blocking(source)
+    if "Awaitable" in annotation or (_ASYNC_NAME.search(source) and not _is_service(source)):
+        raise _Refused(argument, f"the parameter {argument.arg}: {source} has no blocking twin")
     return f"{argument.arg}: {annotation}" + (f" = {ast.unparse(default)}" if default is not None else "")
 
 
@@ -269,7 +328,7 @@ def _arguments(node: ast.AsyncFunctionDef | ast.FunctionDef) -> str:
 
 def _argument(argument: ast.arg) -> str:
     annotation = ast.unparse(argument.annotation) if argument.annotation is not None else ""
-    return f"{argument.arg}._core" if re.fullmatch(r"Async[A-Z]\w*", annotation) else argument.arg
+    return f"{argument.arg}._core" if _is_service(annotation) else argument.arg
 
 
 def _signature(node: ast.AsyncFunctionDef | ast.FunctionDef, returns: str, ending: str = "") -> list[str]:
@@ -288,6 +347,7 @@ def _signature(node: ast.AsyncFunctionDef | ast.FunctionDef, returns: str, endin
 _RUNTIME: Final = {
     "BlockingService": "daytona.service",
     "BlockingStream": "daytona.service",
+    "same": "daytona.service",
     "step": "daytona.service",
 }
 
@@ -321,13 +381,12 @@ def _imports(tree: ast.Module, module: str, classes: list[ast.ClassDef], body: s
     lines = ["from __future__ import annotations", ""]
     if "functools" in used:
         lines += ["import functools"]
-    names = ["TYPE_CHECKING", *(name for name in ("Self", "overload") if name in used)]
-    lines += [f"from typing import {', '.join(names)}", ""]
+    typed = _from_lines(typing_only, "    ")
+    names = [*(["TYPE_CHECKING"] if typed else []), *(name for name in ("Self", "overload") if name in used)]
+    lines += [f"from typing import {', '.join(names)}", ""] if names else []
     lines += _from_lines(runtime, "")
-    lines += ["", "if TYPE_CHECKING:", *_from_lines(typing_only, "    ")]
+    lines += ["", "if TYPE_CHECKING:", *typed] if typed else []
     lines += ["", f"__all__ = {_listed(sorted(own))}"]
-    if "_same" in used:
-        lines += ["", "", "def _same(value: bytes) -> bytes:", "    return value"]
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 from .errors import DaytonaError
 from .protocols.rest import Endpoint, QueryValue, Request, Response, decode, segment
 from .transport._deadline import seconds
-from .transport._step import BlockingStream, step
+from .transport._step import BlockingStream, same, step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
@@ -28,7 +28,9 @@ __all__ = [
     "BlockingService",
     "BlockingStream",
     "Endpoint",
+    "keyword_when_blocking",
     "operation",
+    "same",
     "seconds",
     "segment",
     "step",
@@ -213,6 +215,15 @@ def _complete(error: DaytonaError, service: object, failure: str) -> None:
 def _telemetry(service: object) -> Telemetry | None:
     api: Api | None = getattr(service, "_api", None)
     return api.transport.telemetry if api is not None else None
+
+
+def keyword_when_blocking(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make parameters keyword-only on the blocking face: callbacks for what happens beside the caller, say."""
+
+    def decorate(method: Callable[P, T]) -> Callable[P, T]:
+        return method
+
+    return decorate
 
 
 def streaming_operation(

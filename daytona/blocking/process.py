@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daytona.blocking.pty import PtyHandle
 from daytona.service import BlockingService, step
 from daytona.services.process import AsyncProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from daytona.models.process import (
         CodeRunParams,
         Command,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         SessionExecuteRequest,
         SessionExecuteResponse,
     )
+    from daytona.models.pty import PtySessionInfo, PtySize
 
 __all__ = ["Process"]
 
@@ -64,6 +67,62 @@ class Process(BlockingService[AsyncProcess]):
             DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
         """
         return step(self._core.code_run(code, params, timeout))
+
+    def create_pty_session(
+        self,
+        id: str,
+        cwd: str | None = None,
+        envs: dict[str, str] | None = None,
+        pty_size: PtySize | None = None,
+        *,
+        on_data: Callable[[bytes], None] | None = None,
+    ) -> PtyHandle:
+        """Start the sandbox's shell in a new terminal and return it, attached.
+
+        Args:
+            id: A name for it.
+            on_data: Gets the output as it comes. Where there is no event loop, nothing comes by itself: it gets the
+                output while `wait` waits. Without it, iterate over the handle.
+            cwd: Directory to start in; None is the sandbox's work directory.
+            envs: Variables added to the sandbox's own; TERM is xterm-256color unless said otherwise.
+            pty_size: The size of the terminal; None means 24 rows and 80 columns.
+
+        Raises:
+            DaytonaConflictError: There is a terminal of this name.
+        """
+        return PtyHandle._over(step(self._core.create_pty_session(id, on_data, cwd, envs, pty_size)))
+
+    def connect_pty_session(
+        self, session_id: str, *, on_data: Callable[[bytes], None] | None = None
+    ) -> PtyHandle:
+        """Attach to a terminal that exists already, beside whoever is attached to it; output is what comes from now on.
+
+        Args:
+            session_id: Its name.
+            on_data: As for `create_pty_session`.
+
+        Raises:
+            DaytonaConnectionError: There is no such terminal, or its program has ended.
+        """
+        return PtyHandle._over(step(self._core.connect_pty_session(session_id, on_data)))
+
+    def list_pty_sessions(self, request_timeout: float | None = None) -> list[PtySessionInfo]:
+        """Return the terminals whose programs run."""
+        return step(self._core.list_pty_sessions(request_timeout))
+
+    def get_pty_session_info(self, session_id: str, request_timeout: float | None = None) -> PtySessionInfo:
+        """Return a terminal as the sandbox describes it."""
+        return step(self._core.get_pty_session_info(session_id, request_timeout))
+
+    def kill_pty_session(self, session_id: str, request_timeout: float | None = None) -> None:
+        """End the program in a terminal, and everything it started."""
+        step(self._core.kill_pty_session(session_id, request_timeout))
+
+    def resize_pty_session(
+        self, session_id: str, pty_size: PtySize, request_timeout: float | None = None
+    ) -> PtySessionInfo:
+        """Change the size of a terminal; the program in it is told by SIGWINCH."""
+        return step(self._core.resize_pty_session(session_id, pty_size, request_timeout))
 
     def create_session(self, session_id: str, request_timeout: float | None = None) -> None:
         """Start a shell that keeps its directory, variables and functions from one command to the next.

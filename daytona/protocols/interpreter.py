@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ..errors import DaytonaConnectionError, DaytonaProcessExecutionTimeoutError
+from ..models._base import decoder
 from ..models.interpreter import ExecutionError, InterpreterMessage, OutputMessage, RichResult
 from .websocket import Binary, Closed, Lost, Text
 
@@ -30,7 +31,7 @@ __all__ = ["TIMED_OUT", "Run"]
 TIMED_OUT: Final = 4008
 FINE: Final = (1000, 1005)  # 1005: closed without a code
 
-_decode = msgspec.json.Decoder(InterpreterMessage).decode
+_decode = decoder(InterpreterMessage).decode
 
 
 class Run:

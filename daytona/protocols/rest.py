@@ -28,6 +28,7 @@ __all__ = [
     "Request",
     "Response",
     "decode",
+    "encode_json",
     "encode_query",
     "origin_of",
     "segment",
@@ -191,7 +192,12 @@ def _quoted(value: Scalar) -> str:
     return quote(str(value), errors="surrogateescape")
 
 
-def _json(value: object) -> bytes:
+def encode_json(value: object) -> bytes:
+    """Return *value* as JSON.
+
+    Raises:
+        DaytonaValidationError: JSON cannot carry it.
+    """
     try:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, TypeError) as error:
@@ -231,7 +237,7 @@ class Endpoint:
         """
         target = f"{self.path}{path}{encode_query(query)}" if query else f"{self.path}{path}"
         if json is not None:
-            body, content_type = _json(json), "application/json"
+            body, content_type = encode_json(json), "application/json"
         fields = self._block(accept, content_type)
         if extra:
             fields += http1.encode_fields(extra)

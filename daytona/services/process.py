@@ -22,9 +22,14 @@ from ..models.process import (
     SessionExecuteResponse,
     SessionSendInputRequest,
 )
-from ..service import AsyncService, operation, seconds, segment
+from ..models.pty import PtyListResponse, PtySessionInfo
+from ..service import AsyncService, keyword_when_blocking, operation, seconds, segment
+from .pty import AsyncPtyHandle, attach, creation, open_terminal, resize
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ..models.pty import PtySize
     from ..service import Api
 
 __all__ = ["AsyncProcess"]
@@ -100,6 +105,74 @@ class AsyncProcess(AsyncService):
             result=reply.result,
             artifacts=ExecutionArtifacts(reply.result, charts),
         )
+
+    # -- Terminals ------------------------------------------------------------------------------------------------
+
+    @operation("Failed to create PTY session: ")
+    @keyword_when_blocking("on_data")
+    async def create_pty_session(
+        self,
+        id: str,  # noqa: A002 - the name that programs use
+        on_data: Callable[[bytes], Awaitable[None] | None] | None = None,
+        cwd: str | None = None,
+        envs: dict[str, str] | None = None,
+        pty_size: PtySize | None = None,
+    ) -> AsyncPtyHandle:
+        """Start the sandbox's shell in a new terminal and return it, attached.
+
+        Args:
+            id: A name for it.
+            on_data: Gets the output as it comes. Where there is no event loop, nothing comes by itself: it gets the
+                output while `wait` waits. Without it, iterate over the handle.
+            cwd: Directory to start in; None is the sandbox's work directory.
+            envs: Variables added to the sandbox's own; TERM is xterm-256color unless said otherwise.
+            pty_size: The size of the terminal; None means 24 rows and 80 columns.
+
+        Raises:
+            DaytonaConflictError: There is a terminal of this name.
+        """
+        return await open_terminal(self._api, creation(id, cwd, envs, pty_size), on_data)
+
+    @operation("Failed to connect PTY session: ")
+    @keyword_when_blocking("on_data")
+    async def connect_pty_session(
+        self, session_id: str, on_data: Callable[[bytes], Awaitable[None] | None] | None = None
+    ) -> AsyncPtyHandle:
+        """Attach to a terminal that exists already, beside whoever is attached to it; output is what comes from now on.
+
+        Args:
+            session_id: Its name.
+            on_data: As for `create_pty_session`.
+
+        Raises:
+            DaytonaConnectionError: There is no such terminal, or its program has ended.
+        """
+        return await attach(self._api, session_id, on_data)
+
+    @operation("Failed to list PTY sessions: ")
+    async def list_pty_sessions(self, request_timeout: float | None = None) -> list[PtySessionInfo]:
+        """Return the terminals whose programs run."""
+        answer = await self._api.call("GET", "/process/pty", into=PtyListResponse, timeout=request_timeout)
+        return answer.sessions
+
+    @operation("Failed to get PTY session info: ")
+    async def get_pty_session_info(
+        self, session_id: str, request_timeout: float | None = None
+    ) -> PtySessionInfo:
+        """Return a terminal as the sandbox describes it."""
+        return await self._api.call("GET", _pty(session_id), into=PtySessionInfo, timeout=request_timeout)
+
+    @operation("Failed to kill PTY session: ")
+    async def kill_pty_session(self, session_id: str, request_timeout: float | None = None) -> None:
+        """End the program in a terminal, and everything it started."""
+        await self._api.call("DELETE", _pty(session_id), timeout=request_timeout)
+
+    @operation("Failed to resize PTY session: ")
+    async def resize_pty_session(
+        self, session_id: str, pty_size: PtySize, request_timeout: float | None = None
+    ) -> PtySessionInfo:
+        """Change the size of a terminal; the program in it is told by SIGWINCH."""
+        return await resize(self._api, session_id, pty_size, request_timeout)
 
     # -- Sessions -------------------------------------------------------------------------------------------------
 
@@ -191,6 +264,10 @@ class AsyncProcess(AsyncService):
             json=SessionSendInputRequest(data=data),
             timeout=request_timeout,
         )
+
+
+def _pty(session_id: str) -> str:
+    return f"/process/pty/{segment(session_id)}"
 
 
 def _session(session_id: str) -> str:

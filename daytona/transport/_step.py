@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
     from types import TracebackType
 
-__all__ = ["BlockingStream", "SuspendedError", "step"]
+__all__ = ["BlockingStream", "SuspendedError", "same", "step"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -34,6 +34,11 @@ def step(coroutine: Coroutine[Any, Any, T]) -> T:
     place = _innermost(coroutine)
     coroutine.close()
     raise SuspendedError(f"a blocking call awaited something that needs an event loop, in {place}")
+
+
+def same(value: T) -> T:
+    """Return *value*: how the items of a `BlockingStream` are converted that need no conversion."""
+    return value
 
 
 def _innermost(awaitable: Any) -> str:

@@ -1,0 +1,334 @@
+"""Terminals: a program with a screen and a keyboard, at the other end of a WebSocket."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self
+
+from ..errors import (
+    DaytonaConnectionError,
+    DaytonaError,
+    DaytonaNotFoundError,
+    DaytonaTimeoutError,
+    DaytonaValidationError,
+)
+from ..models.pty import (
+    PtyCreateRequest,
+    PtyCreateResponse,
+    PtyResizeRequest,
+    PtyResult,
+    PtySessionInfo,
+    PtySize,
+)
+from ..protocols.pty import DEFAULT_COLS, DEFAULT_ROWS, EXIT_CONTROL, Terminal, envs_token, frames
+from ..service import AsyncService, operation, seconds, segment
+from ._callbacks import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from ..service import Api
+    from ..transport._interface import Background
+    from ..transport.websocket import WebSocketStream
+
+__all__ = ["AsyncPtyHandle", "attach", "creation", "open_terminal", "resize"]
+
+CONNECT_TIMEOUT: Final = 10.0
+LAST_WORDS_TIMEOUT: Final = 1.0
+"""Seconds that a server which has reported the end of the program has to close the connection."""
+
+logger = logging.getLogger(__name__)
+
+
+class AsyncPtyHandle(AsyncService):
+    """A terminal that this program is attached to.
+
+    Its output goes to `on_data` as it comes, or else to who iterates over the handle or awaits `wait`. Closing the
+    handle detaches from the terminal, and the program in it runs on: `kill` ends that.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        socket: WebSocketStream,
+        session_id: str,
+        on_data: Callable[[bytes], Awaitable[None] | None] | None = None,
+    ) -> None:
+        super().__init__(api)
+        self._socket = socket
+        self._session_id = session_id
+        self._on_data = on_data
+        self._terminal = Terminal()
+        self._early: deque[bytes] = deque()
+        self._reading = False
+        self._pump: Background | None = None
+        self._failure: Exception | None = None
+
+    @property
+    def session_id(self) -> str:
+        """The name of the terminal."""
+        return self._session_id
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the program, None while it runs or when nobody knows it."""
+        return self._terminal.exit_code
+
+    @property
+    def error(self) -> str | None:
+        """What ended the program or the connection, None when there is nothing to tell."""
+        return self._terminal.error
+
+    def is_connected(self) -> bool:
+        """Return whether the program was running, and we attached to it, when we last heard of it."""
+        return self._terminal.running
+
+    # -- Input ----------------------------------------------------------------------------------------------------
+
+    @operation("Failed to send input to PTY: ")
+    async def send_input(self, data: str | bytes) -> None:
+        """Type *data* into the terminal: a line ends with a newline, and `chr(3)` is Ctrl-C.
+
+        Raises:
+            DaytonaConnectionError: The program has ended, or the connection is gone.
+        """
+        if not self._terminal.running:
+            raise DaytonaConnectionError(f"PTY session {self._session_id!r} is not connected")
+        try:
+            for frame in frames(data.encode() if isinstance(data, str) else data):
+                await self._socket.send_binary(frame)
+        except ConnectionError as error:
+            raise DaytonaConnectionError(f"PTY session {self._session_id!r} has ended") from error
+
+    async def write(self, data: str | bytes) -> None:
+        """Type *data* into the terminal; another name of `send_input`."""
+        await self.send_input(data)
+
+    @operation("Failed to resize PTY: ")
+    async def resize(self, pty_size: PtySize) -> PtySessionInfo:
+        """Change the size of the terminal; the program in it is told by SIGWINCH."""
+        return await resize(self._api, self._session_id, pty_size)
+
+    @operation("Failed to kill PTY: ")
+    async def kill(self) -> None:
+        """End the program and everything it started; `wait` then returns exit code 137."""
+        await self._api.call("DELETE", f"/process/pty/{segment(self._session_id)}")
+
+    # -- Output ---------------------------------------------------------------------------------------------------
+
+    async def wait_for_connection(self, timeout: float | None = CONNECT_TIMEOUT) -> None:
+        """Wait until the terminal is attached, as it is when a `Process` hands it out; output is kept for later.
+
+        Raises:
+            DaytonaTimeoutError: It took longer than *timeout* seconds.
+            DaytonaConnectionError: There is no such terminal.
+        """
+        terminal = self._terminal
+        try:
+            with self._api.transport.deadline(timeout):
+                while not (terminal.connected or terminal.ended):
+                    self._early.append(await self._receive())
+        except DaytonaTimeoutError as error:
+            raise DaytonaTimeoutError("PTY connection timeout") from error
+        if not terminal.connected and terminal.exit_code is None:
+            raise DaytonaConnectionError(terminal.error or "the server closed the connection")
+        if self._pump is None and self._on_data is not None:
+            self._pump = self._api.transport.start_soon(self._run_pump)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._on_data is not None:
+            raise DaytonaValidationError(f"The output of PTY session {self._session_id!r} goes to on_data")
+        while not self._at_end:
+            if chunk := await self._next():
+                return chunk
+        raise StopAsyncIteration
+
+    async def wait(
+        self,
+        on_data: Callable[[bytes], Awaitable[None] | None] | None = None,
+        timeout: float | None = None,
+    ) -> PtyResult:
+        """Return how the program ended, once it has; after *timeout* seconds what is known by then.
+
+        Args:
+            on_data: Gets the output from now on; without one, and without one given before, it is dropped.
+            timeout: Seconds; None or 0 means no limit.
+        """
+        self._on_data = on_data or self._on_data
+        if self._pump is not None:
+            await self._pump.wait(seconds(timeout))
+        else:
+            await self._deliver(timeout)
+        if self._failure is not None:
+            raise self._failure
+        return PtyResult(self.exit_code, self.error)
+
+    async def _deliver(self, timeout: float | None) -> None:
+        """Hand over output until the end."""
+        limit = self._api.transport.deadline(timeout)
+        while not self._at_end:
+            try:
+                with limit:
+                    chunk = await self._next()
+            except DaytonaTimeoutError:
+                return
+            if chunk:
+                await self._tell(chunk)
+
+    async def _tell(self, chunk: bytes) -> None:
+        """Call `on_data`; what it raises ends the connection, and is raised to who waits."""
+        try:
+            await tell(self._on_data, chunk)
+        except BaseException:
+            self._hang_up()
+            raise
+
+    @property
+    def _at_end(self) -> bool:
+        return self._terminal.ended and not self._early
+
+    async def _next(self) -> bytes:
+        """Return the next output, maybe none."""
+        return self._early.popleft() if self._early else await self._receive()
+
+    async def _receive(self) -> bytes:
+        """Return what the next message brings, maybe nothing."""
+        if self._reading:
+            raise DaytonaValidationError(
+                f"The output of PTY session {self._session_id!r} is being read elsewhere"
+            )
+        self._reading = True
+        try:
+            if self._terminal.exited:
+                return await self._receive_last_words()
+            return self._terminal.receive(await self._socket.receive())
+        except DaytonaTimeoutError:
+            raise
+        except DaytonaConnectionError as error:
+            self._terminal.lose(error.message)
+            return b""
+        finally:
+            self._reading = False
+            if self._terminal.ended:
+                self._socket.abort()
+
+    async def _receive_last_words(self) -> bytes:
+        try:
+            with self._api.transport.deadline(LAST_WORDS_TIMEOUT):
+                return self._terminal.receive(await self._socket.receive())
+        except DaytonaTimeoutError:
+            self._terminal.lose(None)
+            return b""
+
+    async def _run_pump(self) -> None:
+        """Hand over output beside the caller, where there is an event loop that can do that."""
+        try:
+            await self._deliver(None)
+        except Exception as error:  # the outermost frame of a task; `wait` raises it
+            self._failure = error
+            logger.warning("on_data of PTY session %r failed", self._session_id, exc_info=True)
+        finally:
+            self._hang_up()
+
+    # -- The end --------------------------------------------------------------------------------------------------
+
+    async def disconnect(self) -> None:
+        """Detach from the terminal; the program in it runs on. May be called twice."""
+        self._terminal.lose(None)
+        await self._socket.close()
+        if self._pump is not None:
+            await self._pump.stop()
+
+    async def close(self) -> None:
+        """Detach from the terminal; another name of `disconnect`."""
+        await self.disconnect()
+
+    def _hang_up(self) -> None:
+        self._terminal.lose(None)
+        self._socket.abort()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.disconnect()
+
+
+# -- Opening ----------------------------------------------------------------------------------------------------------
+
+
+async def open_terminal(
+    api: Api,
+    request: PtyCreateRequest,
+    on_data: Callable[[bytes], Awaitable[None] | None] | None,
+) -> AsyncPtyHandle:
+    """Return a new terminal, made and attached in one round trip, or in two where the server is an older one."""
+    name = request.id or ""
+    query = {"id": name, "cols": request.cols, "rows": request.rows, "cwd": request.cwd or None}
+    offers = [EXIT_CONTROL, *([envs_token(request.envs)] if request.envs else [])]
+    try:
+        return await _attached(api, name, "/process/pty/create-connect", on_data, query, offers)
+    except DaytonaNotFoundError:
+        await api.call("POST", "/process/pty", json=request, into=PtyCreateResponse)
+    try:
+        return await attach(api, name, on_data)
+    except DaytonaError:
+        with suppress(DaytonaError):  # it is of no use to anybody
+            await api.call("DELETE", f"/process/pty/{segment(name)}")
+        raise
+
+
+async def attach(
+    api: Api, session_id: str, on_data: Callable[[bytes], Awaitable[None] | None] | None
+) -> AsyncPtyHandle:
+    """Return a terminal that exists already."""
+    path = f"/process/pty/{segment(session_id)}/connect"
+    return await _attached(api, session_id, path, on_data, None, [EXIT_CONTROL])
+
+
+async def _attached(
+    api: Api,
+    session_id: str,
+    path: str,
+    on_data: Callable[[bytes], Awaitable[None] | None] | None,
+    query: dict[str, str | int | None] | None,
+    offers: list[str],
+) -> AsyncPtyHandle:
+    with api.transport.deadline(CONNECT_TIMEOUT):
+        socket = await api.transport.open_websocket(await api.endpoint(), path, query, offers)
+        handle = AsyncPtyHandle(api, socket, session_id, on_data)
+        try:
+            await handle.wait_for_connection()
+        except BaseException:
+            socket.abort()
+            raise
+    return handle
+
+
+def creation(
+    name: str, cwd: str | None, envs: dict[str, str] | None, pty_size: PtySize | None
+) -> PtyCreateRequest:
+    """Return the request for a terminal that starts its program when the first client is there to see it."""
+    size = pty_size or PtySize(rows=DEFAULT_ROWS, cols=DEFAULT_COLS)
+    return PtyCreateRequest(id=name, cwd=cwd, envs=envs, cols=size.cols, rows=size.rows, lazy_start=True)
+
+
+async def resize(
+    api: Api, session_id: str, pty_size: PtySize, timeout: float | None = None
+) -> PtySessionInfo:
+    """Change the size of a terminal."""
+    return await api.call(
+        "POST",
+        f"/process/pty/{segment(session_id)}/resize",
+        json=PtyResizeRequest(cols=pty_size.cols, rows=pty_size.rows),
+        into=PtySessionInfo,
+        timeout=timeout,
+    )

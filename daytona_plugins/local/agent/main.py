@@ -19,6 +19,9 @@ from daytona_plugins.local.agent.download import add_download
 from daytona_plugins.local.agent.errors import envelope
 from daytona_plugins.local.agent.execute import add_execute
 from daytona_plugins.local.agent.files import add_files
+from daytona_plugins.local.agent.git import add_git
+from daytona_plugins.local.agent.git_remote import add_git_remote
+from daytona_plugins.local.agent.git_settings import add_git_settings
 from daytona_plugins.local.agent.info import add_info
 from daytona_plugins.local.agent.ports import add_ports
 from daytona_plugins.local.agent.search import add_search
@@ -41,6 +44,7 @@ LATE_IMPORTS: Final = (
 
 PARTS: Final[tuple[Callable[[Toolbox], None], ...]] = (
     add_info, add_files, add_search, add_upload, add_download, add_execute, add_code_run, add_ports,
+    add_git, add_git_remote, add_git_settings,
 )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         AsyncCodeInterpreter as AsyncCodeInterpreter,
         AsyncComputerUse as AsyncComputerUse,
         AsyncDisplay as AsyncDisplay,
-        AsyncGit as AsyncGit,
         AsyncKeyboard as AsyncKeyboard,
         AsyncLspServer as AsyncLspServer,
         AsyncMouse as AsyncMouse,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
         CodeInterpreter as CodeInterpreter,
         ComputerUse as ComputerUse,
         Display as Display,
-        Git as Git,
         Keyboard as Keyboard,
         LspServer as LspServer,
         Mouse as Mouse,
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
     )
     from daytona.blocking import (
         FileSystem as FileSystem,
+        Git as Git,
         Process as Process,
         Sandbox as Sandbox,
     )
@@ -221,6 +220,7 @@ if TYPE_CHECKING:
     from daytona.models.warm_pool import WarmPool as WarmPool
     from daytona.services import (
         AsyncFileSystem as AsyncFileSystem,
+        AsyncGit as AsyncGit,
         AsyncProcess as AsyncProcess,
         AsyncSandbox as AsyncSandbox,
     )
@@ -230,14 +230,14 @@ if TYPE_CHECKING:
 # Where each name lives; the imports above say the same to type checkers.
 _NAMES_OF = {
     "daytona._pending": """
-        Accessibility AsyncAccessibility AsyncCodeInterpreter AsyncComputerUse AsyncDisplay AsyncGit
+        Accessibility AsyncAccessibility AsyncCodeInterpreter AsyncComputerUse AsyncDisplay
         AsyncKeyboard AsyncLspServer AsyncMouse AsyncObjectStorage AsyncPtyHandle
         AsyncRecordingService AsyncScreenshot AsyncSecretService AsyncSnapshotService
-        AsyncVolumeService AsyncWarmPoolService CodeInterpreter ComputerUse Display Git Keyboard
+        AsyncVolumeService AsyncWarmPoolService CodeInterpreter ComputerUse Display Keyboard
         LspServer Mouse ObjectStorage PtyHandle RecordingService Screenshot SecretService
         SnapshotService VolumeService WarmPoolService
     """,
-    "daytona.blocking": "FileSystem Process Sandbox",
+    "daytona.blocking": "FileSystem Git Process Sandbox",
     "daytona.client": "AsyncDaytona Daytona",
     "daytona.config": "DaytonaConfig",
     "daytona.errors": """
@@ -296,7 +296,7 @@ _NAMES_OF = {
     "daytona.models.system": "SandboxMetrics",
     "daytona.models.volume": "Volume VolumeMount",
     "daytona.models.warm_pool": "WarmPool",
-    "daytona.services": "AsyncFileSystem AsyncProcess AsyncSandbox",
+    "daytona.services": "AsyncFileSystem AsyncGit AsyncProcess AsyncSandbox",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 

@@ -79,14 +79,6 @@ class AsyncDisplay(Pending):
     """The displays and windows of a desktop; asynchronous."""
 
 
-class Git(Pending):
-    """Git in a sandbox; blocking."""
-
-
-class AsyncGit(Pending):
-    """Git in a sandbox; asynchronous."""
-
-
 class Keyboard(Pending):
     """The keyboard of a desktop; blocking."""
 

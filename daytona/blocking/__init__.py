@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .client import Client
 from .filesystem import FileSystem
+from .git import Git
 from .process import Process
 from .sandbox import Sandbox
 
-__all__ = ["Client", "FileSystem", "Process", "Sandbox"]
+__all__ = ["Client", "FileSystem", "Git", "Process", "Sandbox"]

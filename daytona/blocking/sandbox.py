@@ -11,8 +11,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Self
 
-from daytona._pending import CodeInterpreter, ComputerUse, Git, LspServer
+from daytona._pending import CodeInterpreter, ComputerUse, LspServer
 from daytona.blocking.filesystem import FileSystem
+from daytona.blocking.git import Git
 from daytona.blocking.process import Process
 from daytona.models.sandbox import SandboxView
 from daytona.service import BlockingService, step

@@ -111,6 +111,20 @@ class GitInitRequest(GitRequest, frozen=True):
     initial_branch: str | None = None
 
 
+class GitFetchRequest(GitSecretRequest, frozen=True, kw_only=True):
+    """Learns what a remote has; our extension."""
+
+    prune: bool
+    branch: str | None = None
+    remote: str | None = None
+
+
+class GitDiffResponse(Model, frozen=True):
+    """How files differ, as a patch; our extension."""
+
+    diff: str = ""
+
+
 class GitPullRequest(GitSecretRequest, frozen=True):
     """Pulls from a remote."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .client import AsyncClient
 from .filesystem import AsyncFileSystem
+from .git import AsyncGit
 from .process import AsyncProcess
 from .sandbox import AsyncSandbox
 
-__all__ = ["AsyncClient", "AsyncFileSystem", "AsyncProcess", "AsyncSandbox"]
+__all__ = ["AsyncClient", "AsyncFileSystem", "AsyncGit", "AsyncProcess", "AsyncSandbox"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 
 import msgspec
 
-from .._pending import AsyncCodeInterpreter, AsyncComputerUse, AsyncGit, AsyncLspServer
+from .._pending import AsyncCodeInterpreter, AsyncComputerUse, AsyncLspServer
 from ..errors import (
     DaytonaConflictError,
     DaytonaError,
@@ -43,6 +43,7 @@ from ..protocols.signing import signed_query
 from ..protocols.waiting import Goal, Verdict
 from ..service import Api, operation, segment
 from .filesystem import AsyncFileSystem
+from .git import AsyncGit
 from .process import AsyncProcess
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class AsyncSandbox(SandboxView):
         self.language = data.labels.get(LANGUAGE_LABEL) or CodeLanguage.PYTHON.value
         self.fs = AsyncFileSystem(self._toolbox)
         self.process = AsyncProcess(self._toolbox, self.language)
-        self.git = AsyncGit()
+        self.git = AsyncGit(self._toolbox)
         self.code_interpreter = AsyncCodeInterpreter()
         self.computer_use = AsyncComputerUse()
 

@@ -13,7 +13,7 @@ nox.options.sessions = ["lint", "imports", "faces", "types", "tests", "interop",
 PACKAGES = ("daytona", "daytona_plugins")
 FACES = {
     f"daytona/services/{name}.py": f"daytona/blocking/{name}.py"
-    for name in ("client", "filesystem", "git", "process", "sandbox")
+    for name in ("client", "code_interpreter", "filesystem", "git", "process", "pty", "sandbox")
 }
 
 

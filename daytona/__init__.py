@@ -13,28 +13,24 @@ if TYPE_CHECKING:
     from daytona._pending import (
         Accessibility as Accessibility,
         AsyncAccessibility as AsyncAccessibility,
-        AsyncCodeInterpreter as AsyncCodeInterpreter,
         AsyncComputerUse as AsyncComputerUse,
         AsyncDisplay as AsyncDisplay,
         AsyncKeyboard as AsyncKeyboard,
         AsyncLspServer as AsyncLspServer,
         AsyncMouse as AsyncMouse,
         AsyncObjectStorage as AsyncObjectStorage,
-        AsyncPtyHandle as AsyncPtyHandle,
         AsyncRecordingService as AsyncRecordingService,
         AsyncScreenshot as AsyncScreenshot,
         AsyncSecretService as AsyncSecretService,
         AsyncSnapshotService as AsyncSnapshotService,
         AsyncVolumeService as AsyncVolumeService,
         AsyncWarmPoolService as AsyncWarmPoolService,
-        CodeInterpreter as CodeInterpreter,
         ComputerUse as ComputerUse,
         Display as Display,
         Keyboard as Keyboard,
         LspServer as LspServer,
         Mouse as Mouse,
         ObjectStorage as ObjectStorage,
-        PtyHandle as PtyHandle,
         RecordingService as RecordingService,
         Screenshot as Screenshot,
         SecretService as SecretService,
@@ -43,9 +39,11 @@ if TYPE_CHECKING:
         WarmPoolService as WarmPoolService,
     )
     from daytona.blocking import (
+        CodeInterpreter as CodeInterpreter,
         FileSystem as FileSystem,
         Git as Git,
         Process as Process,
+        PtyHandle as PtyHandle,
         Sandbox as Sandbox,
     )
     from daytona.client import (
@@ -169,7 +167,9 @@ if TYPE_CHECKING:
         ExecutionError as ExecutionError,
         ExecutionResult as ExecutionResult,
         InterpreterContext as InterpreterContext,
+        InterpreterEvent as InterpreterEvent,
         OutputMessage as OutputMessage,
+        RichResult as RichResult,
     )
     from daytona.models.lsp import (
         CompletionItem as CompletionItem,
@@ -219,9 +219,11 @@ if TYPE_CHECKING:
     )
     from daytona.models.warm_pool import WarmPool as WarmPool
     from daytona.services import (
+        AsyncCodeInterpreter as AsyncCodeInterpreter,
         AsyncFileSystem as AsyncFileSystem,
         AsyncGit as AsyncGit,
         AsyncProcess as AsyncProcess,
+        AsyncPtyHandle as AsyncPtyHandle,
         AsyncSandbox as AsyncSandbox,
     )
 
@@ -230,14 +232,14 @@ if TYPE_CHECKING:
 # Where each name lives; the imports above say the same to type checkers.
 _NAMES_OF = {
     "daytona._pending": """
-        Accessibility AsyncAccessibility AsyncCodeInterpreter AsyncComputerUse AsyncDisplay
-        AsyncKeyboard AsyncLspServer AsyncMouse AsyncObjectStorage AsyncPtyHandle
+        Accessibility AsyncAccessibility AsyncComputerUse AsyncDisplay
+        AsyncKeyboard AsyncLspServer AsyncMouse AsyncObjectStorage
         AsyncRecordingService AsyncScreenshot AsyncSecretService AsyncSnapshotService
-        AsyncVolumeService AsyncWarmPoolService CodeInterpreter ComputerUse Display Keyboard
-        LspServer Mouse ObjectStorage PtyHandle RecordingService Screenshot SecretService
+        AsyncVolumeService AsyncWarmPoolService ComputerUse Display Keyboard
+        LspServer Mouse ObjectStorage RecordingService Screenshot SecretService
         SnapshotService VolumeService WarmPoolService
     """,
-    "daytona.blocking": "FileSystem Git Process Sandbox",
+    "daytona.blocking": "CodeInterpreter FileSystem Git Process PtyHandle Sandbox",
     "daytona.client": "AsyncDaytona Daytona",
     "daytona.config": "DaytonaConfig",
     "daytona.errors": """
@@ -279,7 +281,9 @@ _NAMES_OF = {
         UploadProgress
     """,
     "daytona.models.git": "FileStatus GitCommitResponse GitRemote GitStatus ListBranchResponse",
-    "daytona.models.interpreter": "ExecutionError ExecutionResult InterpreterContext OutputMessage",
+    "daytona.models.interpreter": """
+        ExecutionError ExecutionResult InterpreterContext InterpreterEvent OutputMessage RichResult
+    """,
     "daytona.models.lsp": "CompletionItem CompletionList LspCompletionPosition LspSymbol",
     "daytona.models.params": """
         CreateSandboxBaseParams CreateSandboxFromImageParams CreateSandboxFromSnapshotParams
@@ -296,7 +300,7 @@ _NAMES_OF = {
     "daytona.models.system": "SandboxMetrics",
     "daytona.models.volume": "Volume VolumeMount",
     "daytona.models.warm_pool": "WarmPool",
-    "daytona.services": "AsyncFileSystem AsyncGit AsyncProcess AsyncSandbox",
+    "daytona.services": "AsyncCodeInterpreter AsyncFileSystem AsyncGit AsyncProcess AsyncPtyHandle AsyncSandbox",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 

@@ -55,14 +55,6 @@ class AsyncAccessibility(Pending):
     """What a screen reader would see; asynchronous."""
 
 
-class CodeInterpreter(Pending):
-    """Python that keeps its state; blocking."""
-
-
-class AsyncCodeInterpreter(Pending):
-    """Python that keeps its state; asynchronous."""
-
-
 class ComputerUse(Pending):
     """The desktop of a sandbox; blocking."""
 
@@ -109,14 +101,6 @@ class ObjectStorage(Pending):
 
 class AsyncObjectStorage(Pending):
     """The store that takes build contexts; asynchronous."""
-
-
-class PtyHandle(Pending):
-    """A terminal in a sandbox; blocking."""
-
-
-class AsyncPtyHandle(Pending):
-    """A terminal in a sandbox; asynchronous."""
 
 
 class RecordingService(Pending):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from .client import Client
+from .code_interpreter import CodeInterpreter
 from .filesystem import FileSystem
 from .git import Git
 from .process import Process
+from .pty import PtyHandle
 from .sandbox import Sandbox
 
-__all__ = ["Client", "FileSystem", "Git", "Process", "Sandbox"]
+__all__ = ["Client", "CodeInterpreter", "FileSystem", "Git", "Process", "PtyHandle", "Sandbox"]

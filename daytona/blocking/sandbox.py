@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Self
 
-from daytona._pending import CodeInterpreter, ComputerUse, LspServer
+from daytona._pending import ComputerUse, LspServer
+from daytona.blocking.code_interpreter import CodeInterpreter
 from daytona.blocking.filesystem import FileSystem
 from daytona.blocking.git import Git
 from daytona.blocking.process import Process

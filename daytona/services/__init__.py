@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from .client import AsyncClient
+from .code_interpreter import AsyncCodeInterpreter
 from .filesystem import AsyncFileSystem
 from .git import AsyncGit
 from .process import AsyncProcess
+from .pty import AsyncPtyHandle
 from .sandbox import AsyncSandbox
 
-__all__ = ["AsyncClient", "AsyncFileSystem", "AsyncGit", "AsyncProcess", "AsyncSandbox"]
+__all__ = [
+    "AsyncClient",
+    "AsyncCodeInterpreter",
+    "AsyncFileSystem",
+    "AsyncGit",
+    "AsyncProcess",
+    "AsyncPtyHandle",
+    "AsyncSandbox",
+]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 
 import msgspec
 
-from .._pending import AsyncCodeInterpreter, AsyncComputerUse, AsyncLspServer
+from .._pending import AsyncComputerUse, AsyncLspServer
 from ..errors import (
     DaytonaConflictError,
     DaytonaError,
@@ -42,6 +42,7 @@ from ..protocols import waiting
 from ..protocols.signing import signed_query
 from ..protocols.waiting import Goal, Verdict
 from ..service import Api, operation, segment
+from .code_interpreter import AsyncCodeInterpreter
 from .filesystem import AsyncFileSystem
 from .git import AsyncGit
 from .process import AsyncProcess
@@ -99,7 +100,7 @@ class AsyncSandbox(SandboxView):
         self.fs = AsyncFileSystem(self._toolbox)
         self.process = AsyncProcess(self._toolbox, self.language)
         self.git = AsyncGit(self._toolbox)
-        self.code_interpreter = AsyncCodeInterpreter()
+        self.code_interpreter = AsyncCodeInterpreter(self._toolbox)
         self.computer_use = AsyncComputerUse()
 
     def __repr__(self) -> str:

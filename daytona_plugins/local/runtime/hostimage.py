@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 LIVE_TREES: Final = ("usr", "opt", "nix", "gnu")
 MERGED_INTO_USR: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # State of the package manager: without it, apt and dpkg believe that nothing is installed.
@@ -53,6 +53,8 @@ class HostImage(msgspec.Struct, frozen=True):
 
     directory: str
     root: str
+    empty: str
+    """What a sandbox without the host's programs has below its layers."""
     mount_point: str
     trees: list[Tree]
     python: str | None
@@ -72,6 +74,7 @@ def prepare_host_image(directory: Path) -> HostImage:
     return HostImage(
         directory=str(current),
         root=str(current / "root"),
+        empty=str(current / "empty"),
         mount_point=str(current / "mnt"),
         trees=_trees(current),
         python=sys.base_prefix if needs_python else None,
@@ -115,6 +118,7 @@ def _make_skeleton(final: Path) -> None:
     work = final.with_suffix(".part")
     root = work / "root"
     (work / "mnt").mkdir(parents=True)
+    (work / "empty").mkdir()
     root.mkdir(mode=0o755)
     _make_root(root)
     copy_readable(Path("/etc"), root / "etc")

@@ -7,6 +7,7 @@ So the root is an overlay over a skeleton, and each live tree of the host gets a
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -28,6 +29,9 @@ DEVICE_LINKS: Final = {
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
 }
+MOUNTED_OVER: Final = ("proc", "dev", "run")
+OPTIONS_LIMIT: Final = 4095
+
 # They show the memory, the keys, the log or the timers of the whole machine.
 MASKED_IN_PROC: Final = {
     "kcore", "keys", "key-users", "kmsg", "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "modules",
@@ -64,39 +68,64 @@ def build_root(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> None:
     """Mount everything and make it the root of this process."""
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     root = image.mount_point
-    _mount_overlay(spec.upper, Tree("", [image.root]), root)
-    for tree in image.trees:
-        _mount_overlay(spec.upper, tree, f"{root}/{tree.target}")
+    for tree in trees_of(spec, image):
+        _mount_overlay(spec, tree, f"{root}/{tree.target}")
+    for name in MOUNTED_OVER:
+        _make_mount_point(f"{root}/{name}")
     _mount_proc(f"{root}/proc", proc)
     _mount_dev(f"{root}/dev")
     kernel.mount("tmpfs", f"{root}/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
-    if image.python is not None:
+    if image.python is not None and spec.base == "host":
         _bind_python(image.python, root + PYTHON)
     kernel.pivot_root(root)
+
+
+def trees_of(spec: SandboxSpec, image: HostImage) -> list[Tree]:
+    """Return the overlays of a sandbox without its own layers: the root first, then what lies in it."""
+    if spec.base == "none":
+        return [Tree("", [image.empty])]
+    return [Tree("", [image.root]), *image.trees]
 
 
 def make_layer(upper: str, trees: list[Tree]) -> None:
     """Make the directories of a sandbox's writable layer; those that are there are kept."""
     os.makedirs(upper, mode=0o755, exist_ok=True)
-    for name in ("", *(tree.target for tree in trees)):
-        files, work = _layer_directories(name)
+    for tree in trees:
+        files, work = layer_directories(tree.target)
         for part in (os.path.dirname(files), files, work):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(f"{upper}/{part}", mode=0o755)
 
 
-def _layer_directories(target: str) -> tuple[str, str]:
+def layer_directories(target: str) -> tuple[str, str]:
+    """Return where a layer keeps the files of the tree mounted at *target*, and where the kernel works on them."""
     name = target.replace("/", "_") or "root"
     return f"{name}/files", f"{name}/work"
 
 
-def _mount_overlay(upper: str, tree: Tree, target: str) -> None:
-    """Mount with names relative to the layer: the options must fit into one page."""
-    os.chdir(upper)
-    files, work = _layer_directories(tree.target)
-    lower = ":".join(_escape(layer) for layer in tree.layers)
-    options = f"lowerdir={lower},upperdir={files},workdir={work},userxattr"
+def _mount_overlay(spec: SandboxSpec, tree: Tree, target: str) -> None:
+    """Mount with names relative to where the layers lie: the options must fit into one page."""
+    os.chdir(os.path.dirname(spec.layers[0]) if spec.layers else spec.upper)
+    files, work = layer_directories(tree.target)
+    layers = [found for layer in reversed(spec.layers) if os.path.isdir(found := f"{layer}/{files}")]
+    lower = ":".join(_escape(_shortest(layer)) for layer in [*layers, *tree.layers])
+    own = [_escape(_shortest(f"{spec.upper}/{part}")) for part in (files, work)]
+    options = f"lowerdir={lower},upperdir={own[0]},workdir={own[1]},userxattr"
+    if len(os.fsencode(options)) > OPTIONS_LIMIT:  # the kernel would cut them off and mount what is left
+        raise OSError(errno.E2BIG, f"an image of {len(layers)} layers has too many to be mounted")
     kernel.mount("overlay", target, "overlay", kernel.MS_NODEV | kernel.MS_NOSUID, options)
+
+
+def _shortest(path: str) -> str:
+    return min(path, os.path.relpath(path), key=len)
+
+
+def _make_mount_point(path: str) -> None:
+    """An image from elsewhere may lack the directory, or have a link in its place that leads out of the sandbox."""
+    if os.path.islink(path):
+        os.unlink(path)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, mode=0o755)
 
 
 def _escape(path: str) -> str:
@@ -139,6 +168,7 @@ def _bind_python(source: str, target: str) -> None:
 
 def write_identity(spec: SandboxSpec, image: HostImage) -> None:
     """Write the files that name this sandbox and its network, inside the new root."""
+    os.makedirs("/etc", exist_ok=True)
     _write_if_changed("/etc/hostname", spec.hostname + "\n")
     _write_if_changed("/etc/hosts", f"127.0.0.1\tlocalhost {spec.hostname}\n::1\tlocalhost ip6-localhost\n")
     _write_if_changed("/etc/resolv.conf", image.resolv_conf if spec.network == "host" else "")

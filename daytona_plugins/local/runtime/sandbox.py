@@ -22,6 +22,7 @@ import msgspec
 
 from daytona_plugins.local.agent.main import serve_forever
 from daytona_plugins.local.runtime import kernel
+from daytona_plugins.local.runtime.hostimage import SYSTEM_PATH
 from daytona_plugins.local.runtime.privileges import give_up_privileges, hide_from_inside
 from daytona_plugins.local.runtime.rootfs import ProcPlan, build_root, write_identity
 
@@ -150,7 +151,8 @@ def _enter(spec: SandboxSpec, image: HostImage) -> None:
     """Take on the environment and the working directory that every process inside starts with."""
     os.environ.clear()
     own = {"HOME": spec.home, "LANG": "C.UTF-8", "USER": "daytona", "DAYTONA_SANDBOX_ID": spec.id}
-    os.environ.update(image.env | own | spec.env)
+    programs = image.env if spec.base == "host" else {"PATH": SYSTEM_PATH}
+    os.environ.update(programs | own | spec.env)
     time.tzset()
     os.makedirs(spec.home, mode=0o755, exist_ok=True)
     os.makedirs(spec.workdir, mode=0o755, exist_ok=True)

@@ -8,6 +8,7 @@ import msgspec
 
 Network = Literal["host", "none"]
 Holds = Literal["enforced", "watched", "ignored"]
+Base = Literal["host", "none"]
 
 HOME = "/home/daytona"
 
@@ -19,6 +20,10 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
     upper: str
     """Directory of the writable layer on the host; made when absent, kept when the sandbox stops."""
+    base: Base = "host"
+    """What lies below the layers: the programs of this machine, or nothing."""
+    layers: tuple[str, ...] = ()
+    """Directories of read-only layers, the lowest first; each is the writable layer of an earlier sandbox."""
     env: dict[str, str] = {}
     """Added to the environment of every process inside, and overriding what the sandbox itself sets."""
     home: str = HOME

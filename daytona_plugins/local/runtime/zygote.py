@@ -36,7 +36,7 @@ from daytona_plugins.local.runtime.messages import (
 )
 from daytona_plugins.local.runtime.privileges import set_command_line
 from daytona_plugins.local.runtime.probe import probe
-from daytona_plugins.local.runtime.rootfs import ProcPlan, make_layer, plan_proc
+from daytona_plugins.local.runtime.rootfs import ProcPlan, make_layer, plan_proc, trees_of
 from daytona_plugins.local.runtime.seccomp import build_filter
 from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
 
@@ -127,7 +127,7 @@ class _Zygote:
     def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> Event:
         assert self._image is not None
         assert self._proc is not None
-        make_layer(spec.upper, self._image.trees)
+        make_layer(spec.upper, trees_of(spec, self._image))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs:
             opener = os.fork()

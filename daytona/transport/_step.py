@@ -31,7 +31,7 @@ def step(coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.send(None)
     except StopIteration as finished:
         return finished.value  # type: ignore[no-any-return]  # StopIteration carries no type
-    place = _innermost(coroutine)
+    place = _innermost(coroutine.cr_frame, coroutine.cr_code, coroutine.cr_await)
     coroutine.close()
     raise SuspendedError(f"a blocking call awaited something that needs an event loop, in {place}")
 
@@ -41,10 +41,10 @@ def same(value: T) -> T:
     return value
 
 
-def _innermost(awaitable: Any) -> str:
-    while (inner := getattr(awaitable, "cr_await", None)) is not None and hasattr(inner, "cr_frame"):
-        awaitable = inner
-    frame, code = awaitable.cr_frame, awaitable.cr_code
+def _innermost(frame: Any, code: Any, awaited: Any) -> str:
+    """Return the place of the last coroutine of those that await each other."""
+    while hasattr(awaited, "cr_frame"):
+        frame, code, awaited = awaited.cr_frame, awaited.cr_code, awaited.cr_await
     return (
         f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})" if frame is not None else code.co_qualname
     )
@@ -63,7 +63,7 @@ class BlockingStream(Iterator[U], Generic[T, U]):
 
     def __next__(self) -> U:
         try:
-            return self._convert(_step_generator(self._source.__anext__()))
+            return self._convert(_step_generator(self._source, self._source.__anext__()))
         except StopAsyncIteration:
             raise StopIteration from None
 
@@ -77,14 +77,14 @@ class BlockingStream(Iterator[U], Generic[T, U]):
 
     def close(self) -> None:
         """End the stream: what it holds open is released now."""
-        _step_generator(self._source.aclose())
+        _step_generator(self._source, self._source.aclose())
 
     def __del__(self) -> None:
         if not sys.is_finalizing():
             self.close()
 
 
-def _step_generator(awaitable: Any) -> Any:
+def _step_generator(source: Any, awaitable: Any) -> Any:
     """Step one pull of an async generator, out of sight of a loop that may be running in this thread (a notebook's).
 
     Such a loop would adopt the generator through the interpreter's hooks and finish it later, in its own way.
@@ -97,4 +97,9 @@ def _step_generator(awaitable: Any) -> Any:
         return finished.value
     finally:
         sys.set_asyncgen_hooks(*hooks)
-    raise SuspendedError("a blocking stream awaited something that needs an event loop")
+    place = _innermost(source.ag_frame, source.ag_code, source.ag_await)
+    # Thrown in where it waits, so that the generator ends.
+    awaitable.throw(
+        SuspendedError(f"a blocking stream awaited something that needs an event loop, in {place}")
+    )
+    raise AssertionError("the generator went on after its end")  # pragma: no cover

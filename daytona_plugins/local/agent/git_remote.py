@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from daytona_plugins.local.agent.toolbox import Toolbox
 
 DEFAULT_REMOTE: Final = "origin"
+EVERY_BRANCH: Final = f"+refs/heads/*:refs/remotes/{DEFAULT_REMOTE}/*"
 _USER_INFO: Final = re.compile(r"(https?://)(?:([^/?#@:]*)(?::([^/?#@]*))?@)?(.*)", re.IGNORECASE | re.DOTALL)
 _HOST_AND_PATH: Final = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/.+")
 _REMOTE_KEY: Final = re.compile(r"remote\.(.*)\.url", re.DOTALL)
@@ -109,6 +110,10 @@ class Remotes:
         await self._git.run("clone", *options, "--", url, staging, access=access)
         if not await self._git.succeeds("rev-parse", "--quiet", "--verify", "HEAD", path=staging):
             raise failure("remote repository is empty")
+        # Later fetches shall see the other branches too, and new ones shall find their upstream.
+        await self._git.run(
+            "config", "--replace-all", f"remote.{DEFAULT_REMOTE}.fetch", EVERY_BRANCH, path=staging
+        )
 
     async def _find_commit(self, path: str, wanted: CloneRequest, access: Access) -> str | None:
         """Return the commit asked for; one that is not in the branch, or deeper than the clone, is fetched by itself."""

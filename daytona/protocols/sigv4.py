@@ -118,7 +118,9 @@ def signed_headers(
     names = ";".join(sorted(request.headers))
     signed = signature(credentials.secret, region, timestamp, request)
     scope = _scope(timestamp, region)
-    value = f"{ALGORITHM} Credential={credentials.access_key}/{scope},SignedHeaders={names},Signature={signed}"
+    value = (
+        f"{ALGORITHM} Credential={credentials.access_key}/{scope},SignedHeaders={names},Signature={signed}"
+    )
     return {**added, "authorization": value}
 
 
@@ -217,7 +219,8 @@ def _presigned_claim(fields: Mapping[str, str]) -> Claim:
 
 
 def _header_claim(parameters: str, headers: Mapping[str, str]) -> Claim:
-    fields = dict(part.strip().partition("=")[::2] for part in parameters.split(","))
+    cut = (part.strip().partition("=") for part in parameters.split(","))
+    fields = {name: value for name, _, value in cut}
     try:
         return _claim(
             credential=fields["Credential"],

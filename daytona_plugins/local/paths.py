@@ -73,6 +73,11 @@ class Paths:
         """Return the directory of one sandbox."""
         return self.sandboxes / sandbox_id
 
+    @property
+    def objects(self) -> Path:
+        """What the object store keeps: `<bucket>/<key>`."""
+        return self.data / "objects"
+
     def agent_socket(self, sandbox_id: str) -> Path:
         """Return where the agent of one sandbox listens, outside of the sandbox."""
         return self.runtime / "agents" / f"{sandbox_id}.sock"

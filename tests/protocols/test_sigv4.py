@@ -104,8 +104,8 @@ def test_an_ordinary_request_claims_nothing() -> None:
     ("query", "headers"),
     [
         ("X-Amz-Algorithm=AWS4-HMAC-SHA256", {}),
-        ("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=x&X-Amz-Date=d&X-Amz-SignedHeaders=host"
-         "&X-Amz-Signature=s&X-Amz-Expires=soon", {}),
+        (("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=x&X-Amz-Date=d&X-Amz-SignedHeaders=host"
+         "&X-Amz-Signature=s&X-Amz-Expires=soon"), {}),
         ("", {"authorization": "AWS4-HMAC-SHA256 Credential=x"}),
         ("", {"authorization": "AWS4-HMAC-SHA256 nothing", "x-amz-date": MOMENT}),
         ("", {"authorization": "AWS4-HMAC-SHA256 Credential=a/20130523/r/s3/aws4_request,"

@@ -1,8 +1,11 @@
-"""Everything the platform's port answers: the REST API below `/api`, the agents below `/toolbox`."""
+"""Everything the platform's port answers: the REST API below `/api`, the agents below `/toolbox`, objects below `/s3`.
+
+Whoever asks for something outside of the API is asked for other credentials than its key: the parts see to that.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from daytona_plugins.local import web
 from daytona_plugins.local.platform import errors, later
@@ -12,6 +15,8 @@ from daytona_plugins.local.platform.proxy import Proxy
 from daytona_plugins.local.platform.sandbox_routes import SandboxRoutes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from daytona_plugins.local.platform.sandboxes import Sandboxes
     from daytona_plugins.local.platform.site import Site
 
@@ -19,16 +24,26 @@ API = "/api/"
 _PUBLIC = frozenset({"/api/config", "/api/health", "/api/shared-regions"})
 
 
-class Application:
-    """The handler of every request; the proxy asks for credentials itself, because it knows more kinds of them."""
+class Part(Protocol):
+    """Something that answers some of the requests."""
 
-    def __init__(self, site: Site, sandboxes: Sandboxes) -> None:
+    def add_to(self, router: web.Router) -> None:
+        """Register every route."""
+        ...
+
+
+class Application:
+    """The handler of every request."""
+
+    def __init__(self, site: Site, sandboxes: Sandboxes, parts: Iterable[Part] = ()) -> None:
         self._site = site
         self._router = web.Router()
         self._proxy = Proxy(site, sandboxes)
         self._router.add("*", "/toolbox/{sandboxId}/{path*}", self._proxy.forward)
         About(site).add_to(self._router)
         SandboxRoutes(site, sandboxes).add_to(self._router)
+        for part in parts:
+            part.add_to(self._router)
         later.add_to(self._router)
 
     async def __call__(self, request: web.Request) -> web.Response:

@@ -34,7 +34,6 @@ MISSING: dict[str, tuple[tuple[str, str], ...]] = {
         ("*", "/api/snapshots/{id}/{rest*}"),
     ),
     "image builds": (
-        ("GET", "/api/object-storage/push-access"),
         ("*", "/api/docker-registry"),
         ("*", "/api/docker-registry/{rest*}"),
         ("GET", f"{_ONE}/build-logs-url"),

@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -24,7 +25,9 @@ from daytona_plugins.local.launch import AlreadyRunningError, hold
 from daytona_plugins.local.paths import Paths, UnsafePathError
 from daytona_plugins.local.platform.api import Application
 from daytona_plugins.local.platform.auth import load_or_make_key, write_private
+from daytona_plugins.local.platform.objects import Objects
 from daytona_plugins.local.platform.restarting import RestartingRunner
+from daytona_plugins.local.platform.s3 import S3
 from daytona_plugins.local.platform.sandboxes import Sandboxes
 from daytona_plugins.local.platform.site import HOST, Site
 from daytona_plugins.local.platform.store import Store, UnusableDatabaseError
@@ -33,6 +36,8 @@ from daytona_plugins.local.runtime.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from daytona_plugins.local.platform.api import Part
 
 logger = logging.getLogger(__name__)
 
@@ -95,12 +100,17 @@ async def _serving(paths: Paths) -> AsyncGenerator[Site]:
         sandboxes = Sandboxes(store, runner, paths)
         await sandboxes.open()
         stack.push_async_callback(sandboxes.close)
-        application = Application(site, sandboxes)
+        application = Application(site, sandboxes, _parts(site, paths))
         stack.callback(application.close)
         server = await web.serve(listener, application, envelope=application.envelope)
         stack.push_async_callback(server.close)
         await stack.enter_async_context(ticking(sandboxes.tick))
         yield site
+
+
+def _parts(site: Site, paths: Paths) -> list[Part]:
+    """Return what answers requests that are not about one sandbox."""
+    return [S3(site, Objects(paths.objects), time.time)]
 
 
 def listen() -> socket.socket:

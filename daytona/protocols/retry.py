@@ -20,7 +20,7 @@ class Fault(enum.Enum):
     """How an attempt failed."""
 
     CONNECT = "no connection could be made"
-    STALE = "a connection used before was closed without a byte of an answer"
+    STALE = "a connection used before was closed before the request reached the server"
     BROKEN = "the connection broke after the request may have arrived"
     UNAVAILABLE = "the server answered 502, 503 or 504"
     RATE_LIMITED = "the server answered 429"

@@ -8,6 +8,7 @@ cannot be closed once its loop is, which is just when a client that outlives its
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -39,6 +40,7 @@ class LoopStream:
         "_ended",
         "_error",
         "_loop",
+        "_poll",
         "_reading",
         "_socket",
         "_waiter",
@@ -55,6 +57,8 @@ class LoopStream:
         self._closed = False
         self._error: OSError | None = None
         self._reading = True
+        self._poll = select.poll()
+        self._poll.register(connected, select.POLLIN)
         loop.add_reader(connected, self._on_readable)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -139,7 +143,8 @@ class LoopStream:
 
     def is_stale(self) -> bool:
         """Return whether anything has arrived: an idle server has nothing to say but goodbye."""
-        return self._ended or self._closed or bool(self._buffer)
+        # The loop may not have come round to looking.
+        return self._ended or self._closed or bool(self._buffer) or bool(self._poll.poll(0))
 
     def close(self) -> None:
         """Close at once, also when the loop is closed already."""

@@ -47,6 +47,9 @@ __all__ = ["HTTPTransport", "StreamedResponse"]
 
 T = TypeVar("T")
 
+AT_ONCE: Final = 0.001
+"""Seconds in which nobody can have read a request, acted on it and hung up, even on this machine."""
+
 READ_SIZE: Final = 64 * 1024
 
 
@@ -59,15 +62,27 @@ class AttemptFailed(Exception):
 
 
 class Connection:
-    """A stream and where it leads."""
+    """A stream and where it leads; *round_trip* is how long it took to make, in seconds."""
 
-    __slots__ = ("generation", "origin", "stream", "used")
+    __slots__ = ("generation", "origin", "round_trip", "stream", "used")
 
-    def __init__(self, origin: Origin, stream: Stream, generation: int) -> None:
+    def __init__(self, origin: Origin, stream: Stream, generation: int, round_trip: float) -> None:
         self.origin = origin
         self.stream = stream
         self.generation = generation
+        self.round_trip = round_trip
         self.used = False
+
+    def was_dead_before(self, waited: float | None) -> bool:
+        """Return whether it had been closed before the request could reach the server.
+
+        A connection may be closed just as it is used again. Whatever the server does on account of a request takes a
+        round trip to show; an end that shows sooner, or before the request is out, had been on its way already.
+
+        Args:
+            waited: Seconds from the request to the end of the connection; None when the request did not get out.
+        """
+        return self.used and (waited is None or waited < max(AT_ONCE, 0.75 * self.round_trip))
 
 
 class HTTPTransport:
@@ -343,13 +358,14 @@ class HTTPTransport:
             displaced = self._pool.make_room()
         if displaced is not None:
             displaced.stream.close()
+        began = _deadline.now()
         try:
             stream = await self._connect(origin)
         except TimeoutError as error:
             raise self._timed_out(request, "connecting", error, "not_sent") from error
         except OSError as error:
             raise AttemptFailed(retry.Fault.CONNECT, _cannot_connect(request, error)) from error
-        connection = Connection(origin, stream, generation)
+        connection = Connection(origin, stream, generation, _deadline.now() - began)
         with self._lock:
             self._active.add(connection)
             current = generation == self._pool.generation
@@ -422,9 +438,23 @@ class HTTPTransport:
     # -- Errors ---------------------------------------------------------------------------------------------------
 
     def failed(
-        self, request: Request, connection: Connection, begun: bool, error: OSError | http1.ProtocolError
+        self,
+        request: Request,
+        connection: Connection,
+        error: OSError | http1.ProtocolError,
+        *,
+        begun: bool,
+        waited: float | None,
     ) -> AttemptFailed | DaytonaError:
-        """Return what to raise for an exchange that the network or the peer broke off."""
+        """Return what to raise for an exchange that the network or the peer broke off.
+
+        Args:
+            request: What was asked.
+            connection: Where.
+            error: How it ended.
+            begun: Whether a byte of the answer has arrived.
+            waited: Seconds since all of the request was sent; None when that failed.
+        """
         if self._closed:
             return DaytonaClosedError(
                 "The client was closed while the call was under way",
@@ -442,7 +472,9 @@ class HTTPTransport:
         )
         if begun:
             return broken
-        return AttemptFailed(retry.Fault.STALE if connection.used else retry.Fault.BROKEN, broken)
+        return AttemptFailed(
+            retry.Fault.STALE if connection.was_dead_before(waited) else retry.Fault.BROKEN, broken
+        )
 
     def _timed_out(self, request: Request, doing: str, error: TimeoutError, outcome: Outcome) -> DaytonaError:
         return DaytonaConnectionTimeoutError(
@@ -457,7 +489,17 @@ class HTTPTransport:
 class StreamedResponse:
     """An answer whose body is read piece by piece; it holds its connection until it is read to the end or closed."""
 
-    __slots__ = ("_connection", "_pending", "_reader", "_request", "_sent", "_transport", "fields", "status")
+    __slots__ = (
+        "_connection",
+        "_pending",
+        "_reader",
+        "_request",
+        "_sent",
+        "_sent_at",
+        "_transport",
+        "fields",
+        "status",
+    )
 
     def __init__(self, transport: HTTPTransport, request: Request, connection: Connection) -> None:
         self._transport = transport
@@ -466,6 +508,7 @@ class StreamedResponse:
         self._reader = http1.ResponseReader(request.method, upgrade=request.upgrades)
         self._pending: deque[http1.Event] = deque()
         self._sent = False
+        self._sent_at: float | None = None
         self.status = 0
         self.fields: http1.Fields = []
 
@@ -500,6 +543,7 @@ class StreamedResponse:
                 if isinstance(request.body.chunks, AsyncGenerator):
                     await request.body.chunks.aclose()
         self._sent = not self.status
+        self._sent_at = _deadline.now()
 
     async def _write_body(self, body: Body) -> None:
         missing = body.length
@@ -580,7 +624,10 @@ class StreamedResponse:
         return connection.stream, self._reader.rest, partial(self._transport.discard, connection)
 
     def _failed(self, error: OSError | http1.ProtocolError) -> AttemptFailed | DaytonaError:
-        return self._transport.failed(self._request, self._live, self._reader.begun, error)
+        waited = None if self._sent_at is None else _deadline.now() - self._sent_at
+        return self._transport.failed(
+            self._request, self._live, error, begun=self._reader.begun, waited=waited
+        )
 
     @property
     def _live(self) -> Connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,7 +17,9 @@ from daytona import (
 )
 from daytona.testing import Answer, Cut, Drip, DropAfter, DropBefore, Fault, FaultyRelay, Stall
 from tests.conftest import open_client
-from tests.local.platform_process import Platform
+
+if TYPE_CHECKING:
+    from tests.local.platform_process import Platform
 
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
 
@@ -54,18 +56,19 @@ async def test_one_sandbox_is_made_whatever_happens_on_the_way(
             assert after - before == {sandbox.id}
 
 
-@pytest.mark.parametrize("fault", [DropAfter(), Cut(17), Cut(200)], ids=repr)
+@pytest.mark.parametrize("fault", [DropAfter(), Cut(17), Cut(100)], ids=repr)
 async def test_a_command_does_not_run_twice(through: Connect, relay: FaultyRelay, fault: Fault) -> None:
     async with through() as daytona, await daytona.create() as sandbox:
-        relay.close_idle()  # so that the command has a fresh connection: nothing says that it was not delivered
         relay.inject(fault, method="POST", path=EXECUTE)
         with pytest.raises(DaytonaConnectionError) as caught:
-            await sandbox.process.exec("echo once >> ran")
+            await sandbox.process.exec("echo once >> ran; sleep 0.1")
         assert caught.value.outcome == "unknown"
         assert await sandbox.fs.download_file("ran") == b"once\n"
 
 
-async def test_an_idle_connection_that_was_closed_is_not_noticed(through: Connect, relay: FaultyRelay) -> None:
+async def test_an_idle_connection_that_was_closed_is_not_noticed(
+    through: Connect, relay: FaultyRelay
+) -> None:
     async with through() as daytona, await daytona.create() as sandbox:
         for _ in range(3):
             relay.close_idle()
@@ -104,5 +107,5 @@ async def test_a_rate_limit_is_waited_out(through: Connect, relay: FaultyRelay) 
 async def test_garbage_is_an_error_of_the_connection(through: Connect, relay: FaultyRelay) -> None:
     async with through() as daytona, await daytona.create() as sandbox:
         relay.inject(Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), method="POST", path=EXECUTE)
-        with pytest.raises(DaytonaConnectionError, match="not the beginning of an HTTP/1.1 response"):
+        with pytest.raises(DaytonaConnectionError, match="not the beginning of an HTTP"):
             await sandbox.process.exec("true")

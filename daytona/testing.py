@@ -1,0 +1,332 @@
+"""Faults on purpose: a relay that stands between a client and a real platform and breaks what it is told to break.
+
+    with FaultyRelay("http://127.0.0.1:4000/api") as relay:
+        relay.inject(DropAfter(), method="POST", path="/api/sandbox")
+        with Daytona(DaytonaConfig(api_key=key, api_url=relay.url)) as daytona:
+            daytona.create()                       # the answer is lost; there is one sandbox all the same
+        assert relay.forwarded("POST", "/api/sandbox") == 1
+
+Without a fault the relay passes everything through, WebSockets too, and puts its own address where an answer names that
+of the platform, so that calls into a sandbox go through it as well. It is test equipment: it speaks plain HTTP, on
+loopback, and runs in threads of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+__all__ = ["Answer", "Cut", "Drip", "DropAfter", "DropBefore", "Fault", "FaultyRelay", "Seen", "Stall"]
+
+CHUNK: Final = 64 * 1024
+
+
+class Fault:
+    """What goes wrong with one request."""
+
+
+@dataclass(frozen=True)
+class DropBefore(Fault):
+    """The connection breaks before the platform has seen the request."""
+
+
+@dataclass(frozen=True)
+class DropAfter(Fault):
+    """The connection breaks after the platform has done what it was asked: the answer is lost."""
+
+
+@dataclass(frozen=True)
+class Cut(Fault):
+    """The connection breaks after so many bytes of the answer."""
+
+    after: int
+
+
+@dataclass(frozen=True)
+class Stall(Fault):
+    """Nothing more comes after so many bytes of the answer, and the connection stays."""
+
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Drip(Fault):
+    """The answer comes a few bytes at a time."""
+
+    size: int = 1
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Answer(Fault):
+    """Somebody else answers, and the platform is not asked: a proxy's page, a rate limit, garbage."""
+
+    status: int = 502
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+    raw: bytes | None = None
+    """Sent as it is, instead of an HTTP answer."""
+
+    def encode(self) -> bytes:
+        """Return what goes out."""
+        if self.raw is not None:
+            return self.raw
+        fields = {"Content-Length": str(len(self.body)), **self.headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return f"HTTP/1.1 {self.status} Injected\r\n{head}\r\n".encode("latin-1") + self.body
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request that reached the relay."""
+
+    method: str
+    path: str
+    forwarded: bool
+
+
+@dataclass
+class _Rule:
+    fault: Fault
+    method: str | None
+    path: re.Pattern[str]
+    times: int
+
+    def takes(self, method: str, path: str) -> bool:
+        if self.times < 1 or self.method not in (None, method) or not self.path.fullmatch(path):
+            return False
+        self.times -= 1
+        return True
+
+
+class FaultyRelay:
+    """Stands before the platform at *url*; `url` is where clients go instead.
+
+    Args:
+        url: The API's base URL, plain http.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._here = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http://{self._here}{parts.path}"
+        self.seen: list[Seen] = []
+        self._rules: list[_Rule] = []
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._idle: set[socket.socket] = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def inject(self, fault: Fault, *, method: str | None = None, path: str = ".*", times: int = 1) -> None:
+        """Let *fault* happen to the next *times* requests with this method whose path matches, a regular expression."""
+        with self._lock:
+            self._rules.append(_Rule(fault, method, re.compile(path), times))
+
+    def forwarded(self, method: str, path: str) -> int:
+        """Return how many requests with this method and path reached the platform."""
+        return sum(
+            1 for seen in self.seen if (seen.method, seen.path, seen.forwarded) == (method, path, True)
+        )
+
+    def close_idle(self) -> None:
+        """Close every connection on which no request is under way, as a server does after a while."""
+        with self._lock:
+            idle = list(self._idle)
+        for connection in idle:
+            _shut(connection)
+
+    def close(self) -> None:
+        """Close everything."""
+        _shut(self._listener)
+        with self._lock:
+            connections = list(self._open)
+        for connection in connections:
+            _shut(connection)
+
+    # -- Inside ---------------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with self._lock:
+            self._open.add(client)
+        with client, suppress(OSError):
+            while self._exchange(_Reader(client), client):
+                pass
+        with self._lock:
+            self._open.discard(client)
+            self._idle.discard(client)
+
+    def _exchange(self, reader: _Reader, client: socket.socket) -> bool:
+        """Pass one request and its answer; return whether the connection goes on."""
+        with self._lock:
+            self._idle.add(client)
+        head = reader.head()
+        with self._lock:
+            self._idle.discard(client)
+        if head is None:
+            return False
+        method, target = head.split(b" ", 2)[:2]
+        path = target.decode("latin-1").partition("?")[0]
+        fault = self._fault_for(method.decode("ascii"), path)
+        request = head + reader.body(head)
+        if isinstance(fault, Answer):
+            client.sendall(fault.encode())
+            return fault.raw is None
+        if isinstance(fault, DropBefore):
+            return False
+        return self._forward(request, client, fault)
+
+    def _fault_for(self, method: str, path: str) -> Fault | None:
+        with self._lock:
+            rule = next((rule for rule in self._rules if rule.takes(method, path)), None)
+            fault = rule.fault if rule is not None else None
+            self.seen.append(Seen(method, path, not isinstance(fault, (Answer, DropBefore))))
+        return fault
+
+    def _forward(self, request: bytes, client: socket.socket, fault: Fault | None) -> bool:
+        with socket.create_connection(self._target) as server:
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            server.sendall(request)
+            reader = _Reader(server)
+            head = reader.head()
+            if head is None:
+                return False
+            if head.startswith(b"HTTP/1.1 101"):
+                return self._pass_through(client, server, head + reader.rest(), fault)
+            answer = self._as_ours(head, reader.body(head, until_close=True))
+        return self._deliver(client, answer, fault)
+
+    def _as_ours(self, head: bytes, body: bytes) -> bytes:
+        """Return an answer that names the relay wherever it named the platform."""
+        theirs = f"{self._target[0]}:{self._target[1]}".encode()
+        if b"json" in head.lower() and theirs in body:
+            body = body.replace(theirs, self._here.encode())
+            head = re.sub(rb"(?i)(content-length: *)\d+", rb"\g<1>%d" % len(body), head)
+        return head + body
+
+    def _deliver(self, client: socket.socket, answer: bytes, fault: Fault | None) -> bool:
+        match fault:
+            case DropAfter():
+                return False
+            case Cut(after):
+                client.sendall(answer[:after])
+                return False
+            case Stall(after):
+                client.sendall(answer[:after])
+                client.recv(1)  # until the client gives up
+                return False
+            case Drip(size, seconds):
+                for start in range(0, len(answer), size):
+                    client.sendall(answer[start : start + size])
+                    time.sleep(seconds)
+            case _:
+                client.sendall(answer)
+        return b"\r\nconnection: close" not in answer[: answer.find(b"\r\n\r\n")].lower()
+
+    def _pass_through(
+        self, client: socket.socket, server: socket.socket, first: bytes, fault: Fault | None
+    ) -> bool:
+        """Pass an upgraded connection's bytes both ways; a fault counts those that the server sends."""
+        with self._lock:
+            self._open.add(server)
+        back = threading.Thread(target=_pump, args=(client, server), daemon=True)
+        back.start()
+        left = fault.after if isinstance(fault, (Cut, Stall)) else None
+        data = first
+        while data and left != 0:
+            piece = data if left is None else data[:left]
+            client.sendall(piece)
+            left = left - len(piece) if left is not None else None
+            data = server.recv(CHUNK)
+        if isinstance(fault, Stall) and left == 0:
+            back.join()
+        _shut(server)
+        with self._lock:
+            self._open.discard(server)
+        return False
+
+
+class _Reader:
+    """Reads the messages of one side, as far as their framing goes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = b""
+
+    def head(self) -> bytes | None:
+        """Return the next head, None when the peer has closed."""
+        while b"\r\n\r\n" not in self._buffer:
+            if not self._more():
+                return None
+        end = self._buffer.index(b"\r\n\r\n") + 4
+        head, self._buffer = self._buffer[:end], self._buffer[end:]
+        return head
+
+    def body(self, head: bytes, *, until_close: bool = False) -> bytes:
+        """Return the body that *head* announces, as it came."""
+        fields = head.lower()
+        if b"\r\ntransfer-encoding: chunked" in fields:
+            return self._until(lambda: self._buffer.endswith(b"0\r\n\r\n"))
+        length = re.search(rb"\r\ncontent-length: *(\d+)", fields)
+        if length is not None:
+            wanted = int(length[1])
+            return self._until(lambda: len(self._buffer) >= wanted)[:wanted]
+        bodiless = re.match(rb"http/1\.[01] (1\d\d|204|304)", fields)
+        return self._until(lambda: False) if until_close and not bodiless else b""
+
+    def rest(self) -> bytes:
+        """Return what has come after the last message."""
+        data, self._buffer = self._buffer, b""
+        return data
+
+    def _until(self, complete: Callable[[], bool]) -> bytes:
+        while not complete() and self._more():
+            pass
+        return self.rest()
+
+    def _more(self) -> bool:
+        data = self._connection.recv(CHUNK)
+        self._buffer += data
+        return bool(data)
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(CHUNK):
+            sink.sendall(data)
+    _shut(sink)
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):
+        connection.close()

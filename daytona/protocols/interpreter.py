@@ -20,11 +20,11 @@ import msgspec
 from ..errors import DaytonaConnectionError, DaytonaProcessExecutionTimeoutError
 from ..models._base import decoder
 from ..models.interpreter import ExecutionError, InterpreterMessage, OutputMessage, RichResult
-from .websocket import Binary, Closed, Lost, Text
+from .messages import Binary, Closed, Lost, Text
 
 if TYPE_CHECKING:
     from ..models.interpreter import InterpreterEvent
-    from .websocket import Event
+    from .messages import Event
 
 __all__ = ["TIMED_OUT", "Run"]
 

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from .websocket import Binary, Closed, Lost, Text
+from .messages import Binary, Closed, Lost, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .websocket import Event
+    from .messages import Event
 
 __all__ = [
     "DEFAULT_COLS",

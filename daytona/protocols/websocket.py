@@ -22,11 +22,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from .messages import Binary, Closed, Event, Lost, Ponged, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,40 +51,6 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _BINARY, _CONTINUATION = 1, 2, 0
 _SHORTEST: Final = {2: 0, 4: 126, 10: 65536}
 """Payload length from which a header of so many bytes is the right one."""
-
-
-class Text(NamedTuple):
-    """A text message, or a piece of one."""
-
-    data: str
-    last: bool
-
-
-class Binary(NamedTuple):
-    """A binary message, or a piece of one."""
-
-    data: bytes
-    last: bool
-
-
-class Ponged(NamedTuple):
-    """The peer answered a ping."""
-
-    payload: bytes
-
-
-class Closed(NamedTuple):
-    """The peer closed, or broke the rules and was closed; 1005 stands for no code."""
-
-    code: int
-    reason: str
-
-
-class Lost(NamedTuple):
-    """The connection ended without a closing handshake."""
-
-
-Event = Text | Binary | Ponged | Closed | Lost
 
 
 # -- The handshake ----------------------------------------------------------------------------------------------------

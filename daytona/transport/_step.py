@@ -31,7 +31,8 @@ def step(coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.send(None)
     except StopIteration as finished:
         return finished.value  # type: ignore[no-any-return]  # StopIteration carries no type
-    place = _innermost(coroutine.cr_frame, coroutine.cr_code, coroutine.cr_await)
+    stuck: Any = coroutine  # its type leaves out what a native coroutine shows of itself
+    place = _innermost(stuck.cr_frame, stuck.cr_code, stuck.cr_await)
     coroutine.close()
     raise SuspendedError(f"a blocking call awaited something that needs an event loop, in {place}")
 

@@ -12,7 +12,6 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -34,7 +33,7 @@ from ._deadline import Deadline, left
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from ..errors import Outcome
     from ..protocols.proxy import Proxies
@@ -127,14 +126,15 @@ class HTTPTransport:
     def __del__(self) -> None:
         if "_made_at" not in vars(self) or self._closed or sys.is_finalizing():
             return
-        if self._pool.idle or self._active:
+        left_open = self._pool.idle or self._active
+        self.abandon()  # first: the warning may be an error
+        if left_open:
             warnings.warn(
                 f"the client made at {self._made_at} was not closed",
                 ResourceWarning,
                 stacklevel=1,
                 source=self,
             )
-            self.abandon()
 
     # -- What services call ---------------------------------------------------------------------------------------
 
@@ -540,8 +540,7 @@ class StreamedResponse:
             try:
                 await self._write_body(request.body)
             finally:
-                if isinstance(request.body.chunks, AsyncGenerator):
-                    await request.body.chunks.aclose()
+                await _end(request.body.chunks)
         self._sent = not self.status
         self._sent_at = _deadline.now()
 
@@ -646,6 +645,13 @@ class StreamedResponse:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             self._transport.drop(connection)
+
+
+async def _end(chunks: AsyncIterator[bytes]) -> None:
+    """Let go of what the source of a body holds open, if it can be told to."""
+    close: Callable[[], Awaitable[None]] | None = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
 
 
 def _url(request: Request) -> str:

@@ -68,6 +68,10 @@ class OpenEnum(StrEnum):
         member._name_ = member._value_ = value
         return member
 
+    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[str]]:
+        # Python 3.11.3 and older pickle a member as an attribute of its class, which an unknown word is not.
+        return type(self), (self.value,)
+
 
 class Decoder(Generic[T]):
     """Reads JSON as values of one type: strictly first, because that is fast and nearly always enough."""

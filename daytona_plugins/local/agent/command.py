@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 READ_SIZE: Final = 65536
 OUTPUT_LIMIT: Final = 64 * 1024 * 1024
-DRAIN_AFTER_KILL: Final = 1.0
+DRAIN_AFTER_KILL: Final = 0.05
 
 
 class Output:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TIMEOUT_OUTPUT_LIMIT: Final = 1024 * 1024
-CONFIRMATION_TIMEOUT: Final = 1.0
+CONFIRMATION_TIMEOUT: Final = 0.1
 
 Seconds = Annotated[int, msgspec.Meta(ge=0)]
 

@@ -60,7 +60,7 @@ class Proxy:
         record = self._authorized(request)
         running = self._sandboxes.running(record.id)
         if running is None:
-            raise HTTPError(400, f"bad request: sandbox {record.id} is {record.state}; is it started?")
+            raise HTTPError(400, f"bad request: sandbox {record.id} is {record.state}; start it first")
         with contextlib.ExitStack() as use:
             if request.headers.get(SKIP_ACTIVITY) != "true":
                 use.enter_context(self._sandboxes.activity.connection(record.id))

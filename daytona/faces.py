@@ -10,6 +10,7 @@ each body is one line that steps the async method. Nothing is decided here, so n
     __aenter__, __aexit__             __enter__, __exit__
     __aiter__, __anext__              __iter__, __next__
 
+A method marked `@awaitable_when_blocking` returns `Done`, which may also be awaited, instead of None.
 Parameters that `@keyword_when_blocking` names come last and by keyword only in the blocking face.
 A result or argument of type `AsyncX` becomes `X`, wrapped or unwrapped on the way; `Awaitable[None] | None` of a
 callback becomes `None`. A shape that is not in this list is refused with its place, never guessed.
@@ -205,6 +206,8 @@ class _Face:
             result = f"BlockingStream({call}, {self._converter(node, item)})"
             return self._with_body(node, f"BlockingStream[{item}, {_blocking(item)}]", f"return {result}")
         stepped = f"step({call})"
+        if _has_decorator(node, "awaitable_when_blocking"):
+            return self._with_body(node, "Done", f"return Done({stepped})")
         if returns == "None":
             return self._with_body(node, returns, stepped)
         return self._with_body(node, _blocking(returns), f"return {self._converted(node, returns, stepped)}")
@@ -240,6 +243,10 @@ class _Face:
         if _ASYNC_NAME.search(item):
             raise _Refused(node, f"{self.node.name}.{node.name} yields {item}: yield services one by one")
         return "same"
+
+
+def _has_decorator(node: ast.AsyncFunctionDef, name: str) -> bool:
+    return any(ast.unparse(decorator) == name for decorator in node.decorator_list)
 
 
 def _is_service(annotation: str) -> bool:
@@ -347,6 +354,7 @@ def _signature(node: ast.AsyncFunctionDef | ast.FunctionDef, returns: str, endin
 _RUNTIME: Final = {
     "BlockingService": "daytona.service",
     "BlockingStream": "daytona.service",
+    "Done": "daytona.service",
     "same": "daytona.service",
     "step": "daytona.service",
 }

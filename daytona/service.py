@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 from .errors import DaytonaError
 from .protocols.rest import Endpoint, QueryValue, Request, Response, decode, segment
 from .transport._deadline import seconds
-from .transport._step import BlockingStream, same, step
+from .transport._step import BlockingStream, Done, same, step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
@@ -27,7 +27,9 @@ __all__ = [
     "AsyncService",
     "BlockingService",
     "BlockingStream",
+    "Done",
     "Endpoint",
+    "awaitable_when_blocking",
     "keyword_when_blocking",
     "operation",
     "same",
@@ -224,6 +226,11 @@ def keyword_when_blocking(*names: str) -> Callable[[Callable[P, T]], Callable[P,
         return method
 
     return decorate
+
+
+def awaitable_when_blocking(method: Callable[P, T]) -> Callable[P, T]:
+    """Let the blocking face return something that may be awaited, for a method that the official one has as a coroutine."""
+    return method
 
 
 def streaming_operation(

@@ -90,7 +90,7 @@ class AwaitBlocking:
 def _call(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     args = tuple(_plain(value) for value in args)
     kwargs = {name: _plain(value) for name, value in kwargs.items()}
-    if method.__name__ in ("list", "download_file_stream"):
+    if "BlockingStream" in str(inspect.signature(method).return_annotation):
         return _iterate(method(*args, **kwargs))
     return _later(method, args, kwargs)
 

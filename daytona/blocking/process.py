@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daytona.blocking.pty import PtyHandle
-from daytona.service import BlockingService, step
+from daytona.service import BlockingService, BlockingStream, Done, same, step
 from daytona.services.process import AsyncProcess
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         CodeRunParams,
         Command,
         ExecuteResponse,
+        LogEvent,
         Session,
         SessionCommandLogsResponse,
         SessionExecuteRequest,
@@ -175,6 +176,38 @@ class Process(BlockingService[AsyncProcess]):
     def get_entrypoint_logs(self, request_timeout: float | None = None) -> SessionCommandLogsResponse:
         """Return what the sandbox's entrypoint has printed so far."""
         return step(self._core.get_entrypoint_logs(request_timeout))
+
+    def stream_session_command_logs(
+        self, session_id: str, command_id: str
+    ) -> BlockingStream[LogEvent, LogEvent]:
+        """Yield what a command prints, from its first byte on, as it comes; the end of the command ends it.
+
+        A connection that drops is replaced, and nothing is missing or comes twice.
+        """
+        return BlockingStream(self._core.stream_session_command_logs(session_id, command_id), same)
+
+    def stream_entrypoint_logs(self) -> BlockingStream[LogEvent, LogEvent]:
+        """Yield what the sandbox's entrypoint prints, as `stream_session_command_logs` does for a command."""
+        return BlockingStream(self._core.stream_entrypoint_logs(), same)
+
+    def get_session_command_logs_async(
+        self,
+        session_id: str,
+        command_id: str,
+        on_stdout: Callable[[str], None],
+        on_stderr: Callable[[str], None],
+    ) -> Done:
+        """Give what a command prints to callbacks, from its first character on, until it ends.
+
+        What a callback raises ends it. See `stream_session_command_logs` for a stream without callbacks.
+        """
+        return Done(step(self._core.get_session_command_logs_async(session_id, command_id, on_stdout, on_stderr)))
+
+    def get_entrypoint_logs_async(
+        self, on_stdout: Callable[[str], None], on_stderr: Callable[[str], None]
+    ) -> Done:
+        """Give what the sandbox's entrypoint prints to callbacks, as `get_session_command_logs_async` does."""
+        return Done(step(self._core.get_entrypoint_logs_async(on_stdout, on_stderr)))
 
     def send_session_command_input(
         self, session_id: str, command_id: str, data: str, request_timeout: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from ..models.charts import parse_charts
@@ -23,12 +24,23 @@ from ..models.process import (
     SessionSendInputRequest,
 )
 from ..models.pty import PtyListResponse, PtySessionInfo
-from ..service import AsyncService, keyword_when_blocking, operation, seconds, segment
+from ..service import (
+    AsyncService,
+    awaitable_when_blocking,
+    keyword_when_blocking,
+    operation,
+    seconds,
+    segment,
+    streaming_operation,
+)
+from ._callbacks import tell
+from ._following import FollowedLog
 from .pty import AsyncPtyHandle, attach, creation, open_terminal, resize
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
+    from ..models.process import LogEvent
     from ..models.pty import PtySize
     from ..service import Api
 
@@ -250,6 +262,62 @@ class AsyncProcess(AsyncService):
         """Return what the sandbox's entrypoint has printed so far."""
         return await self._logs(f"{_session('entrypoint')}/logs", request_timeout)
 
+    @streaming_operation("Failed to get session command logs: ")
+    async def stream_session_command_logs(
+        self, session_id: str, command_id: str
+    ) -> AsyncGenerator[LogEvent, None]:
+        """Yield what a command prints, from its first byte on, as it comes; the end of the command ends it.
+
+        A connection that drops is replaced, and nothing is missing or comes twice.
+        """
+        async with aclosing(self._follow_command(session_id, command_id).events()) as events:
+            async for event in events:
+                yield event
+
+    @streaming_operation("Failed to get entrypoint logs: ")
+    async def stream_entrypoint_logs(self) -> AsyncGenerator[LogEvent, None]:
+        """Yield what the sandbox's entrypoint prints, as `stream_session_command_logs` does for a command."""
+        async with aclosing(self._follow_entrypoint().events()) as events:
+            async for event in events:
+                yield event
+
+    @awaitable_when_blocking
+    @operation("Failed to get session command logs: ")
+    async def get_session_command_logs_async(
+        self,
+        session_id: str,
+        command_id: str,
+        on_stdout: Callable[[str], Awaitable[None] | None],
+        on_stderr: Callable[[str], Awaitable[None] | None],
+    ) -> None:
+        """Give what a command prints to callbacks, from its first character on, until it ends.
+
+        What a callback raises ends it. See `stream_session_command_logs` for a stream without callbacks.
+        """
+        await _tell_all(self._follow_command(session_id, command_id), on_stdout, on_stderr)
+
+    @awaitable_when_blocking
+    @operation("Failed to get entrypoint logs: ")
+    async def get_entrypoint_logs_async(
+        self,
+        on_stdout: Callable[[str], Awaitable[None] | None],
+        on_stderr: Callable[[str], Awaitable[None] | None],
+    ) -> None:
+        """Give what the sandbox's entrypoint prints to callbacks, as `get_session_command_logs_async` does."""
+        await _tell_all(self._follow_entrypoint(), on_stdout, on_stderr)
+
+    def _follow_command(self, session_id: str, command_id: str) -> FollowedLog:
+        async def is_over() -> bool:
+            return (await self.get_session_command(session_id, command_id)).exit_code is not None
+
+        return FollowedLog(self._api, f"{_command(session_id, command_id)}/logs", is_over)
+
+    def _follow_entrypoint(self) -> FollowedLog:
+        async def is_over() -> bool:
+            return all(c.exit_code is not None for c in (await self.get_entrypoint_session()).commands)
+
+        return FollowedLog(self._api, f"{_session('entrypoint')}/logs", is_over)
+
     async def _logs(self, path: str, timeout: float | None) -> SessionCommandLogsResponse:
         return await self._api.call("GET", path, into=SessionCommandLogsResponse, timeout=timeout)
 
@@ -264,6 +332,18 @@ class AsyncProcess(AsyncService):
             json=SessionSendInputRequest(data=data),
             timeout=request_timeout,
         )
+
+
+async def _tell_all(
+    log: FollowedLog,
+    on_stdout: Callable[[str], Awaitable[None] | None],
+    on_stderr: Callable[[str], Awaitable[None] | None],
+) -> None:
+    """Give a log's text to callbacks."""
+    async with aclosing(log.events()) as events:
+        async for event in events:
+            if event.text:  # a piece may hold no more than the beginning of a character
+                await tell(on_stdout if event.stream == "stdout" else on_stderr, event.text)
 
 
 def _pty(session_id: str) -> str:

@@ -8,14 +8,14 @@ something foreign (asyncio.sleep, say); `SuspendedError` names the place.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
 
-__all__ = ["BlockingStream", "SuspendedError", "same", "step"]
+__all__ = ["BlockingStream", "Done", "SuspendedError", "same", "step"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -49,6 +49,32 @@ def _innermost(frame: Any, code: Any, awaited: Any) -> str:
     return (
         f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})" if frame is not None else code.co_qualname
     )
+
+
+class Done(Coroutine[Any, Any, None]):
+    """What a blocking call has done, for programs that await it all the same.
+
+    The official blocking client has some methods that are coroutines, so its programs write `asyncio.run(method(…))`.
+    Ours do their work when they are called; awaiting what they return adds nothing to it.
+    """
+
+    def __init__(self, _result: None = None) -> None:
+        pass
+
+    def send(self, _value: object) -> None:
+        """End at once."""
+        raise StopIteration
+
+    def throw(self, kind: Any, error: Any = None, trace: Any = None) -> None:
+        """Let an error pass."""
+        raise error if error is not None else kind
+
+    def close(self) -> None:
+        """Do nothing: there is nothing left to do."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return
+        yield
 
 
 class BlockingStream(Iterator[U], Generic[T, U]):

@@ -1,0 +1,118 @@
+"""Following a log to its end, over as many connections as it takes."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from ..errors import DaytonaConnectionError, DaytonaConnectionTimeoutError, DaytonaError
+from ..models.process import SessionCommandLogsResponse
+from ..protocols.logs import LogReader
+from ..protocols.websocket import Binary, Closed, Event, Lost, Text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from ..models.process import LogEvent
+    from ..service import Api
+    from ..transport.websocket import WebSocketStream
+
+__all__ = ["FollowedLog"]
+
+NORMAL: Final = 1000
+SETBACKS: Final = 6
+"""How many connections in a row may bring nothing new from a command that has ended, before that is taken for all."""
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+
+
+class FollowedLog:
+    """A log that may still grow, read once from its beginning to its end.
+
+    The server only knows how to send a log from the start. A connection that drops is replaced by a new one, and as
+    many bytes of it are skipped as have been read before, so that nothing is missing and nothing comes twice.
+
+    Args:
+        api: The sandbox.
+        path: Where the log is.
+        is_over: Tells whether nothing will be added to it any more.
+    """
+
+    def __init__(self, api: Api, path: str, is_over: Callable[[], Awaitable[bool]]) -> None:
+        self._api = api
+        self._path = path
+        self._is_over = is_over
+        self._received = 0
+
+    async def events(self) -> AsyncGenerator[LogEvent]:
+        """Yield what is written, as it comes.
+
+        Raises:
+            DaytonaError: The server closed the stream for another reason than its end.
+        """
+        reader = LogReader()
+        async with aclosing(self._chunks()) as chunks:
+            async for chunk in chunks:
+                for event in reader.receive(chunk):
+                    yield event
+        for event in reader.finish():
+            yield event
+
+    async def _chunks(self) -> AsyncGenerator[bytes]:
+        """Yield the bytes of the log, each once."""
+        setbacks = 0
+        while setbacks < SETBACKS:
+            known = self._received
+            socket = await self._connect()
+            try:
+                skip = self._received
+                while isinstance(event := await _receive(socket), Text | Binary):
+                    data = event.data.encode() if isinstance(event, Text) else event.data
+                    fresh, skip = data[skip:], max(0, skip - len(data))
+                    self._received += len(fresh)
+                    if fresh:
+                        yield fresh
+            finally:
+                socket.abort()
+            if _is_end(event) and not skip:
+                return
+            over = await self._is_over()
+            if over and (rest := await self._rest()) is not None:
+                yield rest
+                return
+            setbacks = setbacks + 1 if over and self._received == known else 0
+            await self._api.transport.sleep(min(FIRST_PAUSE * 2**setbacks, LONGEST_PAUSE))
+
+    async def _connect(self) -> WebSocketStream:
+        endpoint = await self._api.endpoint()
+        return await self._api.transport.open_websocket(endpoint, self._path, {"follow": "true"})
+
+    async def _rest(self) -> bytes | None:
+        """Return what the plain log has beyond what was received; None when it is not known to be exact.
+
+        It comes as text, in which U+FFFD may stand for any byte, and then nothing can be counted.
+        """
+        log = await self._api.call("GET", self._path, into=SessionCommandLogsResponse)
+        output = log.output or ""
+        return None if "\ufffd" in output else output.encode()[self._received :]
+
+
+async def _receive(socket: WebSocketStream) -> Event:
+    """Return what comes next; a peer that stays silent although it was pinged is as good as gone."""
+    try:
+        return await socket.receive()
+    except DaytonaConnectionTimeoutError:
+        raise
+    except DaytonaConnectionError:
+        return Lost()
+
+
+def _is_end(event: Event) -> bool:
+    """Return whether the log ends here, rather than its connection.
+
+    Raises:
+        DaytonaError: The server closed it for another reason.
+    """
+    if isinstance(event, Closed) and event.code != NORMAL:
+        raise DaytonaError(f"{event.reason or 'the log stream was closed'} (close code {event.code})")
+    return isinstance(event, Closed)

@@ -1,24 +1,34 @@
-"""The project's checks: the same commands for a developer and for CI. `nox` runs all but the benchmarks."""
+"""The project's checks: the same commands for a developer and for CI. `nox` runs all but the benchmarks.
+
+The sessions run in the environment that holds nox, which `./bootstrap dev` has filled; `nox --force-venv-backend venv`
+gives each an environment of its own.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import nox
 
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "none"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "imports", "faces", "types", "tests", "interop", "docs"]
 
-PACKAGES = ("daytona", "daytona_plugins")
+# nox may have been called by its path.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
 FACES = {
     f"daytona/services/{name}.py": f"daytona/blocking/{name}.py"
     for name in ("client", "code_interpreter", "filesystem", "git", "process", "pty", "sandbox")
 }
 
 
-def _install(session: nox.Session, extras: str = "dev") -> None:
-    session.install("-e", f".[{extras}]", silent=True)
+def _install(session: nox.Session) -> None:
+    """Fill an environment of the session's own, where it has one."""
+    if session.venv_backend != "none":
+        session.install("-e", ".[dev]", silent=True)
 
 
 @nox.session
@@ -50,7 +60,7 @@ def types(session: nox.Session) -> None:
     """Types: mypy and pyright, both strict, over the packages and over the files of promises and mistakes."""
     _install(session)
     session.run("mypy")
-    session.run("pyright", "--pythonpath", f"{session.virtualenv.location}/bin/python")
+    session.run("pyright", "--pythonpath", session.run("which", "python", external=True, silent=True).strip())
     session.run("pytest", "-q", "tests/typing", *session.posargs)
 
 
@@ -71,7 +81,7 @@ def interop(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation, with warnings as errors."""
-    _install(session, "docs,dev")
+    _install(session)
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 

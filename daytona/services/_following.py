@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import DaytonaConnectionError, DaytonaConnectionTimeoutError, DaytonaError
 from ..models.process import SessionCommandLogsResponse
 from ..protocols.logs import LogReader
-from ..protocols.websocket import Binary, Closed, Event, Lost, Text
+from ..protocols.messages import Binary, Closed, Event, Lost, Text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

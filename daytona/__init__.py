@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         AsyncKeyboard as AsyncKeyboard,
         AsyncLspServer as AsyncLspServer,
         AsyncMouse as AsyncMouse,
-        AsyncObjectStorage as AsyncObjectStorage,
         AsyncRecordingService as AsyncRecordingService,
         AsyncScreenshot as AsyncScreenshot,
         AsyncSecretService as AsyncSecretService,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
         Keyboard as Keyboard,
         LspServer as LspServer,
         Mouse as Mouse,
-        ObjectStorage as ObjectStorage,
         RecordingService as RecordingService,
         Screenshot as Screenshot,
         SecretService as SecretService,
@@ -218,6 +216,10 @@ if TYPE_CHECKING:
         VolumeMount as VolumeMount,
     )
     from daytona.models.warm_pool import WarmPool as WarmPool
+    from daytona.object_storage import (
+        AsyncObjectStorage as AsyncObjectStorage,
+        ObjectStorage as ObjectStorage,
+    )
     from daytona.services import (
         AsyncCodeInterpreter as AsyncCodeInterpreter,
         AsyncFileSystem as AsyncFileSystem,
@@ -232,12 +234,10 @@ if TYPE_CHECKING:
 # Where each name lives; the imports above say the same to type checkers.
 _NAMES_OF = {
     "daytona._pending": """
-        Accessibility AsyncAccessibility AsyncComputerUse AsyncDisplay
-        AsyncKeyboard AsyncLspServer AsyncMouse AsyncObjectStorage
-        AsyncRecordingService AsyncScreenshot AsyncSecretService AsyncSnapshotService
-        AsyncVolumeService AsyncWarmPoolService ComputerUse Display Keyboard
-        LspServer Mouse ObjectStorage RecordingService Screenshot SecretService
-        SnapshotService VolumeService WarmPoolService
+        Accessibility AsyncAccessibility AsyncComputerUse AsyncDisplay AsyncKeyboard AsyncLspServer
+        AsyncMouse AsyncRecordingService AsyncScreenshot AsyncSecretService AsyncSnapshotService
+        AsyncVolumeService AsyncWarmPoolService ComputerUse Display Keyboard LspServer Mouse
+        RecordingService Screenshot SecretService SnapshotService VolumeService WarmPoolService
     """,
     "daytona.blocking": "CodeInterpreter FileSystem Git Process PtyHandle Sandbox",
     "daytona.client": "AsyncDaytona Daytona",
@@ -300,6 +300,7 @@ _NAMES_OF = {
     "daytona.models.system": "SandboxMetrics",
     "daytona.models.volume": "Volume VolumeMount",
     "daytona.models.warm_pool": "WarmPool",
+    "daytona.object_storage": "AsyncObjectStorage ObjectStorage",
     "daytona.services": "AsyncCodeInterpreter AsyncFileSystem AsyncGit AsyncProcess AsyncPtyHandle AsyncSandbox",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}

@@ -95,14 +95,6 @@ class AsyncMouse(Pending):
     """The mouse of a desktop; asynchronous."""
 
 
-class ObjectStorage(Pending):
-    """The store that takes build contexts; blocking."""
-
-
-class AsyncObjectStorage(Pending):
-    """The store that takes build contexts; asynchronous."""
-
-
 class RecordingService(Pending):
     """Films of a desktop; blocking."""
 

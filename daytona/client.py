@@ -69,17 +69,33 @@ class Daytona(Client):
 def _connection(config: DaytonaConfig | None, driver: Driver, source: str) -> tuple[Api, str | None]:
     """Return the API that *config* leads to, and the region it names."""
     settings = resolve(config)
-    transport = HTTPTransport(
+    transport = new_transport(
         driver,
+        config,
         limit=settings.pool_size,
-        proxies=_proxies(config),
-        tls=partial(_tls, config),
         telemetry=_telemetry(source) if settings.otel_enabled else None,
-        made_at=_caller(),
     )
     if settings.api_url is not None:
         return Api(transport, Endpoint(settings.api_url, settings.headers(source))), settings.target
     return Api(transport, partial(_locate_local, transport, settings, source)), settings.target
+
+
+def new_transport(
+    driver: Driver,
+    config: DaytonaConfig | None = None,
+    *,
+    limit: int | None = None,
+    telemetry: Telemetry | None = None,
+) -> HTTPTransport:
+    """Return a way to every server, through the proxies and with the certificates that are configured."""
+    return HTTPTransport(
+        driver,
+        limit=limit,
+        proxies=_proxies(config),
+        tls=partial(_tls, config),
+        telemetry=telemetry,
+        made_at=_caller(),
+    )
 
 
 async def _locate_local(transport: HTTPTransport, settings: Settings, source: str) -> Endpoint:

@@ -7,6 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Final, Self
 
+from msgspec.structs import replace
+
 from .._pending import AsyncSecretService, AsyncSnapshotService, AsyncVolumeService, AsyncWarmPoolService
 from ..errors import (
     DaytonaConflictError,
@@ -22,12 +24,10 @@ from ..models.params import (
     CreateSandboxBaseParams,
     CreateSandboxFromImageParams,
     CreateSandboxFromSnapshotParams,
-    ImageSource,
     ListSandboxesQuery,
 )
 from ..models.sandbox import (
     LANGUAGE_LABEL,
-    CreateBuildInfo,
     CreateSandbox,
     ListSandboxesResponse,
     SandboxData,
@@ -35,6 +35,7 @@ from ..models.sandbox import (
 from ..protocols import waiting
 from ..protocols.rest import Request, origin_of
 from ..service import Api, operation, segment, streaming_operation
+from .object_storage import build_info
 from .sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class AsyncClient:
         params = params if params is not None else CreateSandboxFromSnapshotParams()
         body = _request_body(params, self.default_language, self._target)
         with self._api.transport.deadline(timeout):
+            if isinstance(params, CreateSandboxFromImageParams):
+                body = replace(body, build_info=await build_info(self._api, params.image))
             data = await self._make(body, named_by_us=not params.name)
             sandbox = self._handle(data)
             try:
@@ -259,7 +262,7 @@ def _request_body(
     default_language: CodeLanguage,
     target: str | None,
 ) -> CreateSandbox:
-    """Return the request for a sandbox; the parameters are left as they are."""
+    """Return the request for a sandbox but for the image it is built from; the parameters are left as they are."""
     _check(params)
     from_image = params if isinstance(params, CreateSandboxFromImageParams) else None
     from_snapshot = params if isinstance(params, CreateSandboxFromSnapshotParams) else None
@@ -288,7 +291,6 @@ def _request_body(
         volumes=params.volumes or [],
         linked_sandbox=params.linked_sandbox,
         secrets=[{name: secret} for name, secret in params.secrets.items()] if params.secrets else None,
-        build_info=_build_info(from_image.image) if from_image is not None else None,
         cpu=resources.cpu if resources is not None else None,
         memory=resources.memory if resources is not None else None,
         disk=resources.disk if resources is not None else None,
@@ -325,14 +327,6 @@ def _language(wanted: CodeLanguage | str | None, default: CodeLanguage) -> str:
         known = ", ".join(language.value for language in CodeLanguage)
         raise DaytonaValidationError(f"language={str(wanted)!r} is not one of {known}")
     return CodeLanguage(wanted).value
-
-
-def _build_info(image: str | ImageSource) -> CreateBuildInfo:
-    if isinstance(image, str):
-        return CreateBuildInfo(dockerfile_content=f"FROM {image}\n")
-    if image.contexts:
-        raise DaytonaError("Images that copy local files are not in this version of the package")
-    return CreateBuildInfo(dockerfile_content=image.dockerfile(), context_hashes=[])
 
 
 def _list_query(query: ListSandboxesQuery, cursor: str | None) -> dict[str, QueryValue]:

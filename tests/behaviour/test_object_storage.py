@@ -1,0 +1,263 @@
+"""Build contexts: named by their hash, sent once, as a tar that any program can read."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daytona import AsyncObjectStorage, CreateSandboxFromImageParams, DaytonaError, Image, ObjectStorage
+from daytona.errors import DaytonaValidationError
+from daytona.services.build_context import PART_SIZE, BuildContext
+from tests.conftest import AwaitBlocking
+from tests.wire.stub_server import Recorded, StubServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.local.platform_process import Platform
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A directory with something of everything."""
+    root = tmp_path / "project"
+    (root / "empty").mkdir(parents=True)
+    (root / "sub").mkdir()
+    (root / "sub" / "b.txt").write_text("b")
+    (root / "a.sh").write_text("#!/bin/sh\n")
+    (root / "a.sh").chmod(0o755)
+    (root / "link").symlink_to("a.sh")
+    (root / "ü.txt").write_text("ü" * 90)
+    return root
+
+
+@pytest.fixture
+def storage(face: str, platform: Platform) -> Callable[[], Any]:
+    """Return a function that makes the store's client of the test's face."""
+    access = platform.api("GET", "/object-storage/push-access").json
+    kind = ObjectStorage if face == "blocking" else AsyncObjectStorage
+    make = partial(
+        kind,
+        access["storageUrl"],
+        access["accessKey"],
+        access["secret"],
+        access["sessionToken"],
+        access["bucket"],
+        region=access["region"],
+    )
+    return lambda: AwaitBlocking(make()) if face == "blocking" else make()
+
+
+def _stored(platform: Platform, organization: str, digest: str) -> Path:
+    return platform.paths.objects / "daytona-volume-builds" / organization / digest / "context.tar"
+
+
+def _organization(platform: Platform) -> str:
+    return str(platform.api("GET", "/object-storage/push-access").json["organizationId"])
+
+
+# -- The hash ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_hash_of_a_file_is_the_recorded_one(tmp_path: Path) -> None:
+    (tmp_path / "f.txt").write_text("x")
+    assert BuildContext(str(tmp_path / "f.txt"), "f.txt").hash() == "570215cd8fec5fa7df6301917853feb3"
+
+
+def test_the_hash_does_not_depend_on_how_a_tree_came_to_be(tmp_path: Path) -> None:
+    names = ["b", "a", "c/d", "c/a"]
+    trees = []
+    for number, order in enumerate((names, names[::-1])):
+        root = tmp_path / str(number)
+        for name in order:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(name)
+            os.utime(root / name, (number, number))
+        trees.append(BuildContext(str(root), "t").hash())
+    assert trees[0] == trees[1]
+
+
+def test_the_hash_tells_trees_apart(tree: Path) -> None:
+    seen = {BuildContext(str(tree), "t").hash(), BuildContext(str(tree), "other").hash()}
+    (tree / "sub" / "b.txt").write_text("c")
+    seen.add(BuildContext(str(tree), "t").hash())
+    (tree / "empty").rmdir()
+    seen.add(BuildContext(str(tree), "t").hash())
+    (tree / "directory-link").symlink_to("sub")
+    seen.add(BuildContext(str(tree), "t").hash())
+    assert len(seen) == 5
+
+
+def test_what_is_no_file_is_refused_by_name(tree: Path) -> None:
+    os.mkfifo(tree / "pipe")
+    with pytest.raises(DaytonaValidationError, match="pipe is neither a file nor a directory"):
+        BuildContext(str(tree), "t").hash()
+
+
+# -- The tar ----------------------------------------------------------------------------------------------------------
+
+
+def _tar(context: BuildContext) -> tarfile.TarFile:
+    return tarfile.open(fileobj=io.BytesIO(b"".join(part.data for part in context.parts())))
+
+
+def test_the_tar_holds_the_tree_as_it_is(tree: Path, tmp_path: Path) -> None:
+    with _tar(BuildContext(str(tree), "/work/project")) as tar:
+        assert tar.getnames() == [
+            "work/project",
+            *(f"work/project/{name}" for name in ("a.sh", "empty", "link", "sub", "sub/b.txt", "ü.txt")),
+        ]
+        tar.extractall(tmp_path / "out", filter="data")
+    out = tmp_path / "out" / "work" / "project"
+    assert (out / "a.sh").stat().st_mode & 0o777 == 0o755
+    assert (out / "link").readlink().name == "a.sh"
+    assert (out / "ü.txt").read_text() == "ü" * 90
+
+
+def test_a_tar_consists_of_whole_records(tree: Path) -> None:
+    assert sum(len(part.data) for part in BuildContext(str(tree), "t").parts()) % 10240 == 0
+
+
+def test_a_long_name_and_a_large_file_fit(tmp_path: Path) -> None:
+    name = "n" * 200
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(PART_SIZE + 1)
+    context = BuildContext(str(tmp_path / name), name)
+    sizes = [len(part.data) for part in context.parts()]
+    assert (sizes[0], len(sizes)) == (PART_SIZE, 2)
+    with _tar(context) as tar:
+        assert [(member.name, member.size) for member in tar] == [(name, PART_SIZE + 1)]
+
+
+def test_a_file_that_shrinks_on_the_way_is_no_success(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x" * (PART_SIZE + 1))
+    parts = BuildContext(str(file), "f").parts()
+    next(parts)
+    os.truncate(file, 10)
+    with pytest.raises(DaytonaError, match="became shorter"):
+        list(parts)
+
+
+# -- Uploads ----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_upload_is_kept_under_its_hash(
+    storage: Callable[[], Any], platform: Platform, tree: Path, face: str
+) -> None:
+    (tree / "face").write_text(face)
+    organization = _organization(platform)
+    digest = await storage().upload(str(tree), organization, "project")
+    with tarfile.open(_stored(platform, organization, digest)) as tar:
+        assert "project/sub/b.txt" in tar.getnames()
+    assert digest == BuildContext(str(tree), "project").hash()
+
+
+async def test_what_is_there_is_not_sent_again(
+    storage: Callable[[], Any], platform: Platform, tree: Path
+) -> None:
+    organization = _organization(platform)
+    digest = await storage().upload(str(tree), organization)
+    stored = _stored(platform, organization, digest)
+    before = stored.stat()
+    assert await storage().upload(str(tree), organization) == digest
+    assert (stored.stat().st_ino, stored.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+async def test_a_large_context_goes_in_parts(
+    storage: Callable[[], Any], platform: Platform, tmp_path: Path, face: str
+) -> None:
+    content = os.urandom(1000) + face.encode() + bytes(2 * PART_SIZE)
+    (tmp_path / "large").write_bytes(content)
+    organization = _organization(platform)
+    digest = await storage().upload(str(tmp_path / "large"), organization, "large")
+    with tarfile.open(_stored(platform, organization, digest)) as tar:
+        member = tar.extractfile("large")
+        assert member is not None
+        assert member.read() == content
+
+
+async def test_a_file_that_is_not_there(storage: Callable[[], Any]) -> None:
+    with pytest.raises(FileNotFoundError, match="/nowhere"):
+        await storage().upload("/nowhere", "org")
+
+
+async def test_a_refusal_says_what_it_was_about(storage: Callable[[], Any], tree: Path) -> None:
+    with pytest.raises(DaytonaError, match=f"failed while looking for {tree}: ") as caught:
+        await storage().upload(str(tree), "somebody-else")
+    assert caught.value.status_code == 403
+
+
+async def test_a_failed_upload_in_parts_is_taken_back(face: str, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(2 * PART_SIZE))
+    with StubServer(_store_that_fills_up) as server:
+        kind: Any = ObjectStorage if face == "blocking" else AsyncObjectStorage
+        made = kind(server.url, "k", "s", "t", region="r")
+        store = AwaitBlocking(made) if face == "blocking" else made
+        with pytest.raises(DaytonaError, match=r"uploading .*sending part 2: .*SlowDown: the disk is full"):
+            await store.upload(str(tmp_path / "large"), "org", "large")
+    methods = [(request.method, request.path.rpartition("/")[2]) for request in server.requests]
+    assert methods[0] == ("HEAD", "context.tar")
+    assert server.requests[-1].method == "DELETE"
+    assert server.requests[-1].target.endswith("/context.tar?uploadId=u1")
+
+
+def _store_that_fills_up(request: Recorded) -> Any:
+    if request.method == "HEAD":
+        return 404, {}, b""
+    if request.method == "POST":
+        return (
+            200,
+            {},
+            b"<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>",
+        )
+    if "partNumber=2" in request.target:
+        return 400, {}, b"<Error><Code>SlowDown</Code><Message>the disk is full</Message></Error>"
+    return 200, {"ETag": '"e"'}, b""
+
+
+def test_the_name_in_a_build_is_made_from_the_path() -> None:
+    for kind in (ObjectStorage, AsyncObjectStorage):
+        assert kind.compute_archive_base_path("/a/./b/../c.txt") == "a/c.txt"
+        assert kind.compute_archive_base_path("c.txt") == "c.txt"
+
+
+# -- Images -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_image_brings_its_files_along(
+    connect: Callable[[], Any], platform: Platform, tree: Path
+) -> None:
+    image = (
+        Image.base("host").add_local_dir(str(tree), "/project").add_local_file(str(tree / "a.sh"), "/a.sh")
+    )
+    hashes = [BuildContext(context.source_path, context.archive_path).hash() for context in image.contexts]
+    async with connect() as daytona:
+        sandbox = await daytona.create(CreateSandboxFromImageParams(image=image))
+        try:
+            assert list(sandbox.build_info.context_hashes) == hashes
+        finally:
+            await sandbox.delete()
+    for digest in hashes:
+        assert tarfile.is_tarfile(_stored(platform, _organization(platform), digest))
+
+
+async def test_an_image_without_files_asks_for_no_credentials(face: str) -> None:
+    from daytona import AsyncDaytona, Daytona, DaytonaConfig
+
+    def answer(request: Recorded) -> Any:
+        return 400, {}, b"{}"
+
+    with StubServer(answer) as server:
+        config = DaytonaConfig(api_key="KEY", api_url=f"{server.url}/api")
+        client: Any = AwaitBlocking(Daytona(config)) if face == "blocking" else AsyncDaytona(config)
+        with pytest.raises(DaytonaError):
+            await client.create(CreateSandboxFromImageParams(image=Image.base("host")))
+        await client.close()
+    assert [request.path for request in server.requests] == ["/api/sandbox"]

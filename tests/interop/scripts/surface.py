@@ -19,6 +19,12 @@ CLASSES = {
     "AsyncFileSystem": ("daytona._async.filesystem", "daytona"),
     "Process": ("daytona._sync.process", "daytona"),
     "AsyncProcess": ("daytona._async.process", "daytona"),
+    "Git": ("daytona._sync.git", "daytona"),
+    "AsyncGit": ("daytona._async.git", "daytona"),
+    "CodeInterpreter": ("daytona._sync.code_interpreter", "daytona"),
+    "AsyncCodeInterpreter": ("daytona._async.code_interpreter", "daytona"),
+    "PtyHandle": ("daytona.handle.pty_handle", "daytona"),
+    "AsyncPtyHandle": ("daytona.handle.async_pty_handle", "daytona"),
 }
 
 

@@ -75,6 +75,10 @@ class DaytonaConfig:
         ssl_context: ssl.SSLContext | None = None,
         **unknown: object,
     ) -> None:
+        if connection_pool_maxsize is not None and connection_pool_maxsize < 1:
+            raise DaytonaValidationError(
+                f"connection_pool_maxsize={connection_pool_maxsize} lets nothing through; None sets no limit"
+            )
         if server_url is not None:
             warnings.warn("server_url is deprecated; use api_url", DeprecationWarning, stacklevel=2)
         if use_deprecated_polling:

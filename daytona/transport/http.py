@@ -6,6 +6,7 @@ driver that has the sockets decides nothing.
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -16,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakSet
 
 from ..errors import (
     DaytonaClosedError,
@@ -120,6 +122,7 @@ class HTTPTransport:
         self._world: object = None
         self._closed = False
         self._made_at = made_at
+        _transports.add(self)
         self._background: set[Background] = set()
         self.telemetry = telemetry
 
@@ -238,6 +241,10 @@ class HTTPTransport:
             connection.stream.close()
         for gate in gates:
             gate.open()
+
+    def renew_lock(self) -> None:
+        """Begin with a lock that nobody holds."""
+        self._lock = threading.Lock()
 
     # -- Attempts -------------------------------------------------------------------------------------------------
 
@@ -484,6 +491,19 @@ class HTTPTransport:
             retryable=True,
             outcome=outcome,
         )
+
+
+_transports: WeakSet[HTTPTransport] = WeakSet()
+
+
+def _forget_locks() -> None:
+    """In a forked child: whoever held a lock is not there to release it."""
+    for transport in _transports:
+        transport.renew_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_locks)
 
 
 class StreamedResponse:

@@ -13,7 +13,8 @@ each body is one line that steps the async method. Nothing is decided here, so n
 A method marked `@awaitable_when_blocking` returns `Done`, which may also be awaited, instead of None.
 Parameters that `@keyword_when_blocking` names come last and by keyword only in the blocking face.
 A result or argument of type `AsyncX` becomes `X`, wrapped or unwrapped on the way; `Awaitable[None] | None` of a
-callback becomes `None`. A shape that is not in this list is refused with its place, never guessed.
+callback becomes `None`, and `AsyncIterable[X] | Iterable[X]` of an argument becomes `Iterable[X]`. A shape that is not
+in this list is refused with its place, never guessed.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ Written by `python -m daytona.faces` from `{source}`: change that, and run `nox 
 WIDTH: Final = 110
 _ABSTRACT: Final = frozenset({"AsyncGenerator", "AsyncIterable", "AsyncIterator", "AsyncContextManager"})
 _ASYNC_NAME: Final = re.compile(r"\bAsync([A-Z]\w*)")
+_EITHER_ITERABLE: Final = re.compile(r"AsyncIterable\[(\w+)\] \| (?=Iterable\[\1\])")
 
 
 class FaceError(Exception):
@@ -318,7 +320,7 @@ def _keywords(node: ast.AsyncFunctionDef | ast.FunctionDef) -> set[str]:
 def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
     if argument.annotation is None:
         raise _Refused(argument, f"the parameter {argument.arg} has no annotation")
-    source = ast.unparse(argument.annotation)
+    source = _EITHER_ITERABLE.sub("", ast.unparse(argument.annotation))
     annotation = _blocking(source)
     if "Awaitable" in annotation or (_ASYNC_NAME.search(source) and not _is_service(source)):
         raise _Refused(argument, f"the parameter {argument.arg}: {source} has no blocking twin")
@@ -371,7 +373,7 @@ def _imports(tree: ast.Module, module: str, classes: list[ast.ClassDef], body: s
         if name in used:
             runtime.setdefault(origin, set()).add(name)
     for name, origin in _imported(tree, module).items():
-        blocking = name.removeprefix("Async") if name.startswith("Async") and name[5:6].isupper() else name
+        blocking = name.removeprefix("Async") if _is_service(name) else name
         if blocking in own:
             continue
         if name != blocking and blocking in used:

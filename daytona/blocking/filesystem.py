@@ -10,18 +10,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
-from daytona.service import BlockingService, step
+from daytona.service import BlockingService, BlockingStream, same, step
 from daytona.services.filesystem import AsyncFileSystem, TRANSFER_TIMEOUT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from daytona.models.files import (
+        CancelEvent,
+        DownloadProgress,
         FileDownloadRequest,
         FileDownloadResponse,
         FileInfo,
         FileUpload,
         Match,
+        Readable,
         ReplaceResult,
         SearchFilesResponse,
+        UploadProgress,
     )
 
 __all__ = ["FileSystem"]
@@ -103,11 +108,13 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         """Change permissions (octal, such as "644"), owner and group, by name or number; None keeps what is."""
         step(self._core.set_file_permissions(path, mode, owner, group, request_timeout))
 
-    def upload_file(self, src: str | bytes, dst: str, timeout: float | None = TRANSFER_TIMEOUT) -> None:
+    def upload_file(
+        self, src: str | bytes | bytearray | Readable, dst: str, timeout: float | None = TRANSFER_TIMEOUT
+    ) -> None:
         """Write a file in the sandbox, replacing it if it exists; missing directories are made.
 
         Args:
-            src: The content, or as text the path of a local file, which is read piece by piece.
+            src: The content, or an open file, or as text the path of a local file, which is read piece by piece.
             dst: Path in the sandbox.
             timeout: Seconds for the whole transfer.
 
@@ -124,6 +131,28 @@ class FileSystem(BlockingService[AsyncFileSystem]):
             DaytonaError: Some could not be written; the message names each. The others have been.
         """
         step(self._core.upload_files(files, timeout))
+
+    def upload_file_stream(
+        self,
+        source: bytes | bytearray | str | Readable | Iterable[bytes],
+        remote_path: str,
+        timeout: float | None = TRANSFER_TIMEOUT,
+        on_progress: Callable[[UploadProgress], None] | None = None,
+        cancel_event: CancelEvent | None = None,
+    ) -> None:
+        """Write a file in the sandbox from whatever gives bytes, holding little of it in memory at a time.
+
+        Args:
+            source: The content, the path of a local file, an open file, or pieces of content.
+            remote_path: Path in the sandbox.
+            timeout: Seconds for the whole transfer.
+            on_progress: Called after each piece.
+            cancel_event: Ends the transfer once it is set; what was written of the file stays.
+
+        Raises:
+            DaytonaError: It was cancelled, or the sandbox could not write the file.
+        """
+        step(self._core.upload_file_stream(source, remote_path, timeout, on_progress, cancel_event))
 
     @overload
     def download_file(self, remote_path: str, timeout: int = ..., /) -> bytes: ...
@@ -167,3 +196,24 @@ class FileSystem(BlockingService[AsyncFileSystem]):
             DaytonaConnectionError: The answer broke off; files that were already complete are kept.
         """
         return step(self._core.download_files(files, timeout))
+
+    def download_file_stream(
+        self,
+        remote_path: str,
+        timeout: float | None = TRANSFER_TIMEOUT,
+        on_progress: Callable[[DownloadProgress], None] | None = None,
+        cancel_event: CancelEvent | None = None,
+    ) -> BlockingStream[bytes, bytes]:
+        """Yield the content of a file piece by piece, as it arrives.
+
+        Args:
+            remote_path: Path in the sandbox.
+            timeout: Seconds that the sandbox may take for each piece; the time that you take for one does not count.
+            on_progress: Called before each piece.
+            cancel_event: Ends the transfer once it is set.
+
+        Raises:
+            DaytonaFileNotFoundError: There is no such file.
+            DaytonaError: It was cancelled.
+        """
+        return BlockingStream(self._core.download_file_stream(remote_path, timeout, on_progress, cancel_event), same)

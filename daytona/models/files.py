@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from daytona.models._base import Model, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
 
 
 class FileInfo(Model, frozen=True):
@@ -134,4 +137,12 @@ class CancelEvent(Protocol):
 
     def is_set(self) -> bool:
         """Return whether the transfer is to end."""
+        ...
+
+
+class Readable(Protocol):
+    """Something open from which bytes can be read, such as an open file; `read` may be a coroutine function."""
+
+    def read(self, size: int = -1, /) -> bytes | Awaitable[bytes]:
+        """Return at most *size* bytes, and none at the end."""
         ...

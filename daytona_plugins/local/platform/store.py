@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from daytona_plugins.local.platform.records import Record
+from daytona_plugins.local.platform.shelf import SCHEMA as SHELF_SCHEMA, Document, Shelf
 from daytona_plugins.local.platform.states import ALLOWED, State
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ CREATE TABLE IF NOT EXISTS sandboxes (
 ) STRICT
 """
 _VERSION = 1
+
+_T = TypeVar("_T", bound=Document)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
@@ -112,6 +115,10 @@ class Store:
         """Forget a sandbox."""
         self._db.execute("DELETE FROM sandboxes WHERE id = ?", (sandbox_id,))
 
+    def shelf(self, kind: str, document: type[_T]) -> Shelf[_T]:
+        """Return the place for documents of another kind."""
+        return Shelf(self._db, kind, document)
+
     def _prepare(self, file: Path) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -119,6 +126,7 @@ class Store:
         if found > _VERSION:
             raise UnusableDatabaseError(f"{file} is of version {found}; this platform knows up to {_VERSION}")
         self._db.execute(_SCHEMA)
+        self._db.execute(SHELF_SCHEMA)
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
     @contextmanager

@@ -39,13 +39,20 @@ PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 _PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
 _CAPSET: Final = {"x86_64": 126, "aarch64": 91}
 _SECCOMP: Final = {"x86_64": 317, "aarch64": 277}
+_OPEN_TREE: Final = 428
+_MOVE_MOUNT: Final = 429
 _MOUNT_SETATTR: Final = 442
 _LANDLOCK_CREATE_RULESET: Final = 444
 _LANDLOCK_RESTRICT_SELF: Final = 446
 
 _AT_FDCWD: Final = -100
+_AT_EMPTY_PATH: Final = 0x1000
 _AT_RECURSIVE: Final = 0x8000
+_OPEN_TREE_CLONE: Final = 0x1
+_MOVE_MOUNT_F_EMPTY_PATH: Final = 0x4
 _MOUNT_ATTR_RDONLY: Final = 0x1
+_MOUNT_ATTR_NOSUID: Final = 0x2
+_MOUNT_ATTR_NODEV: Final = 0x4
 _CAPABILITY_VERSION_3: Final = 0x20080522
 _SECCOMP_SET_MODE_FILTER: Final = 1
 _SIOCGIFFLAGS: Final = 0x8913
@@ -100,6 +107,29 @@ def make_read_only(target: str) -> None:
     path = ctypes.create_string_buffer(os.fsencode(target))
     what = f"make {target} read-only"
     _syscall(what, _MOUNT_SETATTR, _AT_FDCWD, path, _AT_RECURSIVE, attributes, len(attributes))
+
+
+def clone_mount(directory: int) -> int:
+    """Return a descriptor of a mount of its own that shows an open directory and is not attached to anything yet."""
+    flags = _OPEN_TREE_CLONE | _AT_EMPTY_PATH | _AT_RECURSIVE | os.O_CLOEXEC
+    clone = _syscall("open_tree", _OPEN_TREE, directory, b"", flags)
+    attributes = struct.pack("=QQQQ", _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV, 0, 0, 0)
+    _syscall(
+        "restrict a mount",
+        _MOUNT_SETATTR,
+        clone,
+        b"",
+        _AT_EMPTY_PATH | _AT_RECURSIVE,
+        attributes,
+        len(attributes),
+    )
+    return clone
+
+
+def attach_mount(clone: int, target: str) -> None:
+    """Mount at *target* what `clone_mount` returned."""
+    what, path = f"move_mount to {target}", os.fsencode(target)
+    _syscall(what, _MOVE_MOUNT, clone, b"", _AT_FDCWD, path, _MOVE_MOUNT_F_EMPTY_PATH)
 
 
 def pivot_root(new_root: str) -> None:

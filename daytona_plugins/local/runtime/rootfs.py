@@ -17,6 +17,7 @@ import msgspec
 
 from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import PYTHON, HostImage, Tree
+from daytona_plugins.local.runtime.mounts import attach_mounts, take_mounts
 
 if TYPE_CHECKING:
     from daytona_plugins.local.runtime.spec import SandboxSpec
@@ -77,7 +78,9 @@ def build_root(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> None:
     kernel.mount("tmpfs", f"{root}/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     if image.python is not None and spec.base == "host":
         _bind_python(image.python, root + PYTHON)
+    shared = take_mounts(spec.mounts)
     kernel.pivot_root(root)
+    attach_mounts(shared)
 
 
 def trees_of(spec: SandboxSpec, image: HostImage) -> list[Tree]:

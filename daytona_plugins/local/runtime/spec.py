@@ -13,6 +13,14 @@ Base = Literal["host", "none"]
 HOME = "/home/daytona"
 
 
+class Mount(msgspec.Struct, frozen=True, kw_only=True):
+    """A directory of the host, or what lies below *subpath* in it, shown at *target* in a sandbox."""
+
+    source: str
+    target: str
+    subpath: str = ""
+
+
 class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A sandbox to build."""
 
@@ -26,6 +34,8 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Directories of read-only layers, the lowest first; each is the writable layer of an earlier sandbox."""
     env: dict[str, str] = {}
     """Added to the environment of every process inside, and overriding what the sandbox itself sets."""
+    mounts: tuple[Mount, ...] = ()
+    """Directories that it shares with others and may write to; they keep what is written when the sandbox is gone."""
     home: str = HOME
     workdir: str = HOME
     network: Network = "host"

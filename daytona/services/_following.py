@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from ..errors import DaytonaConnectionError, DaytonaConnectionTimeoutError, DaytonaError
+from ..errors import DaytonaConnectionError, DaytonaError
 from ..models.process import SessionCommandLogsResponse
 from ..protocols.logs import LogReader
 from ..protocols.messages import Binary, Closed, Event, Lost, Text
@@ -21,7 +21,7 @@ __all__ = ["FollowedLog"]
 
 NORMAL: Final = 1000
 SETBACKS: Final = 6
-"""How many connections in a row may bring nothing new from a command that has ended, before that is taken for all."""
+"""How many attempts in a row may bring nothing new, before the last one is taken for the end or its error raised."""
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 
@@ -43,6 +43,9 @@ class FollowedLog:
         self._path = path
         self._is_over = is_over
         self._received = 0
+        self._connected = False
+        self._over = False
+        self._complete = False
 
     async def events(self) -> AsyncGenerator[LogEvent]:
         """Yield what is written, as it comes.
@@ -61,31 +64,47 @@ class FollowedLog:
     async def _chunks(self) -> AsyncGenerator[bytes]:
         """Yield the bytes of the log, each once."""
         setbacks = 0
-        while setbacks < SETBACKS:
-            known = self._received
-            socket = await self._connect()
+        while not self._complete:
+            known, failure = self._received, None
             try:
-                skip = self._received
-                while isinstance(event := await _receive(socket), Text | Binary):
-                    data = event.data.encode() if isinstance(event, Text) else event.data
-                    fresh, skip = data[skip:], max(0, skip - len(data))
-                    self._received += len(fresh)
-                    if fresh:
-                        yield fresh
-            finally:
-                socket.abort()
-            if _is_end(event) and not skip:
+                async with aclosing(self._attempt()) as fresh:
+                    async for data in fresh:
+                        self._received += len(data)
+                        yield data
+            except DaytonaError as error:
+                if not self._connected or not _may_pass(error):
+                    raise
+                failure = error
+            # A command that is still running may be silent for as long as it likes.
+            stuck = self._received == known and (failure is not None or self._over)
+            setbacks = setbacks + 1 if stuck else 0
+            if setbacks == SETBACKS:
+                if failure is not None:
+                    raise failure
                 return
-            over = await self._is_over()
-            if over and (rest := await self._rest()) is not None:
-                yield rest
-                return
-            setbacks = setbacks + 1 if over and self._received == known else 0
-            await self._api.transport.sleep(min(FIRST_PAUSE * 2**setbacks, LONGEST_PAUSE))
+            if not self._complete:
+                await self._api.transport.sleep(min(FIRST_PAUSE * 2**setbacks, LONGEST_PAUSE))
 
-    async def _connect(self) -> WebSocketStream:
+    async def _attempt(self) -> AsyncGenerator[bytes]:
+        """Yield what one connection brings that is new, and if the command has ended meanwhile, all that is missing."""
         endpoint = await self._api.endpoint()
-        return await self._api.transport.open_websocket(endpoint, self._path, {"follow": "true"})
+        socket = await self._api.transport.open_websocket(endpoint, self._path, {"follow": "true"})
+        self._connected = True
+        skip = self._received
+        try:
+            while isinstance(event := await _receive(socket), Text | Binary):
+                data = event.data.encode() if isinstance(event, Text) else event.data
+                if fresh := data[skip:]:
+                    yield fresh
+                skip = max(0, skip - len(data))
+        finally:
+            socket.abort()
+        self._complete = _is_end(event) and not skip
+        if not self._complete:
+            self._over = await self._is_over()
+            if self._over and (rest := await self._rest()) is not None:
+                self._complete = True
+                yield rest
 
     async def _rest(self) -> bytes | None:
         """Return what the plain log has beyond what was received; None when it is not known to be exact.
@@ -101,10 +120,13 @@ async def _receive(socket: WebSocketStream) -> Event:
     """Return what comes next; a peer that stays silent although it was pinged is as good as gone."""
     try:
         return await socket.receive()
-    except DaytonaConnectionTimeoutError:
-        raise
     except DaytonaConnectionError:
         return Lost()
+
+
+def _may_pass(error: DaytonaError) -> bool:
+    """Return whether this is a matter of the way to the server, or of its state, and not of what was asked."""
+    return error.retryable or isinstance(error, DaytonaConnectionError)
 
 
 def _is_end(event: Event) -> bool:

@@ -51,3 +51,12 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+async def ended(process: Any, session_id: str, command_id: str) -> int:
+    """Return a command's exit code when it has one, read from the end of its log."""
+    async for _event in process.stream_session_command_logs(session_id, command_id):
+        pass
+    code = (await process.get_session_command(session_id, command_id)).exit_code
+    assert code is not None
+    return int(code)

@@ -268,7 +268,8 @@ class FaultyRelay:
             data = server.recv(CHUNK)
         if isinstance(fault, Stall) and left == 0:
             back.join()
-        _shut(server)
+        for connection in (server, client):  # shut, because closing what the other thread reads tells nobody
+            _shut(connection)
         with self._lock:
             self._open.discard(server)
         return False

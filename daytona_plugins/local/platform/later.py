@@ -28,15 +28,9 @@ MISSING: dict[str, tuple[tuple[str, str], ...]] = {
         ("*", "/api/warm-pools"),
         ("*", "/api/warm-pools/{rest*}"),
     ),
-    "making and deleting snapshots": (
-        ("POST", "/api/snapshots"),
-        ("DELETE", "/api/snapshots/{id}"),
-        ("*", "/api/snapshots/{id}/{rest*}"),
-    ),
-    "image builds": (
+    "registries": (
         ("*", "/api/docker-registry"),
         ("*", "/api/docker-registry/{rest*}"),
-        ("GET", f"{_ONE}/build-logs-url"),
     ),
     "ssh": (
         ("*", f"{_ONE}/ssh-access"),
@@ -45,10 +39,6 @@ MISSING: dict[str, tuple[tuple[str, str], ...]] = {
     "signed preview URLs": (
         ("GET", f"{_ONE}/ports/{{port}}/signed-preview-url"),
         ("POST", f"{_ONE}/ports/{{port}}/signed-preview-url/{{token}}/expire"),
-    ),
-    "signed file URLs": (
-        ("GET", f"{_ONE}/signing-key"),
-        ("POST", f"{_ONE}/signing-key/rotate"),
     ),
     "telemetry": (("GET", f"{_ONE}/telemetry/{{rest*}}"),),
 }

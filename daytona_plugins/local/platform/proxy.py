@@ -15,6 +15,7 @@ import h11
 
 from daytona_plugins.local.platform.agent_connection import AgentGoneError, AgentPool
 from daytona_plugins.local.platform.auth import has_key, same
+from daytona_plugins.local.platform.signing_keys import check_signature, is_signed
 from daytona_plugins.local.web import HTTPError, Response, Upgrade
 
 if TYPE_CHECKING:
@@ -73,11 +74,14 @@ class Proxy:
     def _authorized(self, request: Request) -> Record:
         known = has_key(request, self._site.key)
         token = request.headers.get(PREVIEW_HEADER) or request.query.first(PREVIEW_PARAMETER)
-        if not known and not token:
+        if not known and not token and not is_signed(request):
             raise HTTPError(401, "Invalid credentials")
         record = self._sandboxes.get(request.params["sandboxId"])
-        if not known and not same(token, record.auth_token):
+        if known or (token and same(token, record.auth_token)):
+            return record
+        if not is_signed(request):
             raise HTTPError(401, "Invalid credentials")
+        check_signature(request, record.signing_key, self._sandboxes.clock())
         return record
 
 

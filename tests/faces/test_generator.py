@@ -83,6 +83,11 @@ def test_a_callback_that_may_be_awaited_becomes_a_plain_one() -> None:
     assert "on_line: Callable[[str], None]" in text
 
 
+def test_what_may_be_iterated_either_way_is_iterated_one_way() -> None:
+    text = face_of("async def send(self, data: bytes | AsyncIterable[bytes] | Iterable[bytes]) -> None: ...")
+    assert "data: bytes | Iterable[bytes]" in text
+
+
 def test_private_members_stay_private() -> None:
     text = face_of("""
         async def get(self) -> int: ...

@@ -28,9 +28,15 @@ MISSING: dict[str, tuple[tuple[str, str], ...]] = {
         ("*", "/api/warm-pools"),
         ("*", "/api/warm-pools/{rest*}"),
     ),
-    "registries": (
+    "making and deleting snapshots": (
+        ("POST", "/api/snapshots"),
+        ("DELETE", "/api/snapshots/{id}"),
+        ("*", "/api/snapshots/{id}/{rest*}"),
+    ),
+    "image builds": (
         ("*", "/api/docker-registry"),
         ("*", "/api/docker-registry/{rest*}"),
+        ("GET", f"{_ONE}/build-logs-url"),
     ),
     "ssh": (
         ("*", f"{_ONE}/ssh-access"),

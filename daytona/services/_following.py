@@ -92,11 +92,14 @@ class FollowedLog:
         self._connected = True
         skip = self._received
         try:
-            while isinstance(event := await _receive(socket), Text | Binary):
-                data = event.data.encode() if isinstance(event, Text) else event.data
+            while True:
+                events = await _receive(socket)
+                data = b"".join(map(_data, events))  # one large piece is read faster than many small ones
                 if fresh := data[skip:]:
                     yield fresh
                 skip = max(0, skip - len(data))
+                if isinstance(event := events[-1], Closed | Lost):
+                    break
         finally:
             socket.abort()
         self._complete = _is_end(event) and not skip
@@ -116,12 +119,19 @@ class FollowedLog:
         return None if "\ufffd" in output else output.encode()[self._received :]
 
 
-async def _receive(socket: WebSocketStream) -> Event:
+async def _receive(socket: WebSocketStream) -> list[Event]:
     """Return what comes next; a peer that stays silent although it was pinged is as good as gone."""
     try:
-        return await socket.receive()
+        return await socket.receive_ready()
     except DaytonaConnectionError:
-        return Lost()
+        return [Lost()]
+
+
+def _data(event: Event) -> bytes:
+    """Return the bytes of a message; a text message stands for its UTF-8."""
+    if isinstance(event, Binary):
+        return event.data
+    return event.data.encode() if isinstance(event, Text) else b""
 
 
 def _may_pass(error: DaytonaError) -> bool:

@@ -98,19 +98,30 @@ class WebSocketStream:
             DaytonaConnectionTimeoutError: The deadline passed; nothing is lost, and it may be called again.
             DaytonaConnectionError: The peer has been silent for two ping intervals.
         """
-        while True:
-            while self._events:
-                event = self._events.popleft()
-                if isinstance(event, (Closed, Lost)):
-                    self._events.append(event)  # and so for ever
-                if not isinstance(event, Ponged):
-                    return event
+        while (event := self._take()) is None:
             self._events.extend(self._machine.receive(await self._read()))
             if answers := self._machine.outgoing():
                 with suppress(OSError):  # the peer may have gone after its last frame, which is what counts
                     await self._in_turn(answers, PING_SECONDS)
             if self._machine.closed:
                 self.abort()
+        return event
+
+    async def receive_ready(self) -> list[Event]:
+        """Return what `receive` would, and after it what has arrived with it."""
+        events = [await self.receive()]
+        while not isinstance(events[-1], (Closed, Lost)) and (event := self._take()) is not None:
+            events.append(event)
+        return events
+
+    def _take(self) -> Event | None:
+        while self._events:
+            event = self._events.popleft()
+            if isinstance(event, (Closed, Lost)):
+                self._events.append(event)  # and so for ever
+            if not isinstance(event, Ponged):
+                return event
+        return None
 
     async def _read(self) -> bytes:
         """Return what arrives next; a peer that is silent for too long is pinged, and given up when it stays silent."""

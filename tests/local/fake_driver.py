@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class FakeSandbox:
     """A sandbox that lives until it is stopped or told to die."""
 
+    pid = None
     isolation = Isolation(tier="fake", network="none", limits={}, notes=[])
 
     def __init__(self, socket_path: Path, server: web.Server) -> None:

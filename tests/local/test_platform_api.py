@@ -193,7 +193,7 @@ def test_an_unknown_sandbox_is_404_before_anything_else_is_wrong(
 
 @pytest.mark.parametrize(
     ("operation", "status"),
-    [("pause", 422), ("fork", 422), ("archive", 400), ("recover", 400), ("resize", 501)],
+    [("pause", 422), ("archive", 400), ("recover", 400), ("resize", 400)],
 )
 def test_what_a_running_container_cannot_do_is_refused(
     platform: Platform, sandbox: Any, operation: str, status: int
@@ -272,7 +272,6 @@ def test_every_answer_names_the_version(platform: Platform) -> None:
     [
         ("GET", "/volumes"),
         ("GET", "/volumes/by-name/x"),
-        ("POST", "/snapshots"),
         ("GET", "/sandbox/ssh-access/validate?token=x"),
         ("POST", "/sandbox/x/ssh-access"),
         ("GET", "/sandbox/x/ports/1/signed-preview-url"),

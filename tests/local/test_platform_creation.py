@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daytona_plugins.local.platform.creation import new_record, read_body
+from daytona_plugins.local.images.image import Image
+from daytona_plugins.local.platform.creation import CreateSandbox, new_record, read_body
 from daytona_plugins.local.platform.images import labels_for
+from daytona_plugins.local.platform.snapshot_store import SnapshotRecord
 from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
@@ -95,15 +97,34 @@ def test_resources_come_with_an_image() -> None:
     assert (record.cpu, record.memory, record.disk, record.snapshot) == (2, 4, 3, None)
 
 
-def test_labels_tell_which_image_was_asked_for_and_what_became_of_it() -> None:
+def test_a_label_tells_which_image_was_asked_for() -> None:
     record = asked(buildInfo={"dockerfileContent": "FROM debian:12\n"}, labels={"a": "b"})
-    assert record.labels == {"a": "b", "daytona.local/image": "debian:12", "daytona.local/base": "host"}
-
-
-def test_labels_tell_which_steps_of_a_dockerfile_were_left_out() -> None:
+    assert record.labels == {"a": "b", "daytona.local/image": "debian:12"}
     labels = labels_for("# comment\nFROM python:3.12 AS x\nRUN pip install \\\n  numpy\nENV A=b\ncopy . /\n")
-    assert labels["daytona.local/image"] == "python:3.12"
-    assert labels["daytona.local/skipped"] == "RUN, COPY"
+    assert labels == {"daytona.local/image": "python:3.12"}
+
+
+def test_a_label_tells_what_a_snapshot_is_made_from() -> None:
+    snapshot = SnapshotRecord(
+        id="1",
+        name="mine",
+        state="active",
+        created_at=0,
+        updated_at=0,
+        cpu=2,
+        image=Image(resolved="host: Debian"),
+    )
+    record = new_record(CreateSandbox(snapshot="mine"), 1000.0, snapshot)
+    assert (record.snapshot, record.cpu) == ("mine", 2)
+    assert record.labels == {"daytona.local/base": "host: Debian"}
+
+
+@pytest.mark.parametrize("state", ["pending", "building", "inactive", "error", "removing"])
+def test_only_an_active_snapshot_can_be_used(state: str) -> None:
+    snapshot = SnapshotRecord(id="1", name="mine", state=state, created_at=0, updated_at=0)
+    with pytest.raises(HTTPError, match=state) as caught:
+        new_record(CreateSandbox(snapshot="mine"), 1000.0, snapshot)
+    assert caught.value.status == 400
 
 
 def test_equal_builds_have_one_reference_whatever_the_order_of_their_contexts() -> None:

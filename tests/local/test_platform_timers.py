@@ -38,7 +38,13 @@ def test_a_stopped_sandbox_is_deleted_when_its_interval_is_over() -> None:
 
 
 def test_a_negative_interval_never_deletes() -> None:
-    assert due(a_sandbox(State.STOPPED, auto_delete_interval=-1), 1e9) is None
+    assert due(a_sandbox(State.STOPPED, auto_delete_interval=-1, auto_archive_interval=1e9), 1e9) is None
+
+
+def test_a_stopped_sandbox_is_archived_when_its_interval_is_over() -> None:
+    record = a_sandbox(State.STOPPED, auto_archive_interval=3)
+    assert due(record, 3 * MINUTE - 1) is None
+    assert due(record, 3 * MINUTE) is Operation.ARCHIVE
 
 
 def test_a_stopped_sandbox_that_became_ephemeral_is_deleted_at_once() -> None:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
+import logging
 import mimetypes
 import os
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
+from daytona.errors import DaytonaPluginError
+from daytona.plugins import AGENT_SERVICES, entry_points, load
+from daytona_plugins.local.agent.build import add_build
 from daytona_plugins.local.agent.code_run import add_code_run
 from daytona_plugins.local.agent.download import add_download
 from daytona_plugins.local.agent.errors import envelope
@@ -36,6 +41,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+logger = logging.getLogger(__name__)
+
 # Imported by the standard library inside functions, when first used.
 LATE_IMPORTS: Final = (
     "concurrent.futures.thread",
@@ -46,8 +53,8 @@ LATE_IMPORTS: Final = (
 )
 
 PARTS: Final[tuple[Callable[[Toolbox], None], ...]] = (
-    add_info, add_files, add_search, add_upload, add_download, add_execute, add_code_run, add_ports, add_sessions,
-    add_git, add_git_remote, add_git_settings, add_pty, add_interpreter,
+    add_info, add_files, add_search, add_upload, add_download, add_execute, add_code_run, add_ports, add_pty, add_sessions,
+    add_git, add_git_remote, add_git_settings, add_build, add_interpreter,
 )  # fmt: skip
 
 
@@ -62,9 +69,21 @@ def warm_up() -> None:
 def build_toolbox() -> Toolbox:
     """Return a toolbox with every route."""
     toolbox = Toolbox()
-    for add in PARTS:
+    for add in (*PARTS, *plugged_in()):
         add(toolbox)
     return toolbox
+
+
+@functools.cache
+def plugged_in() -> tuple[Callable[[Toolbox], None], ...]:
+    """Return what plugins add. The first call imports them, so it must come before there is a sandbox."""
+    parts: list[Callable[[Toolbox], None]] = []
+    for name in sorted(entry_points(AGENT_SERVICES)):
+        try:
+            parts.append(cast("Callable[[Toolbox], None]", load(AGENT_SERVICES, name)))
+        except DaytonaPluginError as error:
+            logger.warning("Sandboxes do without it: %s", error)
+    return tuple(parts)
 
 
 def serve_forever(listener: socket.socket, lifeline: int) -> None:

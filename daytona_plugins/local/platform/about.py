@@ -1,4 +1,4 @@
-"""What the platform says about itself: configuration, health, regions, the key in use, its one snapshot."""
+"""What the platform says about itself: configuration, health, regions, the key in use."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from daytona_plugins.local.platform.auth import PERMISSIONS, mask
 from daytona_plugins.local.platform.creation import MAX_AUTO_ARCHIVE
 from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT
-from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, SINCE, USER_ID, region
-from daytona_plugins.local.web import HTTPError, json_response
+from daytona_plugins.local.platform.regions import ORGANIZATION_ID, SINCE, USER_ID, region
+from daytona_plugins.local.web import json_response
 
 if TYPE_CHECKING:
     from daytona_plugins.local.platform.site import Site
     from daytona_plugins.local.web import Request, Response, Router
-
-_SNAPSHOT_ID = "00000000-0000-4000-8000-000000000003"
 
 
 class About:
@@ -30,8 +28,6 @@ class About:
         router.add("GET", "/api/regions", self.regions)
         router.add("GET", "/api/shared-regions", self.regions)
         router.add("GET", "/api/api-keys/current", self.current_key)
-        router.add("GET", "/api/snapshots", self.snapshots)
-        router.add("GET", "/api/snapshots/{id}", self.snapshot)
 
     async def config(self, _request: Request) -> Response:
         """Say how this platform is set up."""
@@ -74,38 +70,3 @@ class About:
                 "organizationId": ORGANIZATION_ID,
             }
         )
-
-    async def snapshots(self, _request: Request) -> Response:
-        """List the one snapshot."""
-        return json_response({"items": [_host_snapshot()], "total": 1, "page": 1, "totalPages": 1})
-
-    async def snapshot(self, request: Request) -> Response:
-        """Show the one snapshot."""
-        asked = request.params["id"]
-        if asked not in (DEFAULT_SNAPSHOT, _SNAPSHOT_ID):
-            raise HTTPError(404, f"snapshot {asked!r} not found; this platform has {DEFAULT_SNAPSHOT!r}")
-        return json_response(_host_snapshot())
-
-
-def _host_snapshot() -> dict[str, object]:
-    return {
-        "id": _SNAPSHOT_ID,
-        "organizationId": None,
-        "general": True,
-        "name": DEFAULT_SNAPSHOT,
-        "imageName": "",
-        "state": "active",
-        "size": None,
-        "entrypoint": None,
-        "cpu": 1,
-        "gpu": 0,
-        "mem": 1,
-        "disk": 3,
-        "errorReason": None,
-        "createdAt": SINCE,
-        "updatedAt": SINCE,
-        "lastUsedAt": None,
-        "regionIds": [REGION_ID],
-        "sandboxClass": "container",
-        "sourceSandboxId": None,
-    }

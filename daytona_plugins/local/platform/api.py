@@ -14,6 +14,8 @@ from daytona_plugins.local.platform.auth import require_key
 from daytona_plugins.local.platform.proxy import Proxy
 from daytona_plugins.local.platform.sandbox_routes import SandboxRoutes
 from daytona_plugins.local.platform.signing_keys import SigningKeys
+from daytona_plugins.local.platform.snapshot_routes import SnapshotRoutes
+from daytona_plugins.local.platform.snapshots import Snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +44,10 @@ class Application:
         self._proxy = Proxy(site, sandboxes)
         self._router.add("*", "/toolbox/{sandboxId}/{path*}", self._proxy.forward)
         About(site).add_to(self._router)
-        SandboxRoutes(site, sandboxes).add_to(self._router)
+        snapshots = Snapshots(sandboxes.builds.snapshots, sandboxes.builds, clock=sandboxes.clock)
+        snapshots.open()
+        SnapshotRoutes(site, sandboxes, snapshots).add_to(self._router)
+        SandboxRoutes(site, sandboxes, snapshots).add_to(self._router)
         SigningKeys(sandboxes).add_to(self._router)
         for part in parts:
             part.add_to(self._router)

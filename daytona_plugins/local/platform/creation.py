@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import secrets
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
 
+from daytona_plugins.local.images.image import HOST
 from daytona_plugins.local.platform.errors import not_in_this_version
-from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, labels_for, snapshot_ref
+from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, labels_for, labels_of, snapshot_ref
 from daytona_plugins.local.platform.records import BuildInfo, Record
 from daytona_plugins.local.platform.regions import REGION_ID, REGION_NAME
 from daytona_plugins.local.platform.states import Desired, State
 from daytona_plugins.local.web import HTTPError
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.platform.snapshot_store import SnapshotRecord
 
 MAX_AUTO_ARCHIVE = 43200
 LONGEST_INTERVAL = 1e9
@@ -78,41 +83,42 @@ def read_body(content: bytes) -> CreateSandbox:
         raise HTTPError(400, str(error)) from error
 
 
-def new_record(body: CreateSandbox, now: float) -> Record:
-    """Return the sandbox that *body* asks for.
+def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None = None) -> Record:
+    """Return the sandbox that *body* asks for, made from *snapshot* when it names one.
 
     Raises:
         HTTPError: The protocol refuses it, or this platform cannot honour a part of it.
     """
     _refuse_contradictions(body)
-    _refuse_unknown_places(body)
+    _refuse_unknown_places(body, snapshot)
     _refuse_what_is_not_there(body)
     identity = str(uuid4())
     return Record(
         id=identity,
-        name=_safe_name(body.name) or identity,
-        state=State.UNKNOWN,
+        name=safe_name(body.name) or identity,
+        state=State.PENDING_BUILD if body.build_info else State.UNKNOWN,
         desired=Desired.STARTED,
         created_at=now,
         updated_at=now,
         last_activity_at=now,
         auth_token=new_token(),
         signing_key=secrets.token_hex(32),
-        snapshot=None if body.build_info else DEFAULT_SNAPSHOT,
+        snapshot=None if body.build_info else (snapshot.name if snapshot else DEFAULT_SNAPSHOT),
         user=body.user or DEFAULT_USER,
         env=body.env or {},
-        labels=(body.labels or {}) | _image_labels(body),
+        labels=(body.labels or {}) | _image_labels(body, snapshot),
         public=body.public or False,
         network_block_all=body.network_block_all or False,
-        cpu=body.cpu or 1,
-        memory=body.memory or 1,
-        disk=body.disk or 3,
+        cpu=body.cpu or (snapshot.cpu if snapshot else 1),
+        memory=body.memory or (snapshot.mem if snapshot else 1),
+        disk=body.disk or (snapshot.disk if snapshot else 3),
         auto_stop_interval=not_negative(body.auto_stop_interval, default=15),
         auto_pause_interval=not_negative(body.auto_pause_interval, default=0),
         auto_archive_interval=archive_interval(not_negative(body.auto_archive_interval, default=10080)),
         auto_delete_interval=interval(body.auto_delete_interval, default=-1),
         auto_destroy_at=deadline(not_negative(body.ttl_minutes, default=0), now),
-        build_info=_build_info(body),
+        build_info=build_info_of(body.build_info),
+        image=snapshot.image if snapshot else HOST,
     )
 
 
@@ -157,12 +163,16 @@ def _refuse_contradictions(body: CreateSandbox) -> None:
         raise HTTPError(400, "resources come with the snapshot; give them with an image only")
 
 
-def _refuse_unknown_places(body: CreateSandbox) -> None:
+def _refuse_unknown_places(body: CreateSandbox, found: SnapshotRecord | None) -> None:
     if body.target and body.target not in (REGION_ID, REGION_NAME):
         raise HTTPError(404, f"region {body.target!r} not found; this platform is the region {REGION_NAME!r}")
     snapshot = (body.snapshot or "").strip()
-    if snapshot and snapshot != DEFAULT_SNAPSHOT:
-        raise HTTPError(400, f"snapshot {snapshot!r} not found; this platform has {DEFAULT_SNAPSHOT!r}")
+    if snapshot and snapshot != DEFAULT_SNAPSHOT and found is None:
+        raise HTTPError(
+            400, f"snapshot {snapshot!r} not found; this platform always has {DEFAULT_SNAPSHOT!r}"
+        )
+    if found is not None and found.state != "active":
+        raise HTTPError(400, f"snapshot {found.name!r} is {found.state}; only an active one can be used")
 
 
 def _refuse_what_is_not_there(body: CreateSandbox) -> None:
@@ -184,18 +194,22 @@ def _refuse_what_is_not_there(body: CreateSandbox) -> None:
             raise not_in_this_version(what)
 
 
-def _safe_name(name: str | None) -> str | None:
+def safe_name(name: str | None) -> str | None:
+    """Return a name that is safe to show, or refuse it."""
     if name and _UNSAFE_NAME.search(name):
         raise HTTPError(400, "a name holds no HTML tags, no URLs and no control characters")
     return name
 
 
-def _image_labels(body: CreateSandbox) -> dict[str, str]:
+def _image_labels(body: CreateSandbox, snapshot: SnapshotRecord | None) -> dict[str, str]:
+    if snapshot is not None:
+        return labels_of(snapshot.image)
     return labels_for(body.build_info.dockerfile_content) if body.build_info else {}
 
 
-def _build_info(body: CreateSandbox) -> BuildInfo | None:
-    if body.build_info is None:
+def build_info_of(build: CreateBuildInfo | None) -> BuildInfo | None:
+    """Return what is remembered of a build."""
+    if build is None:
         return None
-    content, hashes = body.build_info.dockerfile_content, body.build_info.context_hashes or ()
+    content, hashes = build.dockerfile_content, build.context_hashes or ()
     return BuildInfo(dockerfile=content, context_hashes=hashes, snapshot_ref=snapshot_ref(content, hashes))

@@ -1,34 +1,31 @@
-"""Which root file system a sandbox gets for the image it was asked for.
-
-This version builds and pulls nothing: every sandbox runs over the file system of this machine, the base `host`.
-Whoever asked for something else finds in the sandbox's labels what they asked for, what they got instead,
-and which steps of their Dockerfile were left out.
-"""
+"""The labels by which a sandbox tells what image it was asked for and what it got, and the name of a build."""
 
 from __future__ import annotations
 
 import re
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-BASE = "host"
+if TYPE_CHECKING:
+    from daytona_plugins.local.images.image import Image
+
 DEFAULT_SNAPSHOT = "host"
 
 ASKED_LABEL = "daytona.local/image"
 BASE_LABEL = "daytona.local/base"
-SKIPPED_LABEL = "daytona.local/skipped"
 
 _INSTRUCTION = re.compile(r"^\s*([A-Za-z]+)\s+(.*)$")
-_CHANGES_FILES = ("RUN", "COPY", "ADD")
 
 
 def labels_for(dockerfile: str) -> dict[str, str]:
-    """Return the labels that tell what became of *dockerfile*."""
-    instructions = _instructions(dockerfile)
-    images = [value.split()[0] for word, value in instructions if word == "FROM"]
-    labels = {ASKED_LABEL: images[-1] if images else "", BASE_LABEL: BASE}
-    if skipped := [word for word, _ in instructions if word in _CHANGES_FILES]:
-        labels[SKIPPED_LABEL] = ", ".join(skipped)
-    return labels
+    """Return the label that tells which image *dockerfile* asks for."""
+    images = [value.split()[0] for word, value in _instructions(dockerfile) if word == "FROM"]
+    return {ASKED_LABEL: images[-1] if images else ""}
+
+
+def labels_of(image: Image) -> dict[str, str]:
+    """Return the label that tells what an image is made from."""
+    return {BASE_LABEL: image.resolved}
 
 
 def snapshot_ref(dockerfile: str, context_hashes: tuple[str, ...]) -> str:

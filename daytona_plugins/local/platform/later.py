@@ -28,15 +28,9 @@ MISSING: dict[str, tuple[tuple[str, str], ...]] = {
         ("*", "/api/warm-pools"),
         ("*", "/api/warm-pools/{rest*}"),
     ),
-    "making and deleting snapshots": (
-        ("POST", "/api/snapshots"),
-        ("DELETE", "/api/snapshots/{id}"),
-        ("*", "/api/snapshots/{id}/{rest*}"),
-    ),
-    "image builds": (
+    "registries": (
         ("*", "/api/docker-registry"),
         ("*", "/api/docker-registry/{rest*}"),
-        ("GET", f"{_ONE}/build-logs-url"),
     ),
     "ssh": (
         ("*", f"{_ONE}/ssh-access"),

@@ -6,18 +6,29 @@ was at. The steps run as tasks, because a sandbox goes on its way when the clien
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from secrets import token_hex
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
+from daytona_plugins.local.images.archives import ArchiveError, archive, restore
+from daytona_plugins.local.images.builder import BuildError
+from daytona_plugins.local.images.copying import copy_layer, freeze
+from daytona_plugins.local.images.layers import KEPT, forget_identity
+from daytona_plugins.local.platform.builds import Builds
+from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.states import Desired, State, after_a_crash
 from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
-from daytona_plugins.local.runtime.spec import SandboxSpec
+from daytona_plugins.local.runtime.spec import HOME, SandboxSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.store import Store
@@ -36,6 +47,11 @@ class Running(Protocol):
     @property
     def socket_path(self) -> Path:
         """Where its agent listens."""
+        ...
+
+    @property
+    def pid(self) -> int | None:
+        """Its process 1, as this machine counts."""
         ...
 
     @property
@@ -65,6 +81,7 @@ class Lifecycle:
 
     def __init__(self, store: Store, driver: Driver, paths: Paths, clock: Callable[[], float]) -> None:
         self.work = Work()
+        self.builds = Builds(driver, paths)
         self.when_ended: list[Callable[[Running], None]] = []
         self._store = store
         self._driver = driver
@@ -88,9 +105,11 @@ class Lifecycle:
 
     async def settle(self) -> None:
         """Bring what the last process left behind into states that are true; its sandboxes have ended with it."""
+        await self.builds.open()
         for abandoned in self._paths.agent_socket("").parent.iterdir():
             abandoned.unlink()
-        for record in self._store.all():
+        for found in self._store.all():
+            record = self._with_whole_layers(found)
             state, desired = after_a_crash(record.state, record.desired, ephemeral=record.ephemeral)
             if state is State.DESTROYED:
                 await self._remove(record)
@@ -98,13 +117,31 @@ class Lifecycle:
                 self.move(record, state=state, desired=desired, error_reason=_INTERRUPTED, recoverable=True)
             elif (state, desired) != (record.state, record.desired):
                 self.move(record, state=state, desired=desired)
+            if state is State.ARCHIVED:
+                await remove_tree(self._paths.sandbox(record.id))
+            elif record.state is State.ARCHIVING:
+                self._archive(record.id).unlink(missing_ok=True)
+
+    async def build_and_bring_up(self, record: Record) -> None:
+        """Build the image of a sandbox, then start its processes."""
+        info = record.build_info
+        assert info is not None
+        record = self.move(record, state=State.BUILDING_SNAPSHOT)
+        try:
+            image = await self.builds.image(info)
+        except BuildError as error:
+            self.move(record, state=State.BUILD_FAILED, error_reason=str(error))
+            return
+        record = self.move(record, state=State.UNKNOWN, image=image, labels=record.labels | labels_of(image))
+        await self.bring_up(record, State.CREATING)
 
     async def bring_up(self, record: Record, way: State) -> None:
         """Start the processes of a sandbox; on the way it is in the state *way*."""
         record = self.move(record, state=way)
         try:
+            await self._restore(record.id)
             running = await self._driver.spawn(self._spec(record))
-        except (SpawnError, OSError, TimeoutError) as error:
+        except (SpawnError, ArchiveError, OSError, TimeoutError) as error:
             self._fail(record, str(error) or "its agent did not answer in time")
             return
         self._running[record.id] = running
@@ -117,6 +154,80 @@ class Lifecycle:
         await self._end_processes(record, grace)
         self.move(record, state=State.STOPPED)
 
+    async def capture(self, record: Record, way: State) -> Image:
+        """Return what a sandbox is now as an image; on the way it is in the state *way*.
+
+        A running one is held still and copied. What a stopped one has written becomes a layer by being renamed, and the
+        sandbox goes on over it.
+        """
+        layer = f"{KEPT}{token_hex(12)}"
+        image = record.image.with_layer(layer)
+        running = self._running.get(record.id)
+        rest = record.state
+        if (
+            running is None
+        ):  # the store first: a layer that is named and missing is noticed, one that is lost is not
+            record = self.move(record, state=way, image=image)
+            await self._keep(self._made(record.id), layer)
+        else:
+            record = self.move(record, state=way)
+            draft = self.builds.layers.draft()
+            await asyncio.to_thread(_copy_held, running.pid, self._paths.sandbox(record.id), draft)
+            await self._keep(draft, layer)
+        self.move(record, state=rest)
+        return image
+
+    async def fork(self, record: Record, child: Record) -> None:
+        """Give *child* the files that a sandbox has now, and start its processes."""
+        try:
+            image = await self.capture(record, State.FORKING)
+        except OSError as error:
+            self._fail(child, f"the files of {record.id} could not be copied: {error}")
+            raise
+        await self.bring_up(self.move(child, image=image), State.CREATING)
+
+    async def _keep(self, directory: Path, layer: str) -> None:
+        forget_identity(directory)
+        await self.builds.layers.keep(directory, layer)
+
+    def _made(self, sandbox_id: str) -> Path:
+        """Return the directory of a sandbox, which is not there before its first start."""
+        directory = self._paths.sandbox(sandbox_id)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory
+
+    async def archive(self, record: Record) -> None:
+        """Move what a stopped sandbox has written into one compressed file."""
+        record = self.move(record, state=State.ARCHIVING)
+        directory = self._made(record.id)
+        try:
+            await archive(directory, self._archive(record.id))
+        except (ArchiveError, OSError) as error:
+            self._fail(record, f"it could not be archived: {error}")
+            return
+        self.move(record, state=State.ARCHIVED)
+        await remove_tree(directory)
+
+    async def _restore(self, sandbox_id: str) -> None:
+        """Bring back the files of a sandbox that was archived."""
+        file = self._archive(sandbox_id)
+        if file.exists():
+            await restore(file, self._paths.sandbox(sandbox_id), self.builds.layers.draft())
+            file.unlink()
+
+    def _archive(self, sandbox_id: str) -> Path:
+        return self._paths.data / "archives" / f"{sandbox_id}.tar"
+
+    def _with_whole_layers(self, record: Record) -> Record:
+        """A process that was killed while it made a layer of a sandbox's files has left these where they were."""
+        layers = record.image.layers
+        if record.state not in (State.SNAPSHOTTING, State.FORKING) or not layers:
+            return record
+        if self.builds.layers.has(layers[-1]):
+            return record
+        image = msgspec.structs.replace(record.image, layers=layers[:-1])
+        return self._store.change(record, image=image)
+
     async def destroy(self, record: Record, *, grace: float) -> None:
         """End the processes of a sandbox and remove everything in it."""
         if record.state not in (State.ARCHIVED, State.PENDING_BUILD):
@@ -125,7 +236,8 @@ class Lifecycle:
         await self._remove(record)
 
     async def close(self, *, grace: float) -> None:
-        """Finish what is under way, then stop every sandbox; ephemeral ones are gone after that."""
+        """End builds, finish what else is under way, then stop every sandbox; ephemeral ones are gone after that."""
+        await self.builds.close()
         await self.work.finish()
         for record in self._store.all():
             if record.id in self._running:
@@ -150,6 +262,7 @@ class Lifecycle:
 
     async def _remove(self, record: Record) -> None:
         await remove_tree(self._paths.sandbox(record.id))
+        self._archive(record.id).unlink(missing_ok=True)
         self._store.remove(record.id)
 
     async def _watch(self, sandbox_id: str, running: Running) -> None:
@@ -183,6 +296,14 @@ class Lifecycle:
             id=record.id,
             hostname=record.id,
             upper=str(self._paths.sandbox(record.id)),
-            env=own | record.env,
+            base=record.image.base,
+            layers=self.builds.layers.paths_of(record.image.layers),
+            env=own | record.image.config.env | record.env,
+            workdir=record.image.config.workdir or HOME,
             network="none" if record.network_block_all else "host",
         )
+
+
+def _copy_held(process_1: int | None, source: Path, target: Path) -> None:
+    with freeze(process_1):
+        copy_layer(source, target)

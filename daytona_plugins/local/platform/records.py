@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from daytona_plugins.local.images.image import HOST, Image
 from daytona_plugins.local.platform.states import Desired, Situation, State, is_pending, is_visible
 
 
@@ -44,6 +45,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     auto_delete_interval: float = -1
     auto_destroy_at: float | None = None
     build_info: BuildInfo | None = None
+    image: Image = HOST
+    """What lies below its own files."""
+    parent: str | None = None
+    """The sandbox that it is a fork of."""
 
     @property
     def pending(self) -> bool:

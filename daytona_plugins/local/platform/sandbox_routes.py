@@ -13,6 +13,7 @@ import msgspec
 from daytona_plugins.local.platform import creation, views
 from daytona_plugins.local.platform.errors import not_in_this_version
 from daytona_plugins.local.platform.listing import page
+from daytona_plugins.local.platform.sizes import Size
 from daytona_plugins.local.platform.states import Operation
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.sandboxes import Sandboxes
     from daytona_plugins.local.platform.site import Site
+    from daytona_plugins.local.platform.snapshots import Snapshots
     from daytona_plugins.local.web import Handler, Request, Router
 
 BODY_LIMIT = 4 * 1024 * 1024
@@ -35,6 +37,18 @@ class Labels(msgspec.Struct):
     labels: dict[str, str]
 
 
+class TakeSnapshot(msgspec.Struct):
+    """The body of `POST …/snapshot`."""
+
+    name: str
+
+
+class Fork(msgspec.Struct):
+    """The body of `POST …/fork`."""
+
+    name: str | None = None
+
+
 class NetworkSettings(msgspec.Struct, rename="camel", kw_only=True):
     """The body of `POST …/network-settings`; null is no value here."""
 
@@ -46,9 +60,10 @@ class NetworkSettings(msgspec.Struct, rename="camel", kw_only=True):
 class SandboxRoutes:
     """Everything that can be asked about sandboxes."""
 
-    def __init__(self, site: Site, sandboxes: Sandboxes) -> None:
+    def __init__(self, site: Site, sandboxes: Sandboxes, snapshots: Snapshots) -> None:
         self._site = site
         self._sandboxes = sandboxes
+        self._snapshots = snapshots
 
     def add_to(self, router: Router) -> None:
         """Register every route."""
@@ -65,14 +80,13 @@ class SandboxRoutes:
         router.add("POST", f"{one}/start", self.start)
         router.add("POST", f"{one}/stop", self.stop)
         router.add("POST", f"{one}/recover", self.recover)
-        for operation in (
-            Operation.ARCHIVE,
-            Operation.PAUSE,
-            Operation.RESIZE,
-            Operation.SNAPSHOT,
-            Operation.FORK,
-        ):
-            router.add("POST", f"{one}/{operation}", self._refusing(operation))
+        router.add("POST", f"{one}/archive", self.archive)
+        router.add("POST", f"{one}/resize", self.resize)
+        router.add("POST", f"{one}/snapshot", self.snapshot)
+        router.add("POST", f"{one}/fork", self.fork)
+        router.add("GET", f"{one}/forks", self.forks)
+        router.add("GET", f"{one}/parent", self.parent)
+        router.add("POST", f"{one}/pause", self._refusing(Operation.PAUSE))
 
     def _add_settings(self, router: Router) -> None:
         one = "/api/sandbox/{sandbox}"
@@ -94,7 +108,10 @@ class SandboxRoutes:
     async def create(self, request: Request) -> Response:
         """Make a sandbox and answer when commands can be executed in it."""
         body = creation.read_body(await request.body(BODY_LIMIT) or b"{}")
-        record = creation.new_record(body, self._sandboxes.clock())
+        snapshot = self._snapshots.lookup(body.snapshot)
+        record = creation.new_record(body, self._sandboxes.clock(), snapshot)
+        if snapshot is not None:
+            self._snapshots.note_use(snapshot)
         return self._shown(await self._sandboxes.create(record))
 
     async def list(self, request: Request) -> Response:
@@ -124,6 +141,39 @@ class SandboxRoutes:
         """Bring a sandbox back from an error."""
         skip = request.query.first("skipStart") == "true"
         return self._shown(await self._sandboxes.recover(self._find(request), skip_start=skip))
+
+    async def archive(self, request: Request) -> Response:
+        """Move the files of a stopped sandbox into a compressed file."""
+        return self._shown(await self._sandboxes.archive(self._find(request)))
+
+    async def resize(self, request: Request) -> Response:
+        """Change the size of a sandbox."""
+        record = self._find(request)
+        return self._shown(self._sandboxes.resize(record, _read(await request.body(BODY_LIMIT), Size)))
+
+    async def snapshot(self, request: Request) -> Response:
+        """Make a snapshot of a sandbox's files."""
+        record = self._find(request)
+        body = _read(await request.body(BODY_LIMIT), TakeSnapshot)
+        return self._shown(await self._sandboxes.snapshot(record, body.name, self._snapshots))
+
+    async def fork(self, request: Request) -> Response:
+        """Make another sandbox with the same files."""
+        record = self._find(request)
+        body = _read(await request.body(BODY_LIMIT) or b"{}", Fork)
+        return self._shown(await self._sandboxes.fork(record, creation.safe_name(body.name)))
+
+    async def forks(self, request: Request) -> Response:
+        """List the sandboxes that were forked from one."""
+        children = self._sandboxes.children(self._find(request))
+        return json_response([views.full(one, self._site.toolbox_url, None) for one in children])
+
+    async def parent(self, request: Request) -> Response:
+        """Show the sandbox that one was forked from."""
+        record = self._find(request)
+        if record.parent is None:
+            raise HTTPError(404, f"sandbox {record.id} is no fork")
+        return self._shown(self._sandboxes.get(record.parent))
 
     async def set_labels(self, request: Request) -> Response:
         """Replace all labels."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
+from secrets import token_hex
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import msgspec
 
 from daytona_plugins.local.platform.activity import Activity
 from daytona_plugins.local.platform.creation import new_token
 from daytona_plugins.local.platform.errors import not_found, not_in_this_version
+from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.lifecycle import Lifecycle
 from daytona_plugins.local.platform.states import Desired, Operation, State, refusal
 from daytona_plugins.local.platform.store import LostRaceError, NameTakenError
@@ -22,11 +25,14 @@ from daytona_plugins.local.platform.timers import due
 from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.platform.lifecycle import Driver, Running
     from daytona_plugins.local.platform.records import Record
+    from daytona_plugins.local.platform.sizes import Size
+    from daytona_plugins.local.platform.snapshot_store import SnapshotRecord
+    from daytona_plugins.local.platform.snapshots import Snapshots
     from daytona_plugins.local.platform.store import Store
 
 logger = logging.getLogger(__name__)
@@ -47,6 +53,12 @@ class Sandboxes:
         self.activity = Activity(self._note_activity)
         self._store = store
         self._lifecycle = Lifecycle(store, driver, paths, clock)
+        self.builds = self._lifecycle.builds
+        self._due: dict[Operation, Callable[[Record], Awaitable[Record]]] = {
+            Operation.STOP: self.stop,
+            Operation.ARCHIVE: self.archive,
+            Operation.DELETE: self.delete,
+        }
 
     async def open(self) -> None:
         """Take over what the last platform process left behind."""
@@ -87,14 +99,25 @@ class Sandboxes:
     async def create(self, record: Record) -> Record:
         """Bring a new sandbox up and return it as it is when commands can be executed in it.
 
+        One whose image has to be built is returned at once, and follows its build.
+
         Raises:
             HTTPError: Its name is taken (409), or it failed to start (400).
         """
+        if record.build_info and (image := await self.builds.find(record.build_info)):
+            labels = record.labels | labels_of(image)
+            record = msgspec.structs.replace(record, state=State.UNKNOWN, image=image, labels=labels)
+        self._add(record)
+        if record.state is State.PENDING_BUILD:
+            self.builds.begin(self._lifecycle.build_and_bring_up(record))
+            return record
+        return await self._bring_up(record, State.CREATING)
+
+    def _add(self, record: Record) -> None:
         try:
             self._store.add(record)
         except NameTakenError as error:
             raise HTTPError(409, f"a sandbox with the name {record.name!r} exists already") from error
-        return await self._bring_up(record, State.CREATING)
 
     async def start(self, record: Record) -> Record:
         """Bring a sandbox up again; one that is up stays as it is.
@@ -105,10 +128,11 @@ class Sandboxes:
         _require(Operation.START, record)
         if record.state is State.STARTED:
             return record
-        if record.state is not State.STOPPED:
-            raise not_in_this_version(f"starting a sandbox that is {record.state}")
+        if record.state not in (State.STOPPED, State.ARCHIVED):
+            raise HTTPError(409, f"the sandbox is {record.state}; start it when that is done")
+        way = State.RESTORING if record.state is State.ARCHIVED else State.STARTING
         record = self._move(record, desired=Desired.STARTED, auth_token=new_token())
-        return await self._bring_up(record, State.STARTING)
+        return await self._bring_up(record, way)
 
     async def stop(self, record: Record, *, force: bool = False) -> Record:
         """End the processes of a sandbox and keep its files; an ephemeral one is deleted.
@@ -145,6 +169,81 @@ class Sandboxes:
         )
         return record if skip_start else await self.start(record)
 
+    async def archive(self, record: Record) -> Record:
+        """Move the files of a stopped sandbox into a compressed file; starting it brings them back.
+
+        Raises:
+            HTTPError: It is not stopped, or ephemeral (400), or changing (409).
+        """
+        _require(Operation.ARCHIVE, record)
+        record = self._move(record, desired=Desired.ARCHIVED)
+        await self._lifecycle.work.run(self._lifecycle.archive(record), patience=STOP_PATIENCE)
+        return self._store.get(record.id) or record
+
+    def resize(self, record: Record, size: Size) -> Record:
+        """Change the size of a sandbox, which is told and not enforced here.
+
+        Raises:
+            HTTPError: It cannot be of this size (400), or is changing (409).
+        """
+        _require(Operation.RESIZE, record)
+        return self.change(record, **size.changes(record))
+
+    async def snapshot(self, record: Record, name: str, snapshots: Snapshots) -> Record:
+        """Make a snapshot of the files of a sandbox; the memory of its programs is no part of it.
+
+        Raises:
+            HTTPError: It is neither started nor stopped (400), is changing (409), or the name is taken (409).
+        """
+        _require(Operation.SNAPSHOT, record)
+        made = snapshots.reserve(name, record.id, cpu=record.cpu, mem=record.memory, disk=record.disk)
+        await self._lifecycle.work.run(self._take(record, made, snapshots), patience=START_PATIENCE)
+        return self.get(record.id)
+
+    async def _take(self, record: Record, made: SnapshotRecord, snapshots: Snapshots) -> None:
+        try:
+            image = await self._lifecycle.capture(record, State.SNAPSHOTTING)
+        except (OSError, LostRaceError) as error:
+            snapshots.fail(made, str(error))
+            raise
+        snapshots.finish(made, image)
+
+    async def fork(self, record: Record, name: str | None) -> Record:
+        """Return a new sandbox with the files of this one as they are now; programs are not copied, nor their memory.
+
+        Raises:
+            HTTPError: It is neither started nor stopped (400), is changing, or the name is taken (409).
+        """
+        _require(Operation.FORK, record)
+        now = self.clock()
+        identity = str(uuid4())
+        child = msgspec.structs.replace(
+            record,
+            id=identity,
+            name=name or identity,
+            state=State.UNKNOWN,
+            desired=Desired.STARTED,
+            created_at=now,
+            updated_at=now,
+            last_activity_at=now,
+            auth_token=new_token(),
+            signing_key=token_hex(32),
+            error_reason=None,
+            parent=record.id,
+        )
+        self._add(child)
+        await self._lifecycle.work.run(self._lifecycle.fork(record, child), patience=START_PATIENCE)
+        return self.get(child.id)
+
+    def children(self, record: Record) -> list[Record]:
+        """Return the forks of a sandbox."""
+        return [one for one in self._store.all() if one.parent == record.id and one.visible]
+
+    async def collect(self) -> None:
+        """Remove layers of sandboxes' files that nothing is made of any more."""
+        used = {layer for record in self._store.all() for layer in record.image.layers}
+        await self.builds.collect(used)
+
     def refusal_of(self, operation: Operation, record: Record) -> HTTPError:
         """Return the answer to an operation of the protocol that this version does not carry out."""
         refused = refusal(operation, record.situation)
@@ -172,12 +271,12 @@ class Sandboxes:
             raise _modified(record) from error
 
     async def tick(self) -> None:
-        """Stop and delete what is due."""
+        """Stop, archive and delete what is due."""
         for record in self._store.all():
             operation = due(record, self.clock())
             if operation is not None:
                 logger.info("%s of sandbox %s is due", operation, record.id)
-                await (self.stop(record) if operation is Operation.STOP else self.delete(record))
+                await self._due[operation](record)
 
     async def _bring_up(self, record: Record, way: State) -> Record:
         await self._lifecycle.work.run(self._lifecycle.bring_up(record, way), patience=START_PATIENCE)

@@ -104,7 +104,9 @@ NEXT: dict[State, frozenset[State]] = {
         }
     ),
     S.STOPPING: frozenset({S.STOPPED, S.ERROR}),
-    S.STOPPED: frozenset({S.STARTING, S.ARCHIVING, S.RESIZING, S.SNAPSHOTTING, S.DESTROYING, S.ERROR}),
+    S.STOPPED: frozenset(
+        {S.STARTING, S.ARCHIVING, S.RESIZING, S.SNAPSHOTTING, S.FORKING, S.DESTROYING, S.ERROR}
+    ),
     S.STARTING: frozenset({S.STARTED, S.ERROR}),
     S.ARCHIVING: frozenset({S.ARCHIVED, S.STARTING, S.DESTROYING, S.ERROR}),
     S.ARCHIVED: frozenset({S.RESTORING, S.DESTROYED}),
@@ -114,7 +116,7 @@ NEXT: dict[State, frozenset[State]] = {
     S.RESUMING: frozenset({S.STARTED, S.ERROR}),
     S.RESIZING: frozenset({S.STARTED, S.STOPPED, S.ERROR}),
     S.SNAPSHOTTING: frozenset({S.STARTED, S.STOPPED, S.ERROR}),
-    S.FORKING: frozenset({S.STARTED, S.ERROR}),
+    S.FORKING: frozenset({S.STARTED, S.STOPPED, S.ERROR}),
     S.ERROR: frozenset({S.STOPPED, S.ARCHIVED, S.DESTROYING}),
     S.BUILD_FAILED: frozenset({S.DESTROYING}),
     S.DESTROYING: frozenset({S.DESTROYED, S.ERROR}),
@@ -261,7 +263,8 @@ CHECKS: dict[Operation, tuple[_Check, ...]] = {
     Operation.RECOVER: (_only_in(S.ERROR), _UNRECOVERABLE),
     Operation.RESIZE: (_only_in(S.STARTED, S.STOPPED), _PENDING),
     Operation.SNAPSHOT: (_only_in(S.STARTED, S.STOPPED), _PENDING),
-    Operation.FORK: (_VM_ONLY,),
+    # The hosted platform forks VMs only, because it takes the memory along; here files are all there is to copy.
+    Operation.FORK: (_only_in(S.STARTED, S.STOPPED), _PENDING),
 }
 
 

@@ -1,4 +1,4 @@
-"""When a sandbox is due to be stopped or deleted without anybody asking: rules over a record and the time."""
+"""When a sandbox is due to be stopped, archived or deleted without anybody asking: rules over a record and the time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,20 @@ def due(record: Record, now: float) -> Operation | None:
         return Operation.STOP
     if _was_stopped_too_long(record, now):
         return Operation.DELETE
+    if _was_stopped_long_enough(record, now):
+        return Operation.ARCHIVE
     return None
 
 
 def _has_idled_too_long(record: Record, now: float) -> bool:
     limit = record.auto_stop_interval * _MINUTE
     return record.state is State.STARTED and limit > 0 and now - record.last_activity_at >= limit
+
+
+def _was_stopped_long_enough(record: Record, now: float) -> bool:
+    limit = record.auto_archive_interval * _MINUTE
+    settled = (record.state, record.desired) == (State.STOPPED, Desired.STOPPED)
+    return settled and not record.ephemeral and limit > 0 and now - record.last_activity_at >= limit
 
 
 def _was_stopped_too_long(record: Record, now: float) -> bool:

@@ -20,7 +20,7 @@ def full(record: Record, toolbox_url: str, isolation: Isolation | None) -> dict[
         "env": record.env,
         "kvm": False,
         "volumes": [],
-        "buildInfo": _build_info(record.build_info, record),
+        "buildInfo": build_info(record.build_info, record.created_at),
         "backupCreatedAt": None,
         "outboundProxyUrl": None,
         "otelEndpointOverride": None,
@@ -76,13 +76,14 @@ def number(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
 
-def _build_info(build: BuildInfo | None, record: Record) -> dict[str, object] | None:
+def build_info(build: BuildInfo | None, created_at: float) -> dict[str, object] | None:
+    """Return what an image was built from."""
     if build is None:
         return None
     return {
         "dockerfileContent": build.dockerfile,
         "contextHashes": build.context_hashes,
-        "createdAt": iso(record.created_at),
-        "updatedAt": iso(record.created_at),
+        "createdAt": iso(created_at),
+        "updatedAt": iso(created_at),
         "snapshotRef": build.snapshot_ref,
     }

@@ -1,0 +1,1 @@
+"""Images of the embedded platform: described by Dockerfiles, found by name, kept as layers."""

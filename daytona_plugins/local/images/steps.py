@@ -1,0 +1,174 @@
+"""One step of a build, in a sandbox of its own: what the sandbox has written when it ends is the step's layer."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlencode
+
+import msgspec
+
+from daytona_plugins.local.images.layers import forget_identity
+from daytona_plugins.local.platform.agent_connection import AgentConnection, AgentGoneError, AgentPool
+from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
+from daytona_plugins.local.runtime.spec import SandboxSpec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from pathlib import Path
+
+    from daytona_plugins.local.images.image import Image
+    from daytona_plugins.local.images.layers import Layers
+
+
+class StepError(Exception):
+    """A step could not be done; the text says why."""
+
+
+class Running(Protocol):
+    """A sandbox that has processes."""
+
+    @property
+    def socket_path(self) -> Path:
+        """Where its agent listens."""
+        ...
+
+    async def stop(self, *, grace: float) -> None:
+        """End all of its processes."""
+        ...
+
+
+class Driver(Protocol):
+    """Whatever makes sandboxes run."""
+
+    async def spawn(self, spec: SandboxSpec) -> Running:
+        """Return a sandbox in which commands can be executed."""
+        ...
+
+
+class Workshop:
+    """Makes sandboxes for steps, and layers of what they leave."""
+
+    def __init__(self, driver: Driver, layers: Layers) -> None:
+        self.layers = layers
+        self._driver = driver
+
+    @asynccontextmanager
+    async def layer(self, image: Image, name: str) -> AsyncGenerator[Step]:
+        """Open a sandbox over *image*; when the block ends well, what was written in it is the layer *name*."""
+        draft = self.layers.draft()
+        try:
+            async with self._sandbox(image, draft) as step:
+                yield step
+            forget_identity(draft)
+            await self.layers.keep(draft, name)
+        finally:
+            await remove_tree(draft)
+
+    @asynccontextmanager
+    async def look_into(self, image: Image) -> AsyncGenerator[Step]:
+        """Open a sandbox over *image*; what is written in it is lost."""
+        draft = self.layers.draft()
+        try:
+            async with self._sandbox(image, draft) as step:
+                yield step
+        finally:
+            await remove_tree(draft)
+
+    @asynccontextmanager
+    async def _sandbox(self, image: Image, draft: Path) -> AsyncGenerator[Step]:
+        spec = SandboxSpec(
+            id=f"build-{draft.name}",
+            hostname="build",
+            upper=str(draft),
+            base=image.base,
+            layers=self.layers.paths_of(image.layers),
+        )
+        try:
+            running = await self._driver.spawn(spec)
+        except (SpawnError, OSError, TimeoutError) as error:
+            raise StepError(f"the sandbox for this step could not be built: {error}") from error
+        try:
+            yield Step(running.socket_path)
+        except AgentGoneError as error:
+            raise StepError("the sandbox of this step ended before it was done") from error
+        finally:
+            await running.stop(grace=0)
+
+
+class Step:
+    """What can be done in the sandbox of a step."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._socket_path = socket_path
+
+    async def run(
+        self, command: list[str], *, cwd: str, env: dict[str, str], user: str, output: Callable[[bytes], None]
+    ) -> int:
+        """Return the exit code of a command; what it prints goes to *output* as it comes."""
+        body = msgspec.json.encode({"command": command, "cwd": cwd, "env": env, "user": user})
+        async with self._exchange("POST", "/build/run", [body]) as (connection, _):
+            while piece := await connection.receive_body():
+                output(piece)
+        async with self._exchange("GET", "/build/result") as (connection, _):
+            return int(msgspec.json.decode(await _whole_body(connection), type=dict[str, int])["exitCode"])
+
+    async def unpack(
+        self,
+        archive: AsyncIterator[bytes],
+        path: str,
+        *,
+        single: bool,
+        open_archives: bool = False,
+        chown: str = "",
+        chmod: str = "",
+    ) -> None:
+        """Put the files of a tar archive below *path*; a single file may get the name *path* itself."""
+        flags = {"file": "1" * single, "archives": "1" * open_archives, "chown": chown, "chmod": chmod}
+        async with self._exchange("POST", f"/build/unpack?{urlencode({'path': path} | flags)}", archive):
+            pass
+
+    @asynccontextmanager
+    async def pack(self, paths: tuple[str, ...]) -> AsyncGenerator[tuple[AsyncIterator[bytes], bool]]:
+        """Open a tar archive of *paths*, with whether it is one file."""
+        query = urlencode([("path", path) for path in paths])
+        async with self._exchange("GET", f"/build/pack?{query}") as (connection, headers):
+            yield _pieces(connection), headers.get("x-single-file") == "1"
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, target: str, body: AsyncIterator[bytes] | list[bytes] | None = None
+    ) -> AsyncGenerator[tuple[AgentConnection, dict[str, str]]]:
+        connection = await AgentPool().connect(self._socket_path)
+        try:
+            framing = [("Transfer-Encoding", "chunked")] if body is not None else []
+            await connection.send_head(method, target, [("Host", "agent"), *framing])
+            if isinstance(body, list):
+                for piece in body:
+                    await connection.send_body(piece)
+            elif body is not None:
+                async for piece in body:
+                    await connection.send_body(piece)
+            await connection.end_request()
+            status, lines = await connection.receive_head()
+            if status >= 400:
+                raise StepError(_message(await _whole_body(connection)))
+            yield connection, {name.lower(): value for name, value in lines}
+        finally:
+            connection.close()
+
+
+async def _whole_body(connection: AgentConnection) -> bytes:
+    return b"".join([piece async for piece in _pieces(connection)])
+
+
+async def _pieces(connection: AgentConnection) -> AsyncGenerator[bytes, None]:
+    while piece := await connection.receive_body():
+        yield piece
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(body, type=dict[str, object])["message"]).removeprefix("bad request: ")
+    except (msgspec.DecodeError, KeyError):
+        return body.decode("utf-8", "replace")

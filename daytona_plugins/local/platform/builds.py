@@ -1,0 +1,105 @@
+"""Builds under way and the logs of those that are over; equal builds are one build, whoever asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.images import log as build_log
+from daytona_plugins.local.images.builder import Builder, BuildError
+from daytona_plugins.local.images.layers import Layers
+from daytona_plugins.local.images.log import BuildLog
+from daytona_plugins.local.images.resolve import Resolver
+from daytona_plugins.local.images.steps import Workshop
+from daytona_plugins.local.images.table import ImageTable
+from daytona_plugins.local.platform.regions import ORGANIZATION_ID
+from daytona_plugins.local.platform.snapshot_store import SnapshotStore
+from daytona_plugins.local.platform.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine
+    from pathlib import Path
+
+    from daytona_plugins.local.images.image import Image
+    from daytona_plugins.local.images.steps import Driver
+    from daytona_plugins.local.paths import Paths
+    from daytona_plugins.local.platform.records import BuildInfo
+
+BUCKET = "daytona-volume-builds"
+
+
+class Builds:
+    """Everything that makes images; owns the layers."""
+
+    def __init__(self, driver: Driver, paths: Paths) -> None:
+        self.layers = Layers(paths)
+        contexts = paths.data / "objects" / BUCKET / ORGANIZATION_ID
+        self._table = ImageTable(paths)
+        self.snapshots = SnapshotStore(paths.database)
+        resolver = Resolver(self.layers, self._table)
+        self._builder = Builder(Workshop(driver, self.layers), resolver, contexts)
+        self._logs = paths.data / "build-logs"
+        self._running: dict[str, tuple[BuildLog, asyncio.Task[Image]]] = {}
+        self._work = Work()
+
+    async def open(self) -> None:
+        """Make the directories, and remove what a process that was killed left half done."""
+        self.layers.open()
+        await self.layers.clean()
+
+    async def close(self) -> None:
+        """End every build; what is half done is removed."""
+        await self._work.cancel()
+        tasks = [task for _, task in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.snapshots.close()
+
+    async def collect(self, used: set[str]) -> None:
+        """Remove layers of sandboxes' files that nothing is made of any more; those of builds stay for the next build."""
+        in_table = {layer for entry in self._table.read().images.values() for layer in entry.image.layers}
+        in_snapshots = {layer for record in self.snapshots.all() for layer in record.image.layers}
+        for name in self.layers.kept() - used - in_table - in_snapshots:
+            await self.layers.remove(name)
+
+    def begin(self, work: Coroutine[object, object, None]) -> None:
+        """Do something in the background that waits for builds; it is ended when the platform ends."""
+        self._work.begin(work)
+
+    async def find(self, info: BuildInfo) -> Image | None:
+        """Return the image when nothing has to be done for it."""
+        return await self._builder.find(info.dockerfile, info.context_hashes)
+
+    async def image(self, info: BuildInfo) -> Image:
+        """Return the image, building what is missing.
+
+        Raises:
+            BuildError: It could not be built.
+        """
+        if info.snapshot_ref not in self._running:
+            log = BuildLog(self._log_file(info))
+            self._running[info.snapshot_ref] = log, asyncio.ensure_future(self._build(info, log))
+        return await asyncio.shield(self._running[info.snapshot_ref][1])
+
+    def log(self, info: BuildInfo, *, follow: bool) -> AsyncGenerator[bytes, None] | None:
+        """Return what the build has printed, and with *follow* what it will; None when it has not begun."""
+        if follow and (running := self._running.get(info.snapshot_ref)):
+            return running[0].follow()
+        file = self._log_file(info)
+        return build_log.read(file) if file.exists() else None
+
+    async def _build(self, info: BuildInfo, log: BuildLog) -> Image:
+        try:
+            image = await self._builder.build(info.dockerfile, info.context_hashes, log)
+            log.line(f"built: {image.resolved}, {len(image.layers)} layers")
+            return image
+        except BuildError as error:
+            log.line(f"ERROR: {error}")
+            raise
+        finally:
+            log.close()
+            del self._running[info.snapshot_ref]
+
+    def _log_file(self, info: BuildInfo) -> Path:
+        return self._logs / f"{info.snapshot_ref.removeprefix('daytona-').partition(':')[0]}.log"

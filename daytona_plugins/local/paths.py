@@ -78,6 +78,11 @@ class Paths:
         """What the object store keeps: `<bucket>/<key>`."""
         return self.data / "objects"
 
+    @property
+    def volumes(self) -> Path:
+        """One directory a volume."""
+        return self.data / "volumes"
+
     def agent_socket(self, sandbox_id: str) -> Path:
         """Return where the agent of one sandbox listens, outside of the sandbox."""
         return self.runtime / "agents" / f"{sandbox_id}.sock"

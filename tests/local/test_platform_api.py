@@ -270,8 +270,6 @@ def test_every_answer_names_the_version(platform: Platform) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/volumes"),
-        ("GET", "/volumes/by-name/x"),
         ("GET", "/sandbox/ssh-access/validate?token=x"),
         ("POST", "/sandbox/x/ssh-access"),
         ("GET", "/sandbox/x/ports/1/signed-preview-url"),

@@ -11,6 +11,7 @@ from daytona_plugins.local import web
 from daytona_plugins.local.platform import errors, later
 from daytona_plugins.local.platform.about import About
 from daytona_plugins.local.platform.auth import require_key
+from daytona_plugins.local.platform.organization import Organization
 from daytona_plugins.local.platform.proxy import Proxy
 from daytona_plugins.local.platform.sandbox_routes import SandboxRoutes
 from daytona_plugins.local.platform.signing_keys import SigningKeys
@@ -47,7 +48,9 @@ class Application:
         snapshots = Snapshots(sandboxes.builds.snapshots, sandboxes.builds, clock=sandboxes.clock)
         snapshots.open()
         SnapshotRoutes(site, sandboxes, snapshots).add_to(self._router)
-        SandboxRoutes(site, sandboxes, snapshots).add_to(self._router)
+        self.organization = Organization(sandboxes, snapshots)
+        self.organization.add_to(self._router)
+        SandboxRoutes(site, sandboxes, snapshots, self.organization).add_to(self._router)
         SigningKeys(sandboxes).add_to(self._router)
         for part in parts:
             part.add_to(self._router)

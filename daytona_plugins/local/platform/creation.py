@@ -12,6 +12,7 @@ import msgspec
 from daytona_plugins.local.images.image import HOST
 from daytona_plugins.local.platform.errors import not_in_this_version
 from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, labels_for, labels_of, snapshot_ref
+from daytona_plugins.local.platform.mounts import MountRequest
 from daytona_plugins.local.platform.records import BuildInfo, Record
 from daytona_plugins.local.platform.regions import REGION_ID, REGION_NAME
 from daytona_plugins.local.platform.states import Desired, State
@@ -61,7 +62,7 @@ class CreateSandbox(msgspec.Struct, rename="camel", kw_only=True):
     auto_archive_interval: float | None = None
     auto_delete_interval: float | None = None
     ttl_minutes: float | None = None
-    volumes: list[dict[str, object]] | None = None
+    volumes: list[MountRequest] | None = None
     secrets: list[dict[str, str]] | None = None
     build_info: CreateBuildInfo | None = None
     linked_sandbox: str | None = None
@@ -179,10 +180,6 @@ def _refuse_what_is_not_there(body: CreateSandbox) -> None:
     """A promise that could not be kept (a firewall, above all) is not made."""
     if body.gpu:
         raise HTTPError(400, "no available runners: this platform has no GPU to give")
-    if body.volumes:
-        raise HTTPError(404, f"volume {body.volumes[0].get('volumeId')!r} not found")
-    if body.secrets:
-        raise HTTPError(404, f"secret {next(iter(body.secrets[0].values()), '')!r} not found")
     for what, asked in (
         ("networkAllowList", body.network_allow_list),
         ("domainAllowList", body.domain_allow_list),

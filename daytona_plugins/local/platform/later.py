@@ -15,19 +15,6 @@ if TYPE_CHECKING:
 _ONE = "/api/sandbox/{sandbox}"
 
 MISSING: dict[str, tuple[tuple[str, str], ...]] = {
-    "volumes": (
-        ("*", "/api/volumes"),
-        ("*", "/api/volumes/{rest*}"),
-    ),
-    "secrets": (
-        ("*", "/api/secret"),
-        ("*", "/api/secret/{rest*}"),
-        ("PUT", f"{_ONE}/secrets"),
-    ),
-    "warm pools": (
-        ("*", "/api/warm-pools"),
-        ("*", "/api/warm-pools/{rest*}"),
-    ),
     "registries": (
         ("*", "/api/docker-registry"),
         ("*", "/api/docker-registry/{rest*}"),

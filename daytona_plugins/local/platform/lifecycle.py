@@ -19,6 +19,7 @@ from daytona_plugins.local.images.copying import copy_layer, freeze
 from daytona_plugins.local.images.layers import KEPT, forget_identity
 from daytona_plugins.local.platform.builds import Builds
 from daytona_plugins.local.platform.images import labels_of
+from daytona_plugins.local.platform.mounts import mounts_of
 from daytona_plugins.local.platform.states import Desired, State, after_a_crash
 from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
@@ -296,9 +297,10 @@ class Lifecycle:
             id=record.id,
             hostname=record.id,
             upper=str(self._paths.sandbox(record.id)),
+            mounts=mounts_of(record.volumes, self._paths.volumes),
             base=record.image.base,
             layers=self.builds.layers.paths_of(record.image.layers),
-            env=own | record.image.config.env | record.env,
+            env=own | record.image.config.env | record.environment,
             workdir=record.image.config.workdir or HOME,
             network="none" if record.network_block_all else "host",
         )

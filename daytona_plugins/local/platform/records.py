@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from daytona_plugins.local.images.image import HOST, Image
+from daytona_plugins.local.platform.mounts import MountRequest
 from daytona_plugins.local.platform.states import Desired, Situation, State, is_pending, is_visible
 
 
@@ -44,11 +45,21 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     auto_archive_interval: float = 10080
     auto_delete_interval: float = -1
     auto_destroy_at: float | None = None
+    volumes: tuple[MountRequest, ...] = ()
+    secrets: dict[str, str] = {}
+    """Placeholders, by the names of environment variables."""
+    warm_pool_id: str | None = None
+    """The pool in which it waits to be asked for."""
     build_info: BuildInfo | None = None
     image: Image = HOST
     """What lies below its own files."""
     parent: str | None = None
     """The sandbox that it is a fork of."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the environment of its processes gets for this sandbox in particular."""
+        return self.env | self.secrets
 
     @property
     def pending(self) -> bool:

@@ -20,6 +20,7 @@ from daytona_plugins.local.web import HTTPError, Response, json_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from daytona_plugins.local.platform.organization import Organization
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.sandboxes import Sandboxes
     from daytona_plugins.local.platform.site import Site
@@ -49,6 +50,12 @@ class Fork(msgspec.Struct):
     name: str | None = None
 
 
+class Secrets(msgspec.Struct):
+    """The body of `PUT …/secrets`: names of variables, with names of secrets."""
+
+    secrets: list[dict[str, str]]
+
+
 class NetworkSettings(msgspec.Struct, rename="camel", kw_only=True):
     """The body of `POST …/network-settings`; null is no value here."""
 
@@ -60,10 +67,13 @@ class NetworkSettings(msgspec.Struct, rename="camel", kw_only=True):
 class SandboxRoutes:
     """Everything that can be asked about sandboxes."""
 
-    def __init__(self, site: Site, sandboxes: Sandboxes, snapshots: Snapshots) -> None:
+    def __init__(
+        self, site: Site, sandboxes: Sandboxes, snapshots: Snapshots, organization: Organization
+    ) -> None:
         self._site = site
         self._sandboxes = sandboxes
         self._snapshots = snapshots
+        self._organization = organization
 
     def add_to(self, router: Router) -> None:
         """Register every route."""
@@ -91,6 +101,7 @@ class SandboxRoutes:
     def _add_settings(self, router: Router) -> None:
         one = "/api/sandbox/{sandbox}"
         router.add("PUT", f"{one}/labels", self.set_labels)
+        router.add("PUT", f"{one}/secrets", self.set_secrets)
         router.add("POST", f"{one}/public/{{value}}", self.set_public)
         router.add("POST", f"{one}/autostop/{{value}}", self._setting(_auto_stop))
         router.add("POST", f"{one}/autopause/{{value}}", self._setting(_auto_pause))
@@ -112,7 +123,7 @@ class SandboxRoutes:
         record = creation.new_record(body, self._sandboxes.clock(), snapshot)
         if snapshot is not None:
             self._snapshots.note_use(snapshot)
-        return self._shown(await self._sandboxes.create(record))
+        return self._shown(await self._organization.create(record, body))
 
     async def list(self, request: Request) -> Response:
         """List sandboxes, a page at a time."""
@@ -180,6 +191,12 @@ class SandboxRoutes:
         record = self._find(request)
         body = _read(await request.body(BODY_LIMIT), Labels)
         return self._shown(self._sandboxes.change(record, labels=body.labels))
+
+    async def set_secrets(self, request: Request) -> Response:
+        """Replace all secrets."""
+        record = self._find(request)
+        body = _read(await request.body(BODY_LIMIT), Secrets)
+        return self._shown(await self._organization.attach_secrets(record, body.secrets))
 
     async def set_public(self, request: Request) -> Response:
         """Open or close the previews to everybody."""

@@ -51,7 +51,8 @@ class Sandboxes:
     ) -> None:
         self.clock = clock
         self.activity = Activity(self._note_activity)
-        self._store = store
+        self.store = self._store = store
+        self.paths = paths
         self._lifecycle = Lifecycle(store, driver, paths, clock)
         self.builds = self._lifecycle.builds
         self._due: dict[Operation, Callable[[Record], Awaitable[Record]]] = {
@@ -117,7 +118,17 @@ class Sandboxes:
         try:
             self._store.add(record)
         except NameTakenError as error:
-            raise HTTPError(409, f"a sandbox with the name {record.name!r} exists already") from error
+            raise _name_taken(record.name) from error
+
+    def hand_over(self, member: Record, *, name: str, **changes: object) -> Record:
+        """Return a sandbox that has been waiting in a pool as one that belongs to somebody.
+
+        Raises:
+            HTTPError: The name is taken (409).
+        """
+        if self._store.find(name) is not None:
+            raise _name_taken(name)
+        return self._store.change(member, name=name, **changes)
 
     async def start(self, record: Record) -> Record:
         """Bring a sandbox up again; one that is up stays as it is.
@@ -312,6 +323,10 @@ def _visible(record: Record | None, asked: str) -> Record:
 def _require(operation: Operation, record: Record) -> None:
     if refused := refusal(operation, record.situation):
         raise HTTPError(refused.status, refused.message)
+
+
+def _name_taken(name: str) -> HTTPError:
+    return HTTPError(409, f"a sandbox with the name {name!r} exists already")
 
 
 def _modified(record: Record) -> HTTPError:

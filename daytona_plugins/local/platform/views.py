@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, RUNNER_ID
+from daytona_plugins.local.platform.secret_store import NOTE
 from daytona_plugins.local.platform.states import shown
 
 if TYPE_CHECKING:
@@ -19,13 +22,13 @@ def full(record: Record, toolbox_url: str, isolation: Isolation | None) -> dict[
         "state": shown(record.state, record.desired),
         "env": record.env,
         "kvm": False,
-        "volumes": [],
+        "volumes": record.volumes,
         "buildInfo": build_info(record.build_info, record.created_at),
         "backupCreatedAt": None,
         "outboundProxyUrl": None,
         "otelEndpointOverride": None,
         "linkedSandboxId": None,
-        "isolation": isolation,
+        "isolation": _with_notes(isolation, record),
     }
     return list_item(record, toolbox_url) | more
 
@@ -67,8 +70,15 @@ def list_item(record: Record, toolbox_url: str) -> dict[str, object]:
         "sandboxClass": "container",
         "daemonVersion": None,
         "runnerId": RUNNER_ID,
+        "warmPoolId": record.warm_pool_id,
         "toolboxProxyUrl": toolbox_url,
     }
+
+
+def _with_notes(isolation: Isolation | None, record: Record) -> Isolation | None:
+    if isolation is None or not record.secrets:
+        return isolation
+    return replace(isolation, notes=[*isolation.notes, NOTE])
 
 
 def number(value: float) -> int | float:

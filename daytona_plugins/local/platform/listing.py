@@ -130,8 +130,12 @@ def _predicates(query: Query) -> list[Predicate]:
 def _is_listed(query: Query) -> Predicate:
     with_deleted = query.first("includeErroredDeleted") == "true"
     with_warm = query.first("includeWarm") == "true"
-    return lambda record: (with_warm or record.warm_pool_id is None) and (
-        record.visible or (with_deleted and record.state in FAILED and record.desired is Desired.DESTROYED)
+    return lambda record: (
+        (with_warm or record.warm_pool_id is None)
+        and (
+            record.visible
+            or (with_deleted and record.state in FAILED and record.desired is Desired.DESTROYED)
+        )
     )
 
 

@@ -11,26 +11,12 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from daytona._pending import (
-        Accessibility as Accessibility,
-        AsyncAccessibility as AsyncAccessibility,
-        AsyncComputerUse as AsyncComputerUse,
-        AsyncDisplay as AsyncDisplay,
-        AsyncKeyboard as AsyncKeyboard,
         AsyncLspServer as AsyncLspServer,
-        AsyncMouse as AsyncMouse,
-        AsyncRecordingService as AsyncRecordingService,
-        AsyncScreenshot as AsyncScreenshot,
         AsyncSecretService as AsyncSecretService,
         AsyncSnapshotService as AsyncSnapshotService,
         AsyncVolumeService as AsyncVolumeService,
         AsyncWarmPoolService as AsyncWarmPoolService,
-        ComputerUse as ComputerUse,
-        Display as Display,
-        Keyboard as Keyboard,
         LspServer as LspServer,
-        Mouse as Mouse,
-        RecordingService as RecordingService,
-        Screenshot as Screenshot,
         SecretService as SecretService,
         SnapshotService as SnapshotService,
         VolumeService as VolumeService,
@@ -47,6 +33,22 @@ if TYPE_CHECKING:
     from daytona.client import (
         AsyncDaytona as AsyncDaytona,
         Daytona as Daytona,
+    )
+    from daytona.computer_use import (
+        Accessibility as Accessibility,
+        AsyncAccessibility as AsyncAccessibility,
+        AsyncComputerUse as AsyncComputerUse,
+        AsyncDisplay as AsyncDisplay,
+        AsyncKeyboard as AsyncKeyboard,
+        AsyncMouse as AsyncMouse,
+        AsyncRecordingService as AsyncRecordingService,
+        AsyncScreenshot as AsyncScreenshot,
+        ComputerUse as ComputerUse,
+        Display as Display,
+        Keyboard as Keyboard,
+        Mouse as Mouse,
+        RecordingService as RecordingService,
+        Screenshot as Screenshot,
     )
     from daytona.config import DaytonaConfig as DaytonaConfig
     from daytona.errors import (
@@ -234,13 +236,17 @@ if TYPE_CHECKING:
 # Where each name lives; the imports above say the same to type checkers.
 _NAMES_OF = {
     "daytona._pending": """
-        Accessibility AsyncAccessibility AsyncComputerUse AsyncDisplay AsyncKeyboard AsyncLspServer
-        AsyncMouse AsyncRecordingService AsyncScreenshot AsyncSecretService AsyncSnapshotService
-        AsyncVolumeService AsyncWarmPoolService ComputerUse Display Keyboard LspServer Mouse
-        RecordingService Screenshot SecretService SnapshotService VolumeService WarmPoolService
+        AsyncLspServer AsyncSecretService AsyncSnapshotService AsyncVolumeService
+        AsyncWarmPoolService LspServer SecretService SnapshotService VolumeService
+        WarmPoolService
     """,
     "daytona.blocking": "CodeInterpreter FileSystem Git Process PtyHandle Sandbox",
     "daytona.client": "AsyncDaytona Daytona",
+    "daytona.computer_use": """
+        Accessibility AsyncAccessibility AsyncComputerUse AsyncDisplay AsyncKeyboard
+        AsyncMouse AsyncRecordingService AsyncScreenshot ComputerUse Display Keyboard Mouse
+        RecordingService Screenshot
+    """,
     "daytona.config": "DaytonaConfig",
     "daytona.errors": """
         DaytonaA11yUnavailableError DaytonaAuthenticationError DaytonaAuthorizationError

@@ -47,68 +47,12 @@ def _part(owner: str, name: str) -> _Operation:
     return _Operation(f"{owner}.{name}")
 
 
-class Accessibility(Pending):
-    """What a screen reader would see; blocking."""
-
-
-class AsyncAccessibility(Pending):
-    """What a screen reader would see; asynchronous."""
-
-
-class ComputerUse(Pending):
-    """The desktop of a sandbox; blocking."""
-
-
-class AsyncComputerUse(Pending):
-    """The desktop of a sandbox; asynchronous."""
-
-
-class Display(Pending):
-    """The displays and windows of a desktop; blocking."""
-
-
-class AsyncDisplay(Pending):
-    """The displays and windows of a desktop; asynchronous."""
-
-
-class Keyboard(Pending):
-    """The keyboard of a desktop; blocking."""
-
-
-class AsyncKeyboard(Pending):
-    """The keyboard of a desktop; asynchronous."""
-
-
 class LspServer(Pending):
     """A language server in a sandbox; blocking."""
 
 
 class AsyncLspServer(Pending):
     """A language server in a sandbox; asynchronous."""
-
-
-class Mouse(Pending):
-    """The mouse of a desktop; blocking."""
-
-
-class AsyncMouse(Pending):
-    """The mouse of a desktop; asynchronous."""
-
-
-class RecordingService(Pending):
-    """Films of a desktop; blocking."""
-
-
-class AsyncRecordingService(Pending):
-    """Films of a desktop; asynchronous."""
-
-
-class Screenshot(Pending):
-    """Pictures of a desktop; blocking."""
-
-
-class AsyncScreenshot(Pending):
-    """Pictures of a desktop; asynchronous."""
 
 
 class SecretService(Pending):

@@ -38,6 +38,7 @@ Written by `python -m daytona.faces` from `{source}`: change that, and run `nox 
 '''
 WIDTH: Final = 110
 _ABSTRACT: Final = frozenset({"AsyncGenerator", "AsyncIterable", "AsyncIterator", "AsyncContextManager"})
+_PLUGINS: Final = "daytona_plugins."
 _ASYNC_NAME: Final = re.compile(r"\bAsync([A-Z]\w*)")
 _EITHER_ITERABLE: Final = re.compile(r"AsyncIterable\[(\w+)\] \| (?=Iterable\[\1\])")
 
@@ -69,7 +70,8 @@ def write_face(source: str, module: str) -> str:
     if not classes:
         raise FaceError(f"{module} has no public class whose name begins with Async")
     try:
-        body = "\n\n\n".join(_Face(node, module).text() for node in classes)
+        plugged_in = _plugged_in(tree, module)
+        body = "\n\n\n".join(_Face(node, module, plugged_in).text() for node in classes)
     except _Refused as refused:
         raise FaceError(f"{module}:{refused.line}: {refused}") from None
     head = HEADER.format(summary=_summary(tree), source=module)
@@ -84,11 +86,12 @@ def _summary(tree: ast.Module) -> str:
 class _Face:
     """The twin of one class."""
 
-    def __init__(self, node: ast.ClassDef, module: str) -> None:
+    def __init__(self, node: ast.ClassDef, module: str, plugged_in: frozenset[str]) -> None:
         self.node = node
         self.module = module
         self.name = node.name.removeprefix("Async")
         self.overloads: list[ast.AsyncFunctionDef] = []
+        self.plugged_in = plugged_in
 
     def text(self) -> str:
         """Return the class statement."""
@@ -233,6 +236,8 @@ class _Face:
         names = _ASYNC_NAME.findall(returns)
         if not names:
             return value
+        if returns in self.plugged_in:
+            return f'cast("{names[0]}", face_of({value}))'
         if _is_service(returns):
             return _wrapped(names[0], value)
         raise _Refused(
@@ -357,6 +362,7 @@ _RUNTIME: Final = {
     "BlockingService": "daytona.service",
     "BlockingStream": "daytona.service",
     "Done": "daytona.service",
+    "face_of": "daytona.plugins",
     "same": "daytona.service",
     "step": "daytona.service",
 }
@@ -392,7 +398,10 @@ def _imports(tree: ast.Module, module: str, classes: list[ast.ClassDef], body: s
     if "functools" in used:
         lines += ["import functools"]
     typed = _from_lines(typing_only, "    ")
-    names = [*(["TYPE_CHECKING"] if typed else []), *(name for name in ("Self", "overload") if name in used)]
+    names = [
+        *(["TYPE_CHECKING"] if typed else []),
+        *(name for name in ("Self", "cast", "overload") if name in used),
+    ]
     lines += [f"from typing import {', '.join(names)}", ""] if names else []
     lines += _from_lines(runtime, "")
     lines += ["", "if TYPE_CHECKING:", *typed] if typed else []
@@ -407,6 +416,13 @@ def _imported(tree: ast.Module, module: str) -> dict[str, str]:
             origin = _absolute(node, module)
             found.update({alias.asname or alias.name: origin for alias in node.names})
     return {name: origin for name, origin in found.items() if origin != "typing"}
+
+
+def _plugged_in(tree: ast.Module, module: str) -> frozenset[str]:
+    """Return the names that the package takes from plugins: their faces are found at run time."""
+    if module.startswith(_PLUGINS):
+        return frozenset()
+    return frozenset(name for name, origin in _imported(tree, module).items() if origin.startswith(_PLUGINS))
 
 
 def _constants(tree: ast.Module) -> set[str]:

@@ -7,7 +7,8 @@ distribution that brought it; nothing is skipped in silence, and nothing else st
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .errors import DaytonaPluginError
 
@@ -15,10 +16,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
 
-__all__ = ["PLATFORMS", "PlatformEndpoint", "connect_platform", "entry_points", "load"]
+__all__ = [
+    "AGENT_SERVICES",
+    "PLATFORMS",
+    "SANDBOX_SERVICES",
+    "PlatformEndpoint",
+    "connect_platform",
+    "entry_points",
+    "face_class",
+    "face_of",
+    "load",
+    "sandbox_service",
+]
 
 PLATFORMS = "daytona.platforms"
 """Group of platforms: a name, and a function that returns a running one's address."""
+
+SANDBOX_SERVICES = "daytona.sandbox_services"
+"""Group of services of a sandbox: a name, and an `AsyncService` whose blocking face is in the module `blocking` beside."""
+
+AGENT_SERVICES = "daytona.agent_services"
+"""Group of what answers inside sandboxes of the embedded platform: a name, and a function that adds its routes."""
 
 
 class PlatformEndpoint(Protocol):
@@ -81,6 +99,22 @@ def connect_platform(name: str) -> PlatformEndpoint:
     """Return a running platform, started if it has to be; blocks while it starts."""
     connect: Callable[[], PlatformEndpoint] = load(PLATFORMS, name)  # type: ignore[assignment]  # the group's contract
     return connect()
+
+
+def sandbox_service(name: str) -> type[Any]:
+    """Return the class of a service that a plugin brings to sandboxes."""
+    return cast("type[Any]", load(SANDBOX_SERVICES, name))
+
+
+def face_of(service: object) -> Any:
+    """Return the blocking face of a plugin's service."""
+    return face_class(type(service))._over(service)  # pyright: ignore[reportPrivateUsage]  # what faces are made with
+
+
+def face_class(service: type[Any]) -> type[Any]:
+    """Return the class of the blocking face of a plugin's service."""
+    module = import_module(f"{service.__module__.rpartition('.')[0]}.blocking")
+    return cast("type[Any]", getattr(module, service.__name__.removeprefix("Async")))
 
 
 def _origin(point: EntryPoint) -> str:

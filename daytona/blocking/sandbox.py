@@ -9,14 +9,15 @@ Written by `python -m daytona.faces` from `daytona.services.sandbox`: change tha
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
-from daytona._pending import ComputerUse, LspServer
+from daytona._pending import LspServer
 from daytona.blocking.code_interpreter import CodeInterpreter
 from daytona.blocking.filesystem import FileSystem
 from daytona.blocking.git import Git
 from daytona.blocking.process import Process
 from daytona.models.sandbox import SandboxView
+from daytona.plugins import face_of
 from daytona.service import BlockingService, step
 from daytona.services.sandbox import AsyncSandbox
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from daytona.models.params import Resources
     from daytona.models.sandbox import SandboxData
     from daytona.models.system import SandboxMetrics
+    from daytona_plugins.computer_use.blocking import ComputerUse
     from types import TracebackType
 
 __all__ = ["Sandbox"]
@@ -47,7 +49,6 @@ class Sandbox(BlockingService[AsyncSandbox], SandboxView):
         process: Commands, code and sessions.
         git: Repositories.
         code_interpreter: Python that keeps its variables.
-        computer_use: A desktop.
     """
 
     @property
@@ -74,9 +75,14 @@ class Sandbox(BlockingService[AsyncSandbox], SandboxView):
     def code_interpreter(self) -> CodeInterpreter:
         return CodeInterpreter._over(self._core.code_interpreter)
 
-    @functools.cached_property
+    @property
     def computer_use(self) -> ComputerUse:
-        return ComputerUse._over(self._core.computer_use)
+        """A desktop.
+
+        Raises:
+            DaytonaPluginError: The plugin for it is not installed.
+        """
+        return cast("ComputerUse", face_of(self._core.computer_use))
 
     def __repr__(self) -> str:
         return repr(self._core).replace("AsyncSandbox", "Sandbox", 1)

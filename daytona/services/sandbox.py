@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import msgspec
 
-from .._pending import AsyncComputerUse, AsyncLspServer
+from .._pending import AsyncLspServer
 from ..errors import (
     DaytonaConflictError,
     DaytonaError,
@@ -38,6 +38,7 @@ from ..models.sandbox import (
     UpdateSandboxSecrets,
 )
 from ..models.system import Directory, SandboxMetrics, SystemMetrics, UpdateEnvRequest
+from ..plugins import sandbox_service
 from ..protocols import waiting
 from ..protocols.signing import signed_query
 from ..protocols.waiting import Goal, Verdict
@@ -49,6 +50,8 @@ from .process import AsyncProcess
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from daytona_plugins.computer_use.service import AsyncComputerUse
 
     from ..models.params import Resources
     from ..service import Endpoint
@@ -88,7 +91,6 @@ class AsyncSandbox(SandboxView):
         process: Commands, code and sessions.
         git: Repositories.
         code_interpreter: Python that keeps its variables.
-        computer_use: A desktop.
     """
 
     def __init__(self, api: Api, data: SandboxData) -> None:
@@ -101,7 +103,22 @@ class AsyncSandbox(SandboxView):
         self.process = AsyncProcess(self._toolbox, self.language)
         self.git = AsyncGit(self._toolbox)
         self.code_interpreter = AsyncCodeInterpreter(self._toolbox)
-        self.computer_use = AsyncComputerUse()
+        self._plugged_in: dict[str, Any] = {}
+
+    @property
+    def computer_use(self) -> AsyncComputerUse:
+        """A desktop.
+
+        Raises:
+            DaytonaPluginError: The plugin for it is not installed.
+        """
+        return cast("AsyncComputerUse", self._service("computer_use"))
+
+    def _service(self, name: str) -> object:
+        """Return a service that a plugin brings."""
+        if name not in self._plugged_in:
+            self._plugged_in[name] = sandbox_service(name)(self._toolbox)
+        return self._plugged_in[name]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._data.id} {self._data.state}>"

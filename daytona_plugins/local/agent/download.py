@@ -50,13 +50,22 @@ def add_download(toolbox: Toolbox) -> None:
 async def _download(request: Request) -> Response:
     path = path_parameter(request)
     try:
-        file = open_file(path)
+        return file_response(request, path, _headers(path))
     except OSError as error:
         raise from_os_error(error, path) from error
+
+
+def file_response(request: Request, path: str, headers: list[tuple[str, str]]) -> Response:
+    """Return a file, or the range of it that is asked for, with *headers*.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    file = open_file(path)
     status = os.fstat(file)
     modified = formatdate(int(status.st_mtime), usegmt=True)
     answer, span = _decide(request, status, modified)
-    answer.headers.extend(_headers(path, modified))
+    answer.headers.extend([*headers, ("Last-Modified", modified), ("Accept-Ranges", "bytes")])
     if span is None:
         os.close(file)
     else:
@@ -102,7 +111,7 @@ def _span(first: str, last: str, size: int) -> _Span | None:
     return _Span(start, end) if start < end else None
 
 
-def _headers(path: str, modified: str) -> list[tuple[str, str]]:
+def _headers(path: str) -> list[tuple[str, str]]:
     return [
         ("Content-Type", "application/octet-stream"),
         ("Content-Disposition", _attachment(base_name(path))),
@@ -111,8 +120,6 @@ def _headers(path: str, modified: str) -> list[tuple[str, str]]:
         ("Expires", "0"),
         ("Cache-Control", "must-revalidate"),
         ("Pragma", "public"),
-        ("Last-Modified", modified),
-        ("Accept-Ranges", "bytes"),
     ]
 
 

@@ -1,0 +1,1 @@
+"""The desktop of a sandbox: the service for programs, and what answers it inside the embedded platform's sandboxes."""

@@ -1,0 +1,1 @@
+"""The desktop inside a sandbox of the embedded platform: what answers `/computeruse` there."""

@@ -1,0 +1,176 @@
+"""The desktop as a whole: an X server, a window manager, and a connection to look at them and to steer them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from Xlib.error import ConnectionClosedError, DisplayError
+
+from daytona_plugins.computer_use.desktop.authority import Authority
+from daytona_plugins.computer_use.desktop.bus import BusError
+from daytona_plugins.computer_use.desktop.buses import Buses
+from daytona_plugins.computer_use.desktop.program import Program, Recipe
+from daytona_plugins.computer_use.desktop.screen import Screen
+from daytona_plugins.computer_use.desktop.waiting import until
+from daytona_plugins.local.agent.errors import bad_request
+from daytona_plugins.local.web import HTTPError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daytona_plugins.local.agent.toolbox import Toolbox
+
+T = TypeVar("T")
+
+RESOLUTION: Final = "1024x768"
+START_TIMEOUT: Final = 20.0
+
+# The names are those of the real daemon's programs; what plays their part here is smaller.
+RECIPES: Final = (
+    Recipe("xvfb", "Xvfb", "xvfb", 100),
+    Recipe("xfce4", "openbox", "openbox", 200),
+    Recipe("dbus", "dbus-daemon", "dbus", 240, restarts=False, required=False),
+    Recipe("atspi", "/usr/libexec/at-spi-bus-launcher", "at-spi2-core", 250, restarts=False, required=False),
+    Recipe("x11vnc", "x11vnc", "x11vnc", 300, required=False),
+)
+
+
+class Desktop:
+    """The programs of one desktop, by name, and the connection to it."""
+
+    def __init__(self, toolbox: Toolbox) -> None:
+        self._directory = Path(os.environ.get("HOME", toolbox.work_dir)) / ".daytona/computeruse"
+        self.programs = {recipe.name: Program(recipe, toolbox.reaper, self._directory) for recipe in RECIPES}
+        self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "desktop")
+        self._screen: Screen | None = None
+        self.buses = Buses(self.programs["dbus"], self.programs["atspi"], self._directory)
+        self.display: str | None = None
+
+    # -- Life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start what does not run.
+
+        Raises:
+            HTTPError: A program is missing or does not start (503).
+        """
+        async with self._turn:
+            if self.status() == "active":
+                return
+            self._check_installed()
+            try:
+                async with asyncio.timeout(START_TIMEOUT):
+                    await self._start_server()
+                    await self._start_manager()
+                    await self.buses.start()
+                    self._start_sharing()
+            except (OSError, BusError) as error:
+                await self._stop_all()
+                raise _unavailable(f"the desktop did not start: {error or 'it took too long'}") from error
+
+    async def stop(self) -> None:
+        """End everything.
+
+        Raises:
+            HTTPError: It does not run (400).
+        """
+        async with self._turn:
+            self.require_running()
+            await self._stop_all()
+
+    def status(self) -> str:
+        """Return "active", "partial" or "inactive"."""
+        required = [program.running for program in self.programs.values() if program.recipe.required]
+        if all(required):
+            return "active"
+        return "partial" if any(program.running for program in self.programs.values()) else "inactive"
+
+    def require_running(self) -> None:
+        """Refuse what needs a desktop while there is none."""
+        if self.display is None:
+            raise bad_request("the desktop does not run: call computer_use.start() first")
+
+    def _check_installed(self) -> None:
+        missing = [
+            program.recipe
+            for program in self.programs.values()
+            if program.recipe.required and program.recipe.path is None
+        ]
+        if missing:
+            names = ", ".join(recipe.program for recipe in missing)
+            packages = " ".join(recipe.package for recipe in missing)
+            raise _unavailable(f"this sandbox has no {names}: apt-get install {packages}")
+
+    async def _start_server(self) -> None:
+        """Start the X server, which says its display's number when it is ready."""
+        server = self.programs["xvfb"]
+        if server.running:
+            return
+        size = os.environ.get("VNC_RESOLUTION", RESOLUTION)
+        authority = Authority(self._directory / "authority")
+        options = ("-screen", "0", f"{size}x24", "-nolisten", "tcp", "-noreset", "-auth", str(authority.file))
+        number = await server.start_announcing("-displayfd", "{pipe}", *options)
+        authority.write(number)
+        self.display = f":{number}"
+        server.replace_arguments(self.display, *options)
+        # Everything that is started from now on finds the desktop.
+        os.environ.update(DISPLAY=self.display, XAUTHORITY=str(authority.file))
+
+    async def _start_manager(self) -> None:
+        manager = self.programs["xfce4"]
+        if not manager.running:
+            manager.start()
+        await until(lambda: self.use(Screen.is_managed))
+
+    def _start_sharing(self) -> None:
+        sharing = self.programs["x11vnc"]
+        if sharing.recipe.path is not None and not sharing.running and self.display is not None:
+            port = os.environ.get("VNC_PORT", "5901")
+            sharing.start("-display", self.display, "-forever", "-shared", "-localhost", "-rfbport", port)
+
+    async def _stop_all(self) -> None:
+        self._disconnect()
+        for program in reversed(self.programs.values()):
+            await program.stop()
+        self.buses.forget()
+        self.display = None
+        for name in ("DISPLAY", "XAUTHORITY"):
+            os.environ.pop(name, None)
+
+    # -- Use ------------------------------------------------------------------------------------------------------
+
+    async def use(self, action: Callable[[Screen], T]) -> T:
+        """Return what *action* returns; actions take place one after another, beside the loop.
+
+        Raises:
+            HTTPError: The desktop does not run (400), or the X server is gone (503).
+        """
+        self.require_running()
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, self._act, action)
+        except (ConnectionClosedError, DisplayError, OSError) as error:
+            self._disconnect()
+            raise _unavailable(f"the X server does not answer: {error}") from error
+
+    def _act(self, action: Callable[[Screen], T]) -> T:
+        if self._screen is None:
+            assert self.display is not None
+            self._screen = Screen(self.display)
+        return action(self._screen)
+
+    def _disconnect(self) -> None:
+        screen, self._screen = self._screen, None
+        if screen is not None:
+            with contextlib.suppress(ConnectionClosedError, OSError):
+                screen.close()
+
+
+def _unavailable(message: str) -> HTTPError:
+    return HTTPError(503, message, code="SERVICE_UNAVAILABLE")

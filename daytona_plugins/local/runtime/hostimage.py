@@ -20,6 +20,8 @@ from typing import Final
 
 import msgspec
 
+from daytona_plugins.local.runtime.lending import find_programs
+
 LAYOUT_VERSION: Final = 2
 LIVE_TREES: Final = ("usr", "opt", "nix", "gnu")
 MERGED_INTO_USR: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -59,6 +61,8 @@ class HostImage(msgspec.Struct, frozen=True):
     trees: list[Tree]
     python: str | None
     """Bound at `PYTHON` when the host has no python3 of its own in `/usr/bin`."""
+    lent: dict[str, str]
+    """Programs of the platform's environment that sandboxes see too, by name."""
     env: dict[str, str]
     """What a process needs to find its programs and libraries."""
     resolv_conf: str
@@ -78,6 +82,7 @@ def prepare_host_image(directory: Path) -> HostImage:
         mount_point=str(current / "mnt"),
         trees=_trees(current),
         python=sys.base_prefix if needs_python else None,
+        lent=find_programs(),
         env=_lent_python_env() if needs_python else {"PATH": SYSTEM_PATH},
         resolv_conf=_read("/etc/resolv.conf"),
     )

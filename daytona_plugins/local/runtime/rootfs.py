@@ -17,6 +17,7 @@ import msgspec
 
 from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import PYTHON, HostImage, Tree
+from daytona_plugins.local.runtime.lending import lend
 from daytona_plugins.local.runtime.mounts import attach_mounts, take_mounts
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def build_root(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> None:
     _mount_proc(f"{root}/proc", proc)
     _mount_dev(f"{root}/dev")
     kernel.mount("tmpfs", f"{root}/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+    lend(image.lent, root)
     if image.python is not None and spec.base == "host":
         _bind_python(image.python, root + PYTHON)
     shared = take_mounts(spec.mounts)

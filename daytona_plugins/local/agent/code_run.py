@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 import msgspec
 
 from daytona_plugins.local.agent.body import read_json
+from daytona_plugins.local.agent.charting import Drawing, draws
 from daytona_plugins.local.agent.command import Command, StartError, start_command, text_file
 from daytona_plugins.local.agent.errors import bad_request
 from daytona_plugins.local.agent.execute import check_env_names, finish
@@ -53,14 +54,19 @@ def add_code_run(toolbox: Toolbox) -> None:
         wanted = await read_json(request, CodeRunRequest, code="INVALID_REQUEST_BODY")
         language = find_language(wanted)
         check_env_names(wanted.envs)
+        drawing = Drawing(wanted.code or "") if language is PYTHON and draws(wanted.code or "") else None
         try:
-            command = _start(toolbox, wanted, language)
+            command = _start(toolbox, wanted, language, drawing)
+            exit_code = await finish(command, timeout=wanted.timeout)
         except StartError as error:
             return json_response({"exitCode": -1, "result": str(error)})
-        exit_code = await finish(command, timeout=wanted.timeout)
+        finally:
+            drawn = drawing.take() if drawing is not None else []
         result, charts = split_artifacts(command.stdout.text())
         answer: dict[str, object] = {"exitCode": exit_code, "result": result}
-        return json_response({**answer, "artifacts": {"charts": charts}} if charts else answer)
+        if charts or drawn:
+            answer["artifacts"] = {"charts": charts + drawn}
+        return json_response(answer)
 
     toolbox.router.add("POST", "/process/code-run", code_run)
 
@@ -72,8 +78,9 @@ class Language(NamedTuple):
     prefix: str = ""
 
 
+PYTHON: Final = Language("python3 -u - {arguments} < {code}")
 LANGUAGES: Final = {
-    "python": Language("python3 -u - {arguments} < {code}"),
+    "python": PYTHON,
     # Element 1 would be the script's name, which standard input lacks.
     "javascript": Language("node - {arguments} < {code}", prefix="process.argv.splice(1, 1);\n"),
     "typescript": Language(
@@ -97,17 +104,21 @@ def find_language(wanted: CodeRunRequest) -> Language:
     return LANGUAGES[wanted.language]
 
 
-def _start(toolbox: Toolbox, wanted: CodeRunRequest, language: Language) -> Command:
+def _start(toolbox: Toolbox, wanted: CodeRunRequest, language: Language, drawing: Drawing | None) -> Command:
     """Start the shell, with the code in a file that only exists in memory: no quoting, no limit, nothing to clean up."""
-    code = text_file(language.prefix + (wanted.code or ""))
+    code = drawing.starter if drawing else text_file(language.prefix + (wanted.code or ""))
+    passed = drawing.passed if drawing else [code]
     arguments = shlex.join(wanted.argv or [])
     script = language.script.format(arguments=arguments, code=f"/proc/self/fd/{code}")
     try:
         return start_command(
-            toolbox.reaper, choose_shell(), script, cwd=None, envs=wanted.envs or {}, passed=[code]
+            toolbox.reaper, choose_shell(), script, cwd=None, envs=wanted.envs or {}, passed=passed
         )
     finally:
-        os.close(code)
+        if drawing:
+            drawing.started()
+        else:
+            os.close(code)
 
 
 def split_artifacts(output: str) -> tuple[str, list[msgspec.Raw]]:

@@ -54,6 +54,7 @@ class ChartElement(_Picture, frozen=True):
     points: list[list[Number]] | None = None
     angle: Number | None = None
     radius: Number | None = None
+    autopct: str | None = None
     min: Number | None = None
     first_quartile: Number | None = None
     median: Number | None = None
@@ -68,7 +69,11 @@ class PointData(ChartElement, frozen=True):
 
 
 class BarData(ChartElement, frozen=True):
-    """A bar."""
+    """A bar; the wire spells its value as text, which is a number here."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, str):
+            msgspec.structs.force_setattr(self, "value", _number(self.value))
 
 
 class PieData(ChartElement, frozen=True):
@@ -139,6 +144,15 @@ _CLASSES: dict[str | None, type[Chart]] = {
     ChartType.BOX_AND_WHISKER: BoxAndWhiskerChart,
     ChartType.COMPOSITE_CHART: CompositeChart,
 }
+
+
+def _number(text: str) -> str | Number:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def parse_charts(items: Iterable[object]) -> list[Chart]:

@@ -21,7 +21,18 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 
 FACES = {
     f"daytona/services/{name}.py": f"daytona/blocking/{name}.py"
-    for name in ("client", "code_interpreter", "filesystem", "git", "process", "pty", "sandbox", "secret", "volume", "warm_pool")
+    for name in (
+        "client",
+        "code_interpreter",
+        "filesystem",
+        "git",
+        "process",
+        "pty",
+        "sandbox",
+        "secret",
+        "volume",
+        "warm_pool",
+    )
 } | {"daytona_plugins/computer_use/service.py": "daytona_plugins/computer_use/blocking.py"}
 
 

@@ -12,15 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from daytona._pending import (
         AsyncLspServer as AsyncLspServer,
-        AsyncSecretService as AsyncSecretService,
         AsyncSnapshotService as AsyncSnapshotService,
-        AsyncVolumeService as AsyncVolumeService,
-        AsyncWarmPoolService as AsyncWarmPoolService,
         LspServer as LspServer,
-        SecretService as SecretService,
         SnapshotService as SnapshotService,
-        VolumeService as VolumeService,
-        WarmPoolService as WarmPoolService,
     )
     from daytona.blocking import (
         CodeInterpreter as CodeInterpreter,
@@ -29,6 +23,9 @@ if TYPE_CHECKING:
         Process as Process,
         PtyHandle as PtyHandle,
         Sandbox as Sandbox,
+        SecretService as SecretService,
+        VolumeService as VolumeService,
+        WarmPoolService as WarmPoolService,
     )
     from daytona.client import (
         AsyncDaytona as AsyncDaytona,
@@ -229,6 +226,9 @@ if TYPE_CHECKING:
         AsyncProcess as AsyncProcess,
         AsyncPtyHandle as AsyncPtyHandle,
         AsyncSandbox as AsyncSandbox,
+        AsyncSecretService as AsyncSecretService,
+        AsyncVolumeService as AsyncVolumeService,
+        AsyncWarmPoolService as AsyncWarmPoolService,
     )
 
     __version__: str
@@ -236,11 +236,12 @@ if TYPE_CHECKING:
 # Where each name lives; the imports above say the same to type checkers.
 _NAMES_OF = {
     "daytona._pending": """
-        AsyncLspServer AsyncSecretService AsyncSnapshotService AsyncVolumeService
-        AsyncWarmPoolService LspServer SecretService SnapshotService VolumeService
+        AsyncLspServer AsyncSnapshotService LspServer SnapshotService
+    """,
+    "daytona.blocking": """
+        CodeInterpreter FileSystem Git Process PtyHandle Sandbox SecretService VolumeService
         WarmPoolService
     """,
-    "daytona.blocking": "CodeInterpreter FileSystem Git Process PtyHandle Sandbox",
     "daytona.client": "AsyncDaytona Daytona",
     "daytona.computer_use": """
         Accessibility AsyncAccessibility AsyncComputerUse AsyncDisplay AsyncKeyboard
@@ -307,7 +308,10 @@ _NAMES_OF = {
     "daytona.models.volume": "Volume VolumeMount",
     "daytona.models.warm_pool": "WarmPool",
     "daytona.object_storage": "AsyncObjectStorage ObjectStorage",
-    "daytona.services": "AsyncCodeInterpreter AsyncFileSystem AsyncGit AsyncProcess AsyncPtyHandle AsyncSandbox",
+    "daytona.services": """
+        AsyncCodeInterpreter AsyncFileSystem AsyncGit AsyncProcess AsyncPtyHandle AsyncSandbox
+        AsyncSecretService AsyncVolumeService AsyncWarmPoolService
+    """,
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 

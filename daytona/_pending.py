@@ -55,33 +55,9 @@ class AsyncLspServer(Pending):
     """A language server in a sandbox; asynchronous."""
 
 
-class SecretService(Pending):
-    """The secrets of an organization; blocking."""
-
-
-class AsyncSecretService(Pending):
-    """The secrets of an organization; asynchronous."""
-
-
 class SnapshotService(Pending):
     """What sandboxes are made from; blocking."""
 
 
 class AsyncSnapshotService(Pending):
     """What sandboxes are made from; asynchronous."""
-
-
-class VolumeService(Pending):
-    """Storage that outlives sandboxes; blocking."""
-
-
-class AsyncVolumeService(Pending):
-    """Storage that outlives sandboxes; asynchronous."""
-
-
-class WarmPoolService(Pending):
-    """Sandboxes kept ready; blocking."""
-
-
-class AsyncWarmPoolService(Pending):
-    """Sandboxes kept ready; asynchronous."""

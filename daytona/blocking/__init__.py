@@ -9,5 +9,19 @@ from .git import Git
 from .process import Process
 from .pty import PtyHandle
 from .sandbox import Sandbox
+from .secret import SecretService
+from .volume import VolumeService
+from .warm_pool import WarmPoolService
 
-__all__ = ["Client", "CodeInterpreter", "FileSystem", "Git", "Process", "PtyHandle", "Sandbox"]
+__all__ = [
+    "Client",
+    "CodeInterpreter",
+    "FileSystem",
+    "Git",
+    "Process",
+    "PtyHandle",
+    "Sandbox",
+    "SecretService",
+    "VolumeService",
+    "WarmPoolService",
+]

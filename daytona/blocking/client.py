@@ -11,8 +11,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Self
 
-from daytona._pending import SecretService, SnapshotService, VolumeService, WarmPoolService
+from daytona._pending import SnapshotService
 from daytona.blocking.sandbox import Sandbox
+from daytona.blocking.secret import SecretService
+from daytona.blocking.volume import VolumeService
+from daytona.blocking.warm_pool import WarmPoolService
 from daytona.service import BlockingService, BlockingStream, step
 from daytona.services.client import AsyncClient
 

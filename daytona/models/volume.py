@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from daytona.models._base import Model, Request
 from daytona.models.enums import VolumeState
 
@@ -34,3 +36,7 @@ class Volume(Model, frozen=True):
     updated_at: str = ""
     last_used_at: str | None = None
     error_reason: str | None = None
+
+
+Volumes: TypeAlias = list[Volume]
+"""What a method called `list` returns: below that name, `list` itself cannot be written."""

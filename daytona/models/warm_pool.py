@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from daytona.models._base import Model, Number, Request
 
 
@@ -36,3 +38,7 @@ class WarmPool(Model, frozen=True):
     error_reason: str | None = None
     created_at: str = ""
     updated_at: str = ""
+
+
+WarmPools: TypeAlias = list[WarmPool]
+"""What a method called `list` returns: below that name, `list` itself cannot be written."""

@@ -9,6 +9,9 @@ from .git import AsyncGit
 from .process import AsyncProcess
 from .pty import AsyncPtyHandle
 from .sandbox import AsyncSandbox
+from .secret import AsyncSecretService
+from .volume import AsyncVolumeService
+from .warm_pool import AsyncWarmPoolService
 
 __all__ = [
     "AsyncClient",
@@ -18,4 +21,7 @@ __all__ = [
     "AsyncProcess",
     "AsyncPtyHandle",
     "AsyncSandbox",
+    "AsyncSecretService",
+    "AsyncVolumeService",
+    "AsyncWarmPoolService",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from msgspec.structs import replace
 
-from .._pending import AsyncSecretService, AsyncSnapshotService, AsyncVolumeService, AsyncWarmPoolService
+from .._pending import AsyncSnapshotService
 from ..errors import (
     DaytonaConflictError,
     DaytonaConnectionError,
@@ -37,6 +37,9 @@ from ..protocols.rest import Request, origin_of
 from ..service import Api, operation, segment, streaming_operation
 from .object_storage import build_info
 from .sandbox import AsyncSandbox
+from .secret import AsyncSecretService
+from .volume import AsyncVolumeService
+from .warm_pool import AsyncWarmPoolService
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -65,10 +68,10 @@ class AsyncClient:
     def __init__(self, api: Api, target: str | None = None) -> None:
         self._api = api
         self._target = target
-        self.volume = AsyncVolumeService()
+        self.volume = AsyncVolumeService(api)
         self.snapshot = AsyncSnapshotService()
-        self.secret = AsyncSecretService()
-        self.warm_pool = AsyncWarmPoolService()
+        self.secret = AsyncSecretService(api)
+        self.warm_pool = AsyncWarmPoolService(api)
 
     async def __aenter__(self) -> Self:
         return self

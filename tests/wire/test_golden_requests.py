@@ -31,9 +31,6 @@ OUT_OF_SCOPE = {
     "cu.": "the desktop is not in this version",
     "ci.run_code": "a WebSocket, which the stub does not speak",
     "d.snapshot.": "snapshots are not in this version",
-    "d.volume.": "volumes are not in this version",
-    "d.secret.": "secrets are not in this version",
-    "d.warm_pool.": "warm pools are not in this version",
     "pr.create_pty_session": "a WebSocket, which the stub does not speak",
     "pr.connect_pty_session": "a WebSocket, which the stub does not speak",
     "asyncio.run(pr.get_session_command_logs_async": "a WebSocket, which the stub does not speak",
@@ -84,7 +81,7 @@ def test_every_line_is_accounted_for() -> None:
     known = ("d.", "next(d.", "sb.", "fs.", "pr.", "git.", "ci.")
     unaccounted = [line["call"] for line in IN_SCOPE if not line["call"].startswith(known)]
     assert unaccounted == []
-    assert len(IN_SCOPE) >= 54
+    assert len(IN_SCOPE) >= 63
     calls = {line["call"] for line in LINES}
     assert DIFFERENCES.keys() <= calls
     for beginning in OUT_OF_SCOPE:
@@ -136,7 +133,7 @@ async def _objects(face: str) -> AsyncIterator[tuple[dict[str, Any], StubServer]
                 "git": sandbox.git,
                 "ci": sandbox.code_interpreter,
             }
-            yield {"d": client, "sb": sandbox, "dt": moment, "ctx": CONTEXT, **parts}, server
+            yield {"d": client, "sb": sandbox, "dt": moment, "ctx": CONTEXT, "vol": VOLUME, **parts}, server
         finally:
             await _now(client.close())
 
@@ -157,6 +154,8 @@ async def _now(result: Any) -> Any:
 
 
 CONTEXT = daytona.InterpreterContext(id="ctx", cwd="/", language="python")
+
+VOLUME = daytona.Volume(id="vol-1", name="n")
 
 ANSWERS: dict[tuple[str, str], Any] = {
     ("GET", "/files"): [],

@@ -1,0 +1,56 @@
+"""Volumes: storage that outlives sandboxes and is shared by them, for blocking code.
+
+Written by `python -m daytona.faces` from `daytona.services.volume`: change that, and run `nox -s faces`.
+"""
+
+# A face reaches the core of its arguments.
+# pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daytona.service import BlockingService, step
+from daytona.services.volume import AsyncVolumeService
+
+if TYPE_CHECKING:
+    from daytona.models.volume import Volume, Volumes
+
+__all__ = ["VolumeService"]
+
+
+class VolumeService(BlockingService[AsyncVolumeService]):
+    """The volumes of an organization."""
+
+    def get(self, name: str, create: bool = False) -> Volume:
+        """Return the volume with this name.
+
+        Args:
+            name: Its name.
+            create: Make one if there is none, and return it when it can be mounted.
+
+        Raises:
+            DaytonaNotFoundError: There is none.
+            DaytonaTimeoutError: A new one was not ready within a minute.
+        """
+        return step(self._core.get(name, create))
+
+    def create(self, name: str) -> Volume:
+        """Return a new volume; it can be mounted when its state is `ready`.
+
+        Raises:
+            DaytonaBadRequestError: There is a volume with this name.
+        """
+        return step(self._core.create(name))
+
+    def delete(self, volume: Volume) -> None:
+        """Delete a volume and everything in it.
+
+        Raises:
+            DaytonaConflictError: A sandbox uses it.
+        """
+        step(self._core.delete(volume))
+
+    def list(self) -> Volumes:
+        """Return all volumes."""
+        return step(self._core.list())

@@ -1,0 +1,81 @@
+"""Secrets: values that programs in sandboxes use without seeing them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import DaytonaValidationError
+from ..models.secret import CreateSecret, ListSecretsResponse, Secret, UpdateSecret
+from ..service import AsyncService, operation, segment
+
+if TYPE_CHECKING:
+    from ..models.params import CreateSecretParams, UpdateSecretParams
+
+__all__ = ["AsyncSecretService"]
+
+
+class AsyncSecretService(AsyncService):
+    """The secrets of an organization; their values go in and never come out."""
+
+    @operation("Failed to list secrets: ")
+    async def list(
+        self,
+        cursor: str | None = None,
+        limit: int | None = None,
+        name: str | None = None,
+        sort: str | None = None,
+        order: str | None = None,
+    ) -> ListSecretsResponse:
+        """Return one page of secrets, how many there are in all, and where the next page starts.
+
+        Args:
+            cursor: `next_cursor` of the page before; None starts at the beginning.
+            limit: How many to a page.
+            name: What their names contain.
+            sort: "name", "createdAt" or "updatedAt".
+            order: "asc" or "desc".
+        """
+        if limit is not None and limit < 1:
+            raise DaytonaValidationError(f"limit={limit} is less than 1")
+        query = {"cursor": cursor, "limit": limit, "name": name, "sort": sort, "order": order}
+        return await self._api.call("GET", "/secret/paginated", query=query, into=ListSecretsResponse)
+
+    @operation("Failed to get secret: ")
+    async def get(self, secret_id: str) -> Secret:
+        """Return the secret with this id, without its value.
+
+        Raises:
+            DaytonaNotFoundError: There is none.
+        """
+        return await self._api.call("GET", f"/secret/{segment(secret_id)}", into=Secret)
+
+    @operation("Failed to create secret: ")
+    async def create(self, params: CreateSecretParams) -> Secret:
+        """Return a new secret.
+
+        Raises:
+            DaytonaConflictError: There is one with this name.
+        """
+        body = CreateSecret(
+            name=params.name, value=params.value, description=params.description, hosts=params.hosts
+        )
+        return await self._api.call("POST", "/secret", json=body, into=Secret)
+
+    @operation("Failed to update secret: ")
+    async def update(self, secret_id: str, params: UpdateSecretParams) -> Secret:
+        """Change a secret and return it; what is None stays as it is.
+
+        Raises:
+            DaytonaNotFoundError: There is none.
+        """
+        body = UpdateSecret(value=params.value, description=params.description, hosts=params.hosts)
+        return await self._api.call("PATCH", f"/secret/{segment(secret_id)}", json=body, into=Secret)
+
+    @operation("Failed to delete secret: ")
+    async def delete(self, secret_id: str) -> None:
+        """Delete a secret.
+
+        Raises:
+            DaytonaNotFoundError: There is none.
+        """
+        await self._api.call("DELETE", f"/secret/{segment(secret_id)}")

@@ -1,14 +1,8 @@
-"""Charts: what code draws in a sandbox arrives as a picture and as numbers.
-
-The sandbox's own Python needs a real matplotlib: its wheels are fetched with pip and unpacked in the sandbox, where
-nothing has to be installed for that.
-"""
+"""Charts: what code draws in a sandbox arrives as a picture and as numbers."""
 
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,46 +16,20 @@ from daytona import (
     PieChart,
     ScatterChart,
 )
-from tests.interop.peer import cache
+from tests.behaviour.drawing import SITE, install_matplotlib
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.local.platform_process import Platform
 
-SITE = "/tmp/site of charts"
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def fetch_wheels(version: str) -> list[Path]:
-    """Return the wheels of matplotlib and all it needs, kept for the next run; skip the test if there are none."""
-    directory = cache() / f"matplotlib-{version}"
-    complete = directory / "complete"
-    if not complete.exists():
-        command = ["download", "--quiet", "--only-binary=:all:", "--python-version", version]
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", *command, "--dest", str(directory), "matplotlib"],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            pytest.skip(f"pip cannot fetch matplotlib for Python {version}: {done.stderr.strip()[-300:]}")
-        complete.touch()
-    return sorted(directory.glob("*.whl"))
 
 
 @pytest.fixture(scope="session")
 def drawing_id(platform: Platform, shared_id: str) -> str:
     """The id of a sandbox in which Python finds matplotlib in `SITE`."""
-    asked = platform.execute(shared_id, "python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'")
-    if asked["exitCode"]:
-        pytest.skip("there is no python3 in the sandbox")
-    for wheel in fetch_wheels(asked["result"].strip()):
-        place = f"/toolbox/{shared_id}/files/upload-v2?path=/tmp/{wheel.name}"
-        assert platform.call("POST", place, wheel.read_bytes()).status == 200
-    unpack = f'cd /tmp && for wheel in *.whl; do python3 -m zipfile -e $wheel "{SITE}" && rm $wheel; done'
-    assert platform.execute(shared_id, unpack) == {"exitCode": 0, "result": ""}
+    install_matplotlib(platform, shared_id)
     return shared_id
 
 

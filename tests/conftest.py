@@ -86,6 +86,9 @@ class AwaitBlocking:
     async def __aexit__(self, *details: Any) -> None:
         self.wrapped.__exit__(*details)
 
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return _iterate(self.wrapped)
+
 
 def _call(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     args = tuple(_plain(value) for value in args)

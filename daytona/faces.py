@@ -10,6 +10,7 @@ each body is one line that steps the async method. Nothing is decided here, so n
     __aenter__, __aexit__             __enter__, __exit__
     __aiter__, __anext__              __iter__, __next__
 
+A constructor marked `@made_directly` is there with the same parameters; others are replaced by one that takes the core.
 A method marked `@awaitable_when_blocking` returns `Done`, which may also be awaited, instead of None.
 Parameters that `@keyword_when_blocking` names come last and by keyword only in the blocking face.
 A result or argument of type `AsyncX` becomes `X`, wrapped or unwrapped on the way; `Awaitable[None] | None` of a
@@ -108,7 +109,7 @@ class _Face:
         for statement in self.node.body:
             match statement:
                 case ast.FunctionDef(name="__init__"):
-                    blocks += self._attributes(statement)
+                    blocks += self._constructor(statement) + self._attributes(statement)
                 case ast.AsyncFunctionDef(name="__aenter__") | ast.AsyncFunctionDef(name="__aexit__"):
                     blocks.append(self._context(statement))
                 case ast.AsyncFunctionDef(name="__anext__"):
@@ -144,6 +145,13 @@ class _Face:
         ]
 
     # -- Members --------------------------------------------------------------------------------------------------
+
+    def _constructor(self, init: ast.FunctionDef) -> list[list[str]]:
+        """Return a constructor that makes the service from the same arguments, for those that `@made_directly` names."""
+        if not _has_decorator(init, "made_directly"):
+            return []
+        service = f"{self.node.name}({_arguments(init)})"
+        return [[*_signature(init, "None"), f"        super().__init__({service})"]]
 
     def _attributes(self, init: ast.FunctionDef) -> list[list[str]]:
         """Return a property for every public attribute that the constructor sets."""
@@ -252,7 +260,7 @@ class _Face:
         return "same"
 
 
-def _has_decorator(node: ast.AsyncFunctionDef, name: str) -> bool:
+def _has_decorator(node: ast.AsyncFunctionDef | ast.FunctionDef, name: str) -> bool:
     return any(ast.unparse(decorator) == name for decorator in node.decorator_list)
 
 

@@ -7,9 +7,20 @@ place in the errors that leave it. The blocking twin is written by `python -m da
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
-from .errors import DaytonaError
+from .errors import DaytonaError, DaytonaValidationError
 from .protocols.rest import Endpoint, QueryValue, Request, Response, decode, segment
 from .transport._deadline import seconds
 from .transport._step import BlockingStream, Done, same, step
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Api",
+    "ApiOrSandbox",
     "AsyncService",
     "BlockingService",
     "BlockingStream",
@@ -31,12 +43,14 @@ __all__ = [
     "Endpoint",
     "awaitable_when_blocking",
     "keyword_when_blocking",
+    "made_directly",
     "operation",
     "same",
     "seconds",
     "segment",
     "step",
     "streaming_operation",
+    "toolbox_of",
 ]
 
 P = ParamSpec("P")
@@ -150,6 +164,33 @@ class Api:
         raise AssertionError("unreachable")  # pragma: no cover - decode raises for every other status
 
 
+class _HasToolbox(Protocol):
+    @property
+    def _toolbox(self) -> Api: ...
+
+
+class _HasCore(Protocol):
+    @property
+    def _core(self) -> _HasToolbox: ...
+
+
+ApiOrSandbox: TypeAlias = Api | _HasToolbox | _HasCore
+"""The API of a sandbox's toolbox, or a sandbox, of either face, that has one."""
+
+
+def toolbox_of(client: ApiOrSandbox) -> Api:
+    """Return the API of what runs inside a sandbox.
+
+    Raises:
+        DaytonaValidationError: It is neither a sandbox nor an API.
+    """
+    core: object = getattr(client, "_core", client)
+    found: object = getattr(core, "_toolbox", core)
+    if not isinstance(found, Api):
+        raise DaytonaValidationError(f"a sandbox or the API of its toolbox is needed, not {client!r}")
+    return found
+
+
 class AsyncService:
     """A group of operations on one API."""
 
@@ -226,6 +267,11 @@ def keyword_when_blocking(*names: str) -> Callable[[Callable[P, T]], Callable[P,
         return method
 
     return decorate
+
+
+def made_directly(constructor: Callable[P, T]) -> Callable[P, T]:
+    """Let programs make the blocking face as they make the service: with what this constructor takes."""
+    return constructor
 
 
 def awaitable_when_blocking(method: Callable[P, T]) -> Callable[P, T]:

@@ -1,0 +1,1 @@
+"""Language servers in sandboxes: what could be written at a place, and what a document or a project defines."""

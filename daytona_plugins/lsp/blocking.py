@@ -1,0 +1,104 @@
+"""Language servers: what could be written at a place, and what a document or a project defines, for blocking code.
+
+Written by `python -m daytona.faces` from `daytona_plugins.lsp.service`: change that, and run `nox -s faces`.
+"""
+
+# A face reaches the core of its arguments.
+# pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daytona.service import BlockingService, step
+from daytona_plugins.lsp.service import AsyncLspServer
+
+if TYPE_CHECKING:
+    from daytona.models.enums import LspLanguageId
+    from daytona.models.lsp import CompletionList, LspCompletionPosition, LspSymbol
+    from daytona.service import ApiOrSandbox
+
+__all__ = ["LspServer"]
+
+
+class LspServer(BlockingService[AsyncLspServer]):
+    """The language server of one project in a sandbox; `start` it before anything else.
+
+    Paths are those of the sandbox. Relative ones lie in the project; the project's own lies in the working directory.
+    A document need not be opened before it is asked about.
+
+    Args:
+        language_id: `python`, `typescript` or `javascript`.
+        path_to_project: The directory of the project.
+        api_client: The sandbox, or the API of its toolbox as services have it (`daytona.service.Api`).
+    """
+
+    def __init__(
+        self, language_id: LspLanguageId | str, path_to_project: str, api_client: ApiOrSandbox
+    ) -> None:
+        super().__init__(AsyncLspServer(language_id, path_to_project, api_client))
+
+    def start(self, request_timeout: float | None = None) -> None:
+        """Start the server, unless it runs already; it is ready then.
+
+        Raises:
+            DaytonaError: The sandbox has no server for the language; the text says what to install.
+        """
+        step(self._core.start(request_timeout))
+
+    def stop(self, request_timeout: float | None = None) -> None:
+        """End the server.
+
+        Raises:
+            DaytonaLspServerNotInitializedError: It does not run.
+        """
+        step(self._core.stop(request_timeout))
+
+    def did_open(self, path: str, request_timeout: float | None = None) -> None:
+        """Let the server know a document as it is in the sandbox's file system now.
+
+        Raises:
+            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaFileNotFoundError: There is no such file.
+        """
+        step(self._core.did_open(path, request_timeout))
+
+    def did_close(self, path: str, request_timeout: float | None = None) -> None:
+        """Let the server forget a document.
+
+        Raises:
+            DaytonaLspServerNotInitializedError: The server does not run.
+        """
+        step(self._core.did_close(path, request_timeout))
+
+    def document_symbols(self, path: str, request_timeout: float | None = None) -> list[LspSymbol]:
+        """Return what a document defines: classes, functions, variables, in their order in the text.
+
+        Raises:
+            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaFileNotFoundError: There is no such file.
+        """
+        return step(self._core.document_symbols(path, request_timeout))
+
+    def sandbox_symbols(self, query: str, request_timeout: float | None = None) -> list[LspSymbol]:
+        """Return what the project defines under names like *query*.
+
+        Raises:
+            DaytonaLspServerNotInitializedError: The server does not run.
+        """
+        return step(self._core.sandbox_symbols(query, request_timeout))
+
+    def workspace_symbols(self, query: str, request_timeout: float | None = None) -> list[LspSymbol]:
+        """Return what `sandbox_symbols` does, under its older name."""
+        return step(self._core.workspace_symbols(query, request_timeout))
+
+    def completions(
+        self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
+    ) -> CompletionList:
+        """Return what could be written at a place, counted from zero: after `foo.`, the attributes of `foo`.
+
+        Raises:
+            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaFileNotFoundError: There is no such file.
+        """
+        return step(self._core.completions(path, position, request_timeout))

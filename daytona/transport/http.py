@@ -24,10 +24,11 @@ from ..errors import (
     DaytonaConnectionError,
     DaytonaConnectionTimeoutError,
     DaytonaError,
+    DaytonaRateLimitError,
     DaytonaTimeoutError,
     DaytonaValidationError,
 )
-from ..protocols import http1, retry
+from ..protocols import http1, retry, throttle
 from ..protocols.pool import Origin, Pool, Ticket
 from ..protocols.rest import Body, Request, Response, headers_from
 from . import _deadline
@@ -118,6 +119,7 @@ class HTTPTransport:
         self._pool: Pool[Connection] = Pool(limit)
         self._gates: dict[object, Gate] = {}
         self._active: set[Connection] = set()
+        self._throttle = throttle.Throttle()
         self._lock = threading.Lock()
         self._world: object = None
         self._closed = False
@@ -145,8 +147,9 @@ class HTTPTransport:
         """Return the answer to *request* with its body in memory."""
         for attempt in count(1):
             try:
-                answer = await self._begin(request)
-                response = Response(answer.status, answer.fields, await answer.read_all())
+                response = await (
+                    self._send_slowly(request) if self._throttle.active else self._send_once(request)
+                )
             except AttemptFailed as failure:
                 if not await self._may_repeat(request, failure.fault, attempt, None):
                     raise failure.error from failure.__cause__
@@ -155,6 +158,45 @@ class HTTPTransport:
             if fault is None or not await self._may_repeat(request, fault, attempt, response):
                 return response
         raise AssertionError("unreachable")  # pragma: no cover - count() does not end
+
+    async def _send_once(self, request: Request) -> Response:
+        answer = await self._begin(request)
+        response = Response(answer.status, answer.fields, await answer.read_all())
+        if response.status == 429:
+            wanted = retry.retry_after(response.headers) or self._policy.first_delay
+            with self._lock:
+                self._throttle.refused(throttle.bucket_of(*_of(request)), _deadline.now(), wanted)
+        return response
+
+    async def _send_slowly(self, request: Request) -> Response:
+        """Send a request when its bucket lets it through."""
+        bucket = throttle.bucket_of(*_of(request))
+        while True:
+            with self._lock:
+                wait = self._throttle.admit(bucket, _deadline.now())
+            if not wait:
+                break
+            wait *= 1 + random.random() / 10  # noqa: S311 - jitter, not a secret
+            if wait >= _deadline.at_most(wait + 1):
+                raise DaytonaRateLimitError(
+                    f"{request.method} {_url(request)} was held back: the server asked this client to slow down, for "
+                    f"another {wait:.1f} seconds, longer than the call's timeout",
+                    method=request.method,
+                    path=request.target,
+                    retryable=True,
+                    outcome="not_sent",
+                )
+            await self._pause(wait)
+        try:
+            response = await self._send_once(request)
+        except BaseException:
+            with self._lock:
+                self._throttle.ended(bucket)
+            raise
+        if response.status != 429:
+            with self._lock:
+                self._throttle.passed(bucket, _deadline.now())
+        return response
 
     async def stream(self, request: Request) -> StreamedResponse:
         """Return the answer to *request* with its body still to be read; it must be closed."""
@@ -672,6 +714,10 @@ async def _end(chunks: AsyncIterator[bytes]) -> None:
     close: Callable[[], Awaitable[None]] | None = getattr(chunks, "aclose", None)
     if close is not None:
         await close()
+
+
+def _of(request: Request) -> tuple[str, str, str]:
+    return request.method, request.origin.host, request.target
 
 
 def _url(request: Request) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from daytona import (
@@ -34,7 +35,7 @@ def relay(platform: Platform) -> Iterator[FaultyRelay]:
 
 @pytest.fixture
 def through(face: str, platform: Platform, relay: FaultyRelay) -> Connect:
-    config = DaytonaConfig(api_key=platform.endpoint.api_key, api_url=relay.url)
+    config = DaytonaConfig(api_key=platform.endpoint.api_key, api_url=relay.url, connection_pool_maxsize=10)
     return lambda: open_client(face, config)
 
 
@@ -109,3 +110,16 @@ async def test_garbage_is_an_error_of_the_connection(through: Connect, relay: Fa
         relay.inject(Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), method="POST", path=EXECUTE)
         with pytest.raises(DaytonaConnectionError, match="not the beginning of an HTTP"):
             await sandbox.process.exec("true")
+
+
+@pytest.mark.faces("asyncio", "trio")
+async def test_one_refusal_speaks_for_all_tasks(through: Connect, relay: FaultyRelay) -> None:
+    """200 tasks of a client with ten connections, all refused at once: they come back without a second crowd."""
+    async with through() as daytona, await daytona.create() as sandbox:
+        relay.seen.clear()
+        relay.inject(Answer(429, {"Retry-After": "1"}), method="POST", path=EXECUTE, times=10)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(200):
+                tasks.start_soon(sandbox.process.exec, "true")
+        sent = sum(1 for seen in relay.seen if seen.path.endswith("/process/execute"))
+        assert 200 <= sent <= 240

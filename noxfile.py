@@ -30,10 +30,13 @@ FACES = {
         "pty",
         "sandbox",
         "secret",
+        "snapshot",
         "volume",
         "warm_pool",
     )
-} | {"daytona_plugins/computer_use/service.py": "daytona_plugins/computer_use/blocking.py"}
+} | {
+    f"daytona_plugins/{name}/service.py": f"daytona_plugins/{name}/blocking.py" for name in ("computer_use", "lsp")
+}
 
 
 def _install(session: nox.Session) -> None:

@@ -10,12 +10,6 @@ from importlib import import_module
 # Type checkers know it by its name; importing `typing` for it would take most of the time this file takes.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from daytona._pending import (
-        AsyncLspServer as AsyncLspServer,
-        AsyncSnapshotService as AsyncSnapshotService,
-        LspServer as LspServer,
-        SnapshotService as SnapshotService,
-    )
     from daytona.blocking import (
         CodeInterpreter as CodeInterpreter,
         FileSystem as FileSystem,
@@ -24,6 +18,7 @@ if TYPE_CHECKING:
         PtyHandle as PtyHandle,
         Sandbox as Sandbox,
         SecretService as SecretService,
+        SnapshotService as SnapshotService,
         VolumeService as VolumeService,
         WarmPoolService as WarmPoolService,
     )
@@ -95,6 +90,10 @@ if TYPE_CHECKING:
         DaytonaValidationError as DaytonaValidationError,
     )
     from daytona.image import Image as Image
+    from daytona.lsp_server import (
+        AsyncLspServer as AsyncLspServer,
+        LspServer as LspServer,
+    )
     from daytona.models.access import (
         PortPreviewUrl as PortPreviewUrl,
         SignedPortPreviewUrl as SignedPortPreviewUrl,
@@ -227,6 +226,7 @@ if TYPE_CHECKING:
         AsyncPtyHandle as AsyncPtyHandle,
         AsyncSandbox as AsyncSandbox,
         AsyncSecretService as AsyncSecretService,
+        AsyncSnapshotService as AsyncSnapshotService,
         AsyncVolumeService as AsyncVolumeService,
         AsyncWarmPoolService as AsyncWarmPoolService,
     )
@@ -235,12 +235,9 @@ if TYPE_CHECKING:
 
 # Where each name lives; the imports above say the same to type checkers.
 _NAMES_OF = {
-    "daytona._pending": """
-        AsyncLspServer AsyncSnapshotService LspServer SnapshotService
-    """,
     "daytona.blocking": """
-        CodeInterpreter FileSystem Git Process PtyHandle Sandbox SecretService VolumeService
-        WarmPoolService
+        CodeInterpreter FileSystem Git Process PtyHandle Sandbox SecretService
+        SnapshotService VolumeService WarmPoolService
     """,
     "daytona.client": "AsyncDaytona Daytona",
     "daytona.computer_use": """
@@ -267,6 +264,7 @@ _NAMES_OF = {
         DaytonaTimeoutError DaytonaUnprocessableEntityError DaytonaValidationError
     """,
     "daytona.image": "Image",
+    "daytona.lsp_server": "AsyncLspServer LspServer",
     "daytona.models.access": """
         PortPreviewUrl SignedPortPreviewUrl SshAccessDto SshAccessValidationDto
     """,
@@ -310,7 +308,7 @@ _NAMES_OF = {
     "daytona.object_storage": "AsyncObjectStorage ObjectStorage",
     "daytona.services": """
         AsyncCodeInterpreter AsyncFileSystem AsyncGit AsyncProcess AsyncPtyHandle AsyncSandbox
-        AsyncSecretService AsyncVolumeService AsyncWarmPoolService
+        AsyncSecretService AsyncSnapshotService AsyncVolumeService AsyncWarmPoolService
     """,
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}

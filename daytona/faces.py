@@ -227,13 +227,14 @@ class _Face:
 
     def _plain(self, node: ast.FunctionDef) -> list[str]:
         returns = _returns(node)
-        if any(ast.unparse(decorator) == "property" for decorator in node.decorator_list):
+        kinds = {"property", "functools.cached_property"} & {ast.unparse(d) for d in node.decorator_list}
+        if kinds:
             block = self._with_body(
                 node,
                 _blocking(returns),
                 f"return {self._converted(node, returns, f'self._core.{node.name}')}",
             )
-            return ["    @property", *block]
+            return [f"    @{kinds.pop()}", *block]
         call = f"self._core.{node.name}({_arguments(node)})"
         return self._with_body(node, _blocking(returns), f"return {self._converted(node, returns, call)}")
 
@@ -447,9 +448,7 @@ def _absolute(node: ast.ImportFrom, module: str) -> str:
 
 
 def _face_module(origin: str, name: str) -> str:
-    """Return where the blocking twin of a class lives: beside its async one for names yet to come, else in its face."""
-    if origin.endswith("_pending"):
-        return origin
+    """Return the face in which the blocking twin of a class lives."""
     package, _, leaf = origin.rpartition(".")
     parent = package.rpartition(".")[0] if package.endswith(".services") else package
     return f"{parent}.blocking.{leaf}" if package.endswith(".services") else f"{package}.blocking"

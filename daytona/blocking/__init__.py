@@ -10,6 +10,7 @@ from .process import Process
 from .pty import PtyHandle
 from .sandbox import Sandbox
 from .secret import SecretService
+from .snapshot import SnapshotService
 from .volume import VolumeService
 from .warm_pool import WarmPoolService
 
@@ -22,6 +23,7 @@ __all__ = [
     "PtyHandle",
     "Sandbox",
     "SecretService",
+    "SnapshotService",
     "VolumeService",
     "WarmPoolService",
 ]

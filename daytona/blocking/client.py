@@ -11,9 +11,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Self
 
-from daytona._pending import SnapshotService
 from daytona.blocking.sandbox import Sandbox
 from daytona.blocking.secret import SecretService
+from daytona.blocking.snapshot import SnapshotService
 from daytona.blocking.volume import VolumeService
 from daytona.blocking.warm_pool import WarmPoolService
 from daytona.service import BlockingService, BlockingStream, step
@@ -89,7 +89,7 @@ class Client(BlockingService[AsyncClient]):
         Args:
             params: From which snapshot or image, and how it is to be; None means the platform's default.
             timeout: Seconds for all of it; None or 0 means no limit.
-            on_snapshot_create_logs: Called with what the build prints when an image has to be built first.
+            on_snapshot_create_logs: Called with each line that the build prints when an image has to be built first.
 
         Raises:
             DaytonaConflictError: There is a sandbox of this name.

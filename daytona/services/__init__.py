@@ -10,6 +10,7 @@ from .process import AsyncProcess
 from .pty import AsyncPtyHandle
 from .sandbox import AsyncSandbox
 from .secret import AsyncSecretService
+from .snapshot import AsyncSnapshotService
 from .volume import AsyncVolumeService
 from .warm_pool import AsyncWarmPoolService
 
@@ -22,6 +23,7 @@ __all__ = [
     "AsyncPtyHandle",
     "AsyncSandbox",
     "AsyncSecretService",
+    "AsyncSnapshotService",
     "AsyncVolumeService",
     "AsyncWarmPoolService",
 ]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 from typing import TYPE_CHECKING, Final, Self
 
 from msgspec.structs import replace
 
-from .._pending import AsyncSnapshotService
 from ..errors import (
     DaytonaConflictError,
     DaytonaConnectionError,
@@ -18,7 +16,6 @@ from ..errors import (
     DaytonaTimeoutError,
     DaytonaValidationError,
 )
-from ..models.access import Url
 from ..models.enums import CodeLanguage, SandboxState
 from ..models.params import (
     CreateSandboxBaseParams,
@@ -33,16 +30,17 @@ from ..models.sandbox import (
     SandboxData,
 )
 from ..protocols import waiting
-from ..protocols.rest import Request, origin_of
 from ..service import Api, operation, segment, streaming_operation
+from ._build_logs import BuildLog
 from .object_storage import build_info
 from .sandbox import AsyncSandbox
 from .secret import AsyncSecretService
+from .snapshot import AsyncSnapshotService
 from .volume import AsyncVolumeService
 from .warm_pool import AsyncWarmPoolService
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import TracebackType
 
     from ..protocols.rest import QueryValue
@@ -69,7 +67,7 @@ class AsyncClient:
         self._api = api
         self._target = target
         self.volume = AsyncVolumeService(api)
-        self.snapshot = AsyncSnapshotService()
+        self.snapshot = AsyncSnapshotService(api, target)
         self.secret = AsyncSecretService(api)
         self.warm_pool = AsyncWarmPoolService(api)
 
@@ -93,14 +91,14 @@ class AsyncClient:
         params: CreateSandboxFromSnapshotParams | CreateSandboxFromImageParams | None = None,
         *,
         timeout: float | None = 60,
-        on_snapshot_create_logs: Callable[[str], None] | None = None,
+        on_snapshot_create_logs: Callable[[str], Awaitable[None] | None] | None = None,
     ) -> AsyncSandbox:
         """Return a new sandbox in which programs can run.
 
         Args:
             params: From which snapshot or image, and how it is to be; None means the platform's default.
             timeout: Seconds for all of it; None or 0 means no limit.
-            on_snapshot_create_logs: Called with what the build prints when an image has to be built first.
+            on_snapshot_create_logs: Called with each line that the build prints when an image has to be built first.
 
         Raises:
             DaytonaConflictError: There is a sandbox of this name.
@@ -154,24 +152,21 @@ class AsyncClient:
         except DaytonaNotFoundError:
             return None
 
-    async def _follow_build(self, sandbox: AsyncSandbox, on_logs: Callable[[str], None]) -> None:
+    async def _follow_build(
+        self, sandbox: AsyncSandbox, on_logs: Callable[[str], Awaitable[None] | None]
+    ) -> None:
         """Hand on what the build prints until it ends; losing the log does not end the build."""
-        url = (await self._api.call("GET", f"/sandbox/{segment(sandbox.id)}/build-logs-url", into=Url)).url
         look = 0
         while sandbox.state is SandboxState.PENDING_BUILD:
             await self._api.transport.sleep(waiting.polls(look))
             await sandbox.refresh_data()
             look += 1
-        origin, path = origin_of(url)
-        fields = (await self._api.endpoint()).at(url).request("GET", "").fields
-        answer = await self._api.transport.stream(Request("GET", origin, f"{path}?follow=true", fields))
-        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        try:
-            while piece := await answer.read():
-                if text := decode(piece).rstrip():
-                    on_logs(text)
-        finally:
-            answer.abort()
+
+        async def goes_on() -> bool:
+            await sandbox.refresh_data()
+            return sandbox.state in (SandboxState.PENDING_BUILD, SandboxState.BUILDING_SNAPSHOT)
+
+        await BuildLog(self._api, f"/sandbox/{segment(sandbox.id)}", on_logs).follow(goes_on)
 
     def _handle(self, data: SandboxData) -> AsyncSandbox:
         return AsyncSandbox(self._api, data)

@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 import daytona
-from daytona import _pending
-from daytona.errors import DaytonaNotSupportedError
 
 OFFICIAL = [
     "AsyncComputerUse",
@@ -200,22 +198,3 @@ def test_importing_the_package_imports_no_dependency() -> None:
         "click",
     }
     assert {name for name in loaded if name.startswith("daytona")} == {"daytona", "daytona.errors"}
-
-
-PENDING = [
-    value
-    for value in vars(_pending).values()
-    if isinstance(value, type) and issubclass(value, _pending.Pending) and value is not _pending.Pending
-]
-
-
-@pytest.mark.parametrize("kind", PENDING)
-def test_pending_class_says_which_operation_is_missing(kind: type[_pending.Pending]) -> None:
-    class Mine(kind):  # type: ignore[misc, valid-type]
-        pass
-
-    with pytest.raises(
-        DaytonaNotSupportedError, match=rf"{kind.__name__}\.part\.start is not in this version"
-    ):
-        kind("any", argument=1).part.start(2)
-    assert not hasattr(Mine(), "_repr_html_")

@@ -27,6 +27,9 @@ __all__ = ["AsyncDaytona", "Daytona"]
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
+_noticed: set[str] = set()
+"""What the user has been told, so that it is told once, however many clients there are."""
+
 _log = logging.getLogger("daytona")
 
 
@@ -101,7 +104,9 @@ def new_transport(
 async def _locate_local(transport: HTTPTransport, settings: Settings, source: str) -> Endpoint:
     """Return the embedded platform's API; the platform is started if it has to be."""
     platform = await transport.run(partial(plugins.connect_platform, LOCAL))
-    _log.warning("%s", platform.notice)
+    if platform.notice not in _noticed:
+        _noticed.add(platform.notice)
+        _log.warning("%s", platform.notice)
     headers = settings.at(platform.api_url, platform.api_key).headers(source)
     return Endpoint(platform.api_url, headers)
 

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
@@ -293,6 +292,8 @@ def _project_dependencies(pyproject_toml: str | Path, groups: Iterable[str]) -> 
     path = Path(pyproject_toml).expanduser()
     if not path.exists():
         raise DaytonaNotFoundError(f"Project file {pyproject_toml} does not exist")
+    import tomllib  # only who has such a file pays for its parser
+
     project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
     optional = project.get("optional-dependencies", {})
     return [*project.get("dependencies", []), *(name for group in groups for name in optional.get(group, []))]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Self, cast
 
-from daytona._pending import LspServer
 from daytona.blocking.code_interpreter import CodeInterpreter
 from daytona.blocking.filesystem import FileSystem
 from daytona.blocking.git import Git
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from daytona.models.sandbox import SandboxData
     from daytona.models.system import SandboxMetrics
     from daytona_plugins.computer_use.blocking import ComputerUse
+    from daytona_plugins.lsp.blocking import LspServer
     from types import TracebackType
 
 __all__ = ["Sandbox"]
@@ -45,10 +45,7 @@ class Sandbox(BlockingService[AsyncSandbox], SandboxView):
     the end.
 
     Attributes:
-        fs: Its files.
-        process: Commands, code and sessions.
-        git: Repositories.
-        code_interpreter: Python that keeps its variables.
+        language: What `process.code_run` runs.
     """
 
     @property
@@ -61,18 +58,22 @@ class Sandbox(BlockingService[AsyncSandbox], SandboxView):
 
     @functools.cached_property
     def fs(self) -> FileSystem:
+        """Its files."""
         return FileSystem._over(self._core.fs)
 
     @functools.cached_property
     def process(self) -> Process:
+        """Commands, code and sessions."""
         return Process._over(self._core.process)
 
     @functools.cached_property
     def git(self) -> Git:
+        """Repositories."""
         return Git._over(self._core.git)
 
     @functools.cached_property
     def code_interpreter(self) -> CodeInterpreter:
+        """Python that keeps its variables."""
         return CodeInterpreter._over(self._core.code_interpreter)
 
     @property
@@ -97,8 +98,12 @@ class Sandbox(BlockingService[AsyncSandbox], SandboxView):
         step(self._core.__aexit__(kind, error, trace))
 
     def create_lsp_server(self, language_id: LspLanguageId | str, path_to_project: str) -> LspServer:
-        """Return a language server for a project in this sandbox, not yet started."""
-        return LspServer._over(self._core.create_lsp_server(language_id, path_to_project))
+        """Return a language server for a project in this sandbox, not yet started.
+
+        Raises:
+            DaytonaPluginError: The plugin for language servers is not installed.
+        """
+        return cast("LspServer", face_of(self._core.create_lsp_server(language_id, path_to_project)))
 
     def refresh_data(self, request_timeout: float | None = None) -> None:
         """Ask the platform about this sandbox; its attributes are then up to date.

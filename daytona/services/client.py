@@ -32,7 +32,6 @@ from ..models.sandbox import (
 from ..protocols import waiting
 from ..service import Api, operation, segment, streaming_operation
 from ._build_logs import BuildLog
-from .object_storage import build_info
 from .sandbox import AsyncSandbox
 from .secret import AsyncSecretService
 from .snapshot import AsyncSnapshotService
@@ -108,6 +107,8 @@ class AsyncClient:
         body = _request_body(params, self.default_language, self._target)
         with self._api.transport.deadline(timeout):
             if isinstance(params, CreateSandboxFromImageParams):
+                from .object_storage import build_info  # only who builds images pays for what that takes
+
                 body = replace(body, build_info=await build_info(self._api, params.image))
             data = await self._make(body, named_by_us=not params.name)
             sandbox = self._handle(data)

@@ -11,10 +11,9 @@ import re
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from html import unescape
+from html import escape, unescape
 from itertools import chain
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
 from ..errors import DaytonaError, DaytonaTimeoutError, error_from_response
 from ..models._base import encode
@@ -189,7 +188,7 @@ def _phase(what: str) -> Generator[None]:
 
 def _completion(tags: list[str]) -> bytes:
     parts = (
-        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(tag)}</ETag></Part>"
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(tag, quote=False)}</ETag></Part>"
         for number, tag in enumerate(tags, 1)
     )
     return f"<CompleteMultipartUpload>{''.join(parts)}</CompleteMultipartUpload>".encode()

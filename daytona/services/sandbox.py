@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import msgspec
 
-from .._pending import AsyncLspServer
 from ..errors import (
     DaytonaConflictError,
     DaytonaError,
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from daytona_plugins.computer_use.service import AsyncComputerUse
+    from daytona_plugins.lsp.service import AsyncLspServer
 
     from ..models.params import Resources
     from ..service import Endpoint
@@ -87,23 +88,41 @@ class AsyncSandbox(SandboxView):
     the end.
 
     Attributes:
-        fs: Its files.
-        process: Commands, code and sessions.
-        git: Repositories.
-        code_interpreter: Python that keeps its variables.
+        language: What `process.code_run` runs.
     """
 
     def __init__(self, api: Api, data: SandboxData) -> None:
         self._api = Api(api.transport, api.endpoint, data.id)
         self._data = data
-        self._toolbox = Api(api.transport, self._locate_toolbox, data.id)
         self._signing_key: tuple[str, float] | None = None
         self.language = data.labels.get(LANGUAGE_LABEL) or CodeLanguage.PYTHON.value
-        self.fs = AsyncFileSystem(self._toolbox)
-        self.process = AsyncProcess(self._toolbox, self.language)
-        self.git = AsyncGit(self._toolbox)
-        self.code_interpreter = AsyncCodeInterpreter(self._toolbox)
         self._plugged_in: dict[str, Any] = {}
+
+    # Made when they are first used: most sandboxes of a list are only looked at.
+
+    @functools.cached_property
+    def _toolbox(self) -> Api:
+        return Api(self._api.transport, self._locate_toolbox, self._data.id)
+
+    @functools.cached_property
+    def fs(self) -> AsyncFileSystem:
+        """Its files."""
+        return AsyncFileSystem(self._toolbox)
+
+    @functools.cached_property
+    def process(self) -> AsyncProcess:
+        """Commands, code and sessions."""
+        return AsyncProcess(self._toolbox, self.language)
+
+    @functools.cached_property
+    def git(self) -> AsyncGit:
+        """Repositories."""
+        return AsyncGit(self._toolbox)
+
+    @functools.cached_property
+    def code_interpreter(self) -> AsyncCodeInterpreter:
+        """Python that keeps its variables."""
+        return AsyncCodeInterpreter(self._toolbox)
 
     @property
     def computer_use(self) -> AsyncComputerUse:
@@ -139,8 +158,13 @@ class AsyncSandbox(SandboxView):
             error.add_note(f"and the sandbox {self._data.id} could not be deleted: {failure}")
 
     def create_lsp_server(self, language_id: LspLanguageId | str, path_to_project: str) -> AsyncLspServer:
-        """Return a language server for a project in this sandbox, not yet started."""
-        return AsyncLspServer(language_id, path_to_project, self._toolbox)
+        """Return a language server for a project in this sandbox, not yet started.
+
+        Raises:
+            DaytonaPluginError: The plugin for language servers is not installed.
+        """
+        made = sandbox_service("lsp")(language_id, path_to_project, self._toolbox)
+        return cast("AsyncLspServer", made)
 
     async def _locate_toolbox(self) -> Endpoint:
         url = self._data.toolbox_proxy_url

@@ -15,7 +15,6 @@ from ..protocols import waiting
 from ..service import Api, AsyncService, operation, segment
 from ._build_logs import BuildLog
 from ._callbacks import tell
-from .object_storage import build_info
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -103,6 +102,8 @@ class AsyncSnapshotService(AsyncService):
 
     async def _build(self, params: CreateSnapshotParams) -> CreateBuildInfo:
         """Return what is to be built; an entrypoint becomes its last line."""
+        from .object_storage import build_info  # only who builds images pays for what that takes
+
         info = await build_info(self._api, params.image)
         if not params.entrypoint:
             return info

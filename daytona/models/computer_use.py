@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from daytona.errors import DaytonaValidationError
 from daytona.models._base import Model, Number, Request
+
+if TYPE_CHECKING:
+    import os
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +154,32 @@ class KeyboardKeyUpRequest(Request, frozen=True):
 
 
 class ScreenshotResponse(Model, frozen=True):
-    """A picture of the screen as base64 text."""
+    """A picture of the screen as base64 text; the last expression of a notebook's cell shows it."""
 
     screenshot: str | None = None
     cursor_position: Position | None = None
     size_bytes: int | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The picture as a file has it."""
+        return base64.b64decode(self.screenshot or "")
+
+    @property
+    def format(self) -> str:
+        """What kind of file it is: "png", "jpeg" or "webp"."""
+        data = self.data
+        if data.startswith(b"\xff\xd8"):
+            return "jpeg"
+        return "webp" if data[8:12] == b"WEBP" else "png"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture to a local file."""
+        with open(path, "wb") as file:
+            file.write(self.data)
+
+    def _repr_mimebundle_(self, **_wishes: object) -> dict[str, str]:
+        return {f"image/{self.format}": self.screenshot or ""}
 
 
 class DisplayInfo(Position, frozen=True):

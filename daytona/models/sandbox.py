@@ -32,6 +32,18 @@ class BuildInfo(Model, frozen=True):
     updated_at: datetime | None = None
 
 
+class Isolation(Model, frozen=True):
+    """How the embedded platform separates a sandbox from its host; other platforms do not say.
+
+    Each limit (`cpu`, `memory`, `disk`, `processes`) is "enforced", "watched" or "ignored".
+    """
+
+    tier: str = ""
+    network: str = ""
+    limits: dict[str, str] = {}
+    notes: list[str] = []
+
+
 class SandboxData(Model, frozen=True):
     """A sandbox as the API describes it, alone or, with a little less, in a list."""
 
@@ -81,6 +93,7 @@ class SandboxData(Model, frozen=True):
     runner_id: str | None = None
     linked_sandbox_id: str | None = None
     toolbox_proxy_url: str = ""
+    isolation: Isolation | None = None
 
 
 class SandboxView:
@@ -132,6 +145,7 @@ class SandboxView:
     runner_id: str | None
     linked_sandbox_id: str | None
     toolbox_proxy_url: str
+    isolation: Isolation | None
 
     _data: SandboxData
 
@@ -167,7 +181,7 @@ class SandboxView:
         self._data = msgspec.structs.replace(self._data, **fields)
 
 
-_SOMETIMES_LEFT_OUT = ("build_info", "last_activity_at", "toolbox_proxy_url")
+_SOMETIMES_LEFT_OUT = ("build_info", "isolation", "last_activity_at", "toolbox_proxy_url")
 _FIELDS = frozenset(SandboxData.__struct_fields__)
 
 

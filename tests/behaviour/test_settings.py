@@ -128,3 +128,11 @@ async def test_revoking_nothing_does_not_revoke_everything(box: Callable[[], Any
     async with box() as sandbox:
         with pytest.raises(DaytonaValidationError):
             await sandbox.revoke_ssh_access("")
+
+
+async def test_a_sandbox_says_how_it_is_isolated(connect: Callable[[], Any]) -> None:
+    async with connect() as daytona, await daytona.create() as sandbox:
+        assert sandbox.isolation.tier == "namespace"
+        assert set(sandbox.isolation.limits.values()) <= {"enforced", "watched", "ignored"}
+        await sandbox.refresh_data()
+        assert sandbox.isolation is not None

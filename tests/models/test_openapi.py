@@ -32,8 +32,8 @@ SCHEMAS = {
 }
 # Bases of ours: they are never on the wire by themselves.
 BASES = {"Confidential", "GitRequest", "GitSecretRequest", "Model", "Request", "_Picture"}
-# WebSocket messages, the analytics service, and what the toolbox describes as "an object".
-UNDESCRIBED = {"InterpreterExecuteRequest", "InterpreterMessage", "MetricPoint"}
+# WebSocket messages, the analytics service, what only the embedded platform tells, and what the toolbox describes as "an object".
+UNDESCRIBED = {"Isolation", "InterpreterExecuteRequest", "InterpreterMessage", "MetricPoint"}
 # What came after v0.205.
 NEWER_MODELS = {
     "FsFileResult",
@@ -68,6 +68,8 @@ OUR_FIELDS = {
     "ExecuteReply": {"code", "stderr", "stdout", "truncated"},
     # The user's view of GitCommitReply.
     "GitCommitResponse": {"sha"},
+    # What the embedded platform tells besides.
+    "SandboxData": {"isolation"},
     # Turned into `runAsync` when the request is made; never sent.
     "SessionExecuteRequest": {"varAsync"},
 }

@@ -32,8 +32,15 @@ SCHEMAS = {
 }
 # Bases of ours: they are never on the wire by themselves.
 BASES = {"Confidential", "GitRequest", "GitSecretRequest", "Model", "Request", "_Picture"}
-# WebSocket messages, the analytics service, what only the embedded platform tells, and what the toolbox describes as "an object".
-UNDESCRIBED = {"Isolation", "InterpreterExecuteRequest", "InterpreterMessage", "MetricPoint"}
+# WebSocket messages, the analytics service, what only the embedded platform answers, and what the toolbox describes as "an object".
+UNDESCRIBED = {
+    "GitDiffResponse",
+    "GitFetchRequest",
+    "Isolation",
+    "InterpreterExecuteRequest",
+    "InterpreterMessage",
+    "MetricPoint",
+}
 # What came after v0.205.
 NEWER_MODELS = {
     "FsFileResult",
@@ -59,9 +66,10 @@ NEWER_FIELDS = {
 }
 # What only our models have, and why.
 OUR_FIELDS = {
-    # A composite chart's parts are charts: the daemon sends them, the description forgets them.
+    # A composite chart's parts are charts: the daemon sends them, the description forgets them. The share that is
+    # written on a slice is ours.
     **{
-        name: {"elements"}
+        name: {"autopct", "elements"}
         for name in ("ChartElement", "PointData", "BarData", "PieData", "BoxAndWhiskerData")
     },
     # `code` is the oldest daemons' word; the rest is what the embedded platform tells besides.

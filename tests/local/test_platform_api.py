@@ -272,7 +272,6 @@ def test_every_answer_names_the_version(platform: Platform) -> None:
     [
         ("GET", "/sandbox/ssh-access/validate?token=x"),
         ("POST", "/sandbox/x/ssh-access"),
-        ("GET", "/sandbox/x/ports/1/signed-preview-url"),
     ],
 )
 def test_what_this_version_lacks_says_so(platform: Platform, method: str, path: str) -> None:

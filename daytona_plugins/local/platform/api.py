@@ -12,6 +12,7 @@ from daytona_plugins.local.platform import errors, later
 from daytona_plugins.local.platform.about import About
 from daytona_plugins.local.platform.auth import require_key
 from daytona_plugins.local.platform.organization import Organization
+from daytona_plugins.local.platform.previews import Previews, place_of
 from daytona_plugins.local.platform.proxy import Proxy
 from daytona_plugins.local.platform.sandbox_routes import SandboxRoutes
 from daytona_plugins.local.platform.signing_keys import SigningKeys
@@ -44,6 +45,8 @@ class Application:
         self._router = web.Router()
         self._proxy = Proxy(site, sandboxes)
         self._router.add("*", "/toolbox/{sandboxId}/{path*}", self._proxy.forward)
+        self._previews = Previews(site, sandboxes, self._proxy)
+        self._previews.add_to(self._router)
         About(site).add_to(self._router)
         snapshots = Snapshots(sandboxes.builds.snapshots, sandboxes.builds, clock=sandboxes.clock)
         snapshots.open()
@@ -58,6 +61,8 @@ class Application:
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Answer one request."""
+        if place := place_of(request):
+            return await self._previews.show(request, place)
         if not request.raw_path.startswith(API):
             return await self._router(request)
         if request.raw_path not in _PUBLIC:

@@ -23,10 +23,6 @@ MISSING: dict[str, tuple[tuple[str, str], ...]] = {
         ("*", f"{_ONE}/ssh-access"),
         ("GET", "/api/sandbox/ssh-access/validate"),
     ),
-    "signed preview URLs": (
-        ("GET", f"{_ONE}/ports/{{port}}/signed-preview-url"),
-        ("POST", f"{_ONE}/ports/{{port}}/signed-preview-url/{{token}}/expire"),
-    ),
     "telemetry": (("GET", f"{_ONE}/telemetry/{{rest*}}"),),
 }
 

@@ -114,7 +114,6 @@ class SandboxRoutes:
     def _add_addresses(self, router: Router) -> None:
         one = "/api/sandbox/{sandbox}"
         router.add("GET", f"{one}/toolbox-proxy-url", self.toolbox_proxy_url)
-        router.add("GET", f"{one}/ports/{{port}}/preview-url", self.preview_url)
 
     async def create(self, request: Request) -> Response:
         """Make a sandbox and answer when commands can be executed in it."""
@@ -220,13 +219,6 @@ class SandboxRoutes:
         self._sandboxes.get(request.params["sandbox"])
         return json_response({"url": self._site.toolbox_url})
 
-    async def preview_url(self, request: Request) -> Response:
-        """Say where a port of the sandbox is shown, and the token that opens it."""
-        record = self._find(request)
-        port = _port(request.params["port"])
-        url = self._site.preview_url(port, record.id)
-        return json_response({"sandboxId": record.id, "url": url, "token": record.auth_token})
-
     def _find(self, request: Request) -> Record:
         return self._sandboxes.find(request.params["sandbox"])
 
@@ -293,9 +285,3 @@ def _minutes(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise HTTPError(400, f"{text!r} is not a number of minutes") from error
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise HTTPError(400, "a port is a number from 1 to 65535")
-    return int(text)

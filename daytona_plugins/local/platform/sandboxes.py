@@ -85,6 +85,11 @@ class Sandboxes:
         """
         return _visible(self._store.get(sandbox_id), sandbox_id)
 
+    def look_up(self, sandbox_id: str) -> Record | None:
+        """Return the sandbox with this id, None when there is none that a client may see."""
+        record = self._store.get(sandbox_id)
+        return record if record is not None and record.visible else None
+
     def all(self) -> list[Record]:
         """Return every sandbox, those on their way out included."""
         return self._store.all()

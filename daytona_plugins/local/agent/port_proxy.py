@@ -1,0 +1,68 @@
+"""`/proxy/{port}/{path}`: passes a request to whatever listens on a port inside the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.agent.errors import bad_request
+from daytona_plugins.local.forwarding import READ_SIZE, Connection, Exchange, PeerGoneError, headers_for
+from daytona_plugins.local.web import Request, Response
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.agent.toolbox import Toolbox
+
+
+def add_port_proxy(toolbox: Toolbox) -> None:
+    """Show the ports of the sandbox."""
+    toolbox.router.add("*", "/proxy/{port}/{path*}", _forward)
+    toolbox.router.add("*", "/proxy/{port}", _redirect)
+
+
+async def _redirect(request: Request) -> Response:
+    return Response(301, [("Location", f"{request.raw_path}/")])
+
+
+async def _forward(request: Request) -> Response:
+    """Answer as the program does; 502 and nothing else when nobody listens."""
+    port = _port(request.params["port"])
+    query = f"?{request.query_string}" if request.query_string else ""
+    try:
+        connection = await _connect(port)
+        exchange = Exchange(
+            request,
+            connection,
+            target=f"/{request.params['path']}{query}",
+            headers=_headers(request, port),
+            release=connection.close,
+        )
+        return await exchange.run(contextlib.ExitStack())
+    except PeerGoneError:
+        return Response(502)
+
+
+def _headers(request: Request, port: int) -> list[tuple[str, str]]:
+    passed = headers_for(request, without=("host", "x-forwarded-for"))
+    came_for = ", ".join([*request.headers.all("x-forwarded-for"), "127.0.0.1"])
+    return [("host", f"localhost:{port}"), *passed, ("x-forwarded-for", came_for)]
+
+
+async def _connect(port: int) -> Connection:
+    """Return a connection to a program, which may listen on either loopback address."""
+    with contextlib.suppress(OSError):
+        return await _open("127.0.0.1", port)
+    try:
+        return await _open("::1", port)
+    except OSError as error:
+        raise PeerGoneError(str(error)) from error
+
+
+async def _open(host: str, port: int) -> Connection:
+    return Connection(*await asyncio.open_connection(host, port, limit=READ_SIZE))
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise bad_request("a port is a number from 1 to 65535")
+    return int(text)

@@ -1,0 +1,236 @@
+"""Passes a request on to somebody else, and the answer back: from the platform to an agent, from an agent to a program.
+
+Bodies flow through in both directions piece by piece, each as fast as the slower side. After an upgrade (a WebSocket) only
+bytes flow. Headers about one connection only stay on that connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+import h11
+
+from daytona_plugins.local.web import Response, Upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+
+    from daytona_plugins.local.web import Request, Stream
+
+READ_SIZE: Final = 256 * 1024
+
+_UPGRADE: Final = frozenset({"connection", "upgrade"})
+_NOT_PASSED_ON: Final = frozenset({"connection", "keep-alive", "transfer-encoding"})
+_NOT_FORWARDED: Final = frozenset({"keep-alive", "proxy-connection", "te", "expect"})
+
+
+class PeerGoneError(Exception):
+    """The peer could not be reached, or hung up in the middle of an answer."""
+
+
+def headers_for(request: Request, *, without: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """Return the headers of *request* that may go on with it, but for those named in *without*."""
+    dropped = _NOT_FORWARDED | {*without}
+    if "upgrade" not in request.headers:
+        dropped |= _UPGRADE
+    return [(name, value) for name, value in request.headers.items() if name not in dropped]
+
+
+class Connection:
+    """A connection to whoever answers in our stead; `send_head` to the end of `receive_body` is one exchange."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._h11 = h11.Connection(h11.CLIENT)
+
+    async def send_head(self, method: str, target: str, headers: Iterable[tuple[str, str]]) -> None:
+        """Send the first part of a request."""
+        lines = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+        await self._send(h11.Request(method=method, target=target.encode("latin-1"), headers=lines))
+
+    async def send_body(self, data: bytes) -> None:
+        """Send a piece of the body, waiting while the peer is slow."""
+        await self._send(h11.Data(data=data))
+
+    async def end_request(self) -> None:
+        """Say that the request is complete."""
+        await self._send(h11.EndOfMessage())
+
+    async def receive_head(self) -> tuple[int, list[tuple[str, str]]]:
+        """Return status and headers of the answer; 101 means that bytes may follow in both directions."""
+        while True:
+            event = await self._next_event()
+            if isinstance(event, h11.Response) or (
+                isinstance(event, h11.InformationalResponse) and event.status_code == 101
+            ):
+                return event.status_code, [
+                    (name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers
+                ]
+
+    async def receive_body(self) -> bytes:
+        """Return the next piece of the answer, or nothing at its end."""
+        while self._h11.their_state is h11.SEND_BODY:
+            event = await self._next_event()
+            if isinstance(event, h11.Data) and event.data:
+                return bytes(event.data)
+        return b""
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send bytes after an upgrade."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def receive_raw(self) -> bytes:
+        """Return bytes after an upgrade, or nothing at the end."""
+        early, _ = self._h11.trailing_data
+        if early:
+            self._h11 = h11.Connection(h11.CLIENT)
+            return early
+        return await self._reader.read(READ_SIZE)
+
+    def renew(self) -> bool:
+        """Make ready for another exchange, if that is possible on this connection."""
+        if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+            return False
+        self._h11.start_next_cycle()
+        return not self._reader.at_eof()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the peer has not hung up."""
+        return not self._reader.at_eof()
+
+    def close(self) -> None:
+        """Hang up; may be called twice."""
+        self._writer.close()
+
+    async def _send(self, event: h11.Event) -> None:
+        try:
+            self._writer.write(self._h11.send(event) or b"")
+            await self._writer.drain()
+        except ConnectionError as error:
+            raise PeerGoneError(str(error)) from error
+
+    async def _next_event(self) -> h11.Event:
+        try:
+            while (event := self._h11.next_event()) is h11.NEED_DATA:
+                self._h11.receive_data(await self._reader.read(READ_SIZE))
+        except (ConnectionError, h11.RemoteProtocolError) as error:
+            raise PeerGoneError(str(error)) from error
+        if not isinstance(event, h11.Event) or isinstance(event, h11.ConnectionClosed):
+            raise PeerGoneError("the peer hung up")
+        return event
+
+
+class Exchange:
+    """One request on its way to a peer, and the answer on its way back.
+
+    Args:
+        request: The request as it came to us.
+        connection: Where it goes.
+        target: What to ask for there: path and query.
+        headers: What to send along.
+        release: Called when the answer has passed, with the connection to keep or to close.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        connection: Connection,
+        *,
+        target: str,
+        headers: Iterable[tuple[str, str]],
+        release: Callable[[], None],
+    ) -> None:
+        self._request = request
+        self._connection = connection
+        self._target = target
+        self._headers = headers
+        self._release = release
+        self._upload: asyncio.Task[None] | None = None
+
+    async def run(self, use: contextlib.ExitStack) -> Response:
+        """Return the answer as soon as its head is there; what is in *use* stays so until its body has passed."""
+        try:
+            await self._send()
+            status, headers = await self._connection.receive_head()
+        except BaseException:
+            await self._hang_up()
+            raise
+        held = use.pop_all()
+        if status == 101:
+            return Upgrade(headers, lambda client: self._tunnel(client, held))
+        returned = [(name, value) for name, value in headers if name.lower() not in _NOT_PASSED_ON]
+        body = self._body(held)
+        if self._request.method == "HEAD":  # nobody would ask for the body, and so nobody would end it
+            await anext(body, b"")
+        return Response(status, returned, body)
+
+    async def _send(self) -> None:
+        """Send the request; a body goes along in a task, because a peer may answer before it has read all."""
+        await self._connection.send_head(self._request.method, self._target, self._headers)
+        if _has_body(self._request):
+            self._upload = asyncio.ensure_future(self._send_body())
+        else:
+            await self._connection.end_request()
+
+    async def _send_body(self) -> None:
+        try:
+            async for chunk in self._request.chunks():
+                await self._connection.send_body(chunk)
+            await self._connection.end_request()
+        except PeerGoneError:
+            pass  # its answer, if it sent one before it hung up, is still to be read
+        except (ConnectionError, h11.RemoteProtocolError):
+            self._connection.close()  # the client broke off; the peer must not take this for the whole body
+
+    async def _body(self, held: contextlib.ExitStack) -> AsyncGenerator[bytes, None]:
+        with held:
+            try:
+                while chunk := await self._connection.receive_body():
+                    yield chunk
+            except PeerGoneError as error:
+                raise ConnectionAbortedError(str(error)) from error
+            finally:
+                self._release()  # first: the wait below may be cancelled
+                await self._end_upload()
+
+    async def _tunnel(self, client: Stream, held: contextlib.ExitStack) -> None:
+        """Pass bytes both ways until either side has no more."""
+        with held:
+            directions = [
+                asyncio.ensure_future(_pump(client.receive, self._connection.send_raw)),
+                asyncio.ensure_future(_pump(self._connection.receive_raw, client.send)),
+            ]
+            try:
+                await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._connection.close()
+                await _cancel(*directions)
+
+    async def _hang_up(self) -> None:
+        self._connection.close()
+        await self._end_upload()
+
+    async def _end_upload(self) -> None:
+        if self._upload is not None:
+            await _cancel(self._upload)
+
+
+async def _pump(receive: Callable[[], Awaitable[bytes]], send: Callable[[bytes], Awaitable[None]]) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await receive():
+            await send(data)
+
+
+async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"

@@ -1,0 +1,190 @@
+"""`Host: <port>-<sandbox or token>.<anything>`: shows a port of a sandbox, and the routes that say where.
+
+Browsers and curl resolve every name below `localhost` to this machine, so `3000-<sandbox>.localhost:<port>` is an address
+that works as it is. Who may see it is found out in the protocol's order: the platform's key, the sandbox's token in a
+header, in the query or in a cookie, and a signed token in the name itself. What served to get in does not go further in.
+A token in the query is answered with the cookie as well, because pages ask for more without it; the cookie ends with
+the sandbox's token, which changes at every start.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from daytona_plugins.local.forwarding import headers_for
+from daytona_plugins.local.platform.auth import has_key, same
+from daytona_plugins.local.platform.preview_tokens import (
+    DEFAULT,
+    LONGEST,
+    SHORTEST,
+    PreviewTokens,
+    TokenRecord,
+)
+from daytona_plugins.local.platform.proxy import PREVIEW_HEADER, PREVIEW_PARAMETER, without_parameter
+from daytona_plugins.local.web import HTTPError, Response, json_response
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.platform.proxy import Proxy
+    from daytona_plugins.local.platform.records import Record
+    from daytona_plugins.local.platform.sandboxes import Sandboxes
+    from daytona_plugins.local.platform.site import Site
+    from daytona_plugins.local.web import Request, Router
+
+TOOLBOX_PORT = 2280
+NEVER_PUBLIC = frozenset({22222, TOOLBOX_PORT, 33333})
+COOKIE_LIFETIME = 3600
+
+_HOST = re.compile(r"(?P<port>\d{1,5})-(?P<name>[a-z0-9-]+)\..+", re.IGNORECASE)
+
+
+class Place(NamedTuple):
+    """What the name of a host says: a port, and a sandbox or a token."""
+
+    port: int
+    name: str
+
+
+class _Admission(NamedTuple):
+    """Why a request may come in, and what of it stays outside."""
+
+    record: Record
+    withheld: tuple[str, ...] = ()
+    query: str | None = None
+    """The query without the token that was in it, when that is what served."""
+
+
+def place_of(request: Request) -> Place | None:
+    """Return the preview that a request is for, None when it is for the platform itself."""
+    found = _HOST.fullmatch(request.headers.get("host") or "")
+    return Place(int(found["port"]), found["name"].lower()) if found else None
+
+
+class Previews:
+    """The previews of all sandboxes."""
+
+    def __init__(self, site: Site, sandboxes: Sandboxes, proxy: Proxy) -> None:
+        self._site = site
+        self._sandboxes = sandboxes
+        self._proxy = proxy
+        self._tokens = PreviewTokens(sandboxes.store.shelf("preview token", TokenRecord), sandboxes.clock)
+
+    def add_to(self, router: Router) -> None:
+        """Register every route."""
+        one = "/api/sandbox/{sandbox}/ports/{port}"
+        router.add("GET", f"{one}/preview-url", self.url)
+        router.add("GET", f"{one}/signed-preview-url", self.signed_url)
+        router.add("POST", f"{one}/signed-preview-url/{{token}}/expire", self.expire)
+
+    # -- Addresses ------------------------------------------------------------------------------------------------
+
+    async def url(self, request: Request) -> Response:
+        """Say where a port of the sandbox is shown, and the token that opens it."""
+        record = self._sandboxes.find(request.params["sandbox"])
+        port = _port(request.params["port"])
+        url = self._site.preview_url(port, record.id)
+        return json_response({"sandboxId": record.id, "url": url, "token": record.auth_token})
+
+    async def signed_url(self, request: Request) -> Response:
+        """Return an address that opens a port by itself for a while."""
+        record = self._sandboxes.find(request.params["sandbox"])
+        port = _port(request.params["port"])
+        issued = self._tokens.issue(record.id, port, _lifetime(request.query.first("expiresInSeconds")))
+        url = self._site.preview_url(port, issued.token)
+        return json_response({"sandboxId": record.id, "port": port, "token": issued.token, "url": url})
+
+    async def expire(self, request: Request) -> Response:
+        """End such an address before its time."""
+        record = self._sandboxes.find(request.params["sandbox"])
+        self._tokens.expire(record.id, _port(request.params["port"]), request.params["token"])
+        return Response(201)
+
+    # -- Showing --------------------------------------------------------------------------------------------------
+
+    async def show(self, request: Request, place: Place) -> Response:
+        """Answer as the program behind a port does.
+
+        Raises:
+            HTTPError: No credentials (401), no such sandbox (404), or one that is not started (400).
+        """
+        admitted = self._admitted(request, place)
+        query = request.query_string if admitted.query is None else admitted.query
+        path = request.raw_path if place.port == TOOLBOX_PORT else f"/proxy/{place.port}{request.raw_path}"
+        answer = await self._proxy.pass_on(
+            request,
+            admitted.record,
+            f"{path}?{query}" if query else path,
+            _headers(request, place, admitted.withheld),
+        )
+        if admitted.query is not None:
+            answer.headers.append(("Set-Cookie", self._new_cookie(place, admitted.record)))
+        return answer
+
+    def _admitted(self, request: Request, place: Place) -> _Admission:
+        signed = self._tokens.find(place.port, place.name)
+        record = self._sandboxes.look_up(signed.sandbox_id if signed else place.name)
+        if has_key(request, self._site.key):
+            if record is None:
+                raise HTTPError(404, f"sandbox {place.name!r} not found")
+            return _Admission(record, withheld=("authorization",))
+        if record is None:
+            raise HTTPError(401, "Invalid credentials")
+        if same(request.headers.get(PREVIEW_HEADER) or "", record.auth_token):
+            return _Admission(record)
+        if same(request.query.first(PREVIEW_PARAMETER), record.auth_token):
+            return _Admission(record, query=without_parameter(request.query_string, PREVIEW_PARAMETER))
+        if signed or self._has_cookie(request, place, record):
+            return _Admission(record)
+        if record.public and place.port not in NEVER_PUBLIC:
+            return _Admission(record)
+        raise HTTPError(401, "Invalid credentials")
+
+    # -- The cookie -----------------------------------------------------------------------------------------------
+
+    def _new_cookie(self, place: Place, record: Record) -> str:
+        until = int(self._sandboxes.clock()) + COOKIE_LIFETIME
+        value = f"{until}.{self._seal(place, record, str(until))}"
+        return f"{_cookie_name(place)}={value}; Max-Age={COOKIE_LIFETIME}; Path=/; HttpOnly; SameSite=Lax"
+
+    def _has_cookie(self, request: Request, place: Place, record: Record) -> bool:
+        until, _, seal = dict(_cookies(request)).get(_cookie_name(place), "").partition(".")
+        if not until.isdecimal() or int(until) < self._sandboxes.clock():
+            return False
+        return same(seal, self._seal(place, record, until))
+
+    def _seal(self, place: Place, record: Record, until: str) -> str:
+        text = f"preview cookie\n{place.port}\n{record.id}\n{record.auth_token}\n{until}"
+        return hmac.digest(self._site.key.encode(), text.encode(), "sha256").hex()
+
+
+def _headers(request: Request, place: Place, withheld: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return what the program gets to see: everything but what was meant for us."""
+    passed = headers_for(request, without=(PREVIEW_HEADER, "cookie", *withheld))
+    own = _cookie_name(place)
+    kept = "; ".join(f"{name}={value}" for name, value in _cookies(request) if name != own)
+    return [*passed, ("cookie", kept)] if kept else passed
+
+
+def _cookie_name(place: Place) -> str:
+    return f"daytona-sandbox-auth-{place.name}"
+
+
+def _cookies(request: Request) -> list[tuple[str, str]]:
+    parts = [part.strip() for line in request.headers.all("cookie") for part in line.split(";")]
+    pairs = [part.partition("=") for part in parts if part]
+    return [(name, value) for name, _, value in pairs]
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise HTTPError(400, "a port is a number from 1 to 65535")
+    return int(text)
+
+
+def _lifetime(text: str) -> int:
+    if not text:
+        return DEFAULT
+    if not text.isdecimal() or not SHORTEST <= int(text) <= LONGEST:
+        raise HTTPError(400, f"expiresInSeconds is a number from {SHORTEST} to {LONGEST}")
+    return int(text)

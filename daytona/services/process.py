@@ -6,6 +6,8 @@ import math
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from ..models.charts import parse_charts
 from ..models.process import (
     CodeRunParams,
@@ -242,13 +244,14 @@ class AsyncProcess(AsyncService):
             req: The command.
             timeout: Seconds to wait for the answer; the command itself runs on.
         """
-        return await self._api.call(
+        reply = await self._api.call(
             "POST",
             f"{_session(session_id)}/exec",
             json=req,
             into=SessionExecuteResponse,
             timeout=_patience(timeout),
         )
+        return replace(reply, stdout=reply.stdout or "", stderr=reply.stderr or "")
 
     @operation("Failed to get session command logs: ")
     async def get_session_command_logs(

@@ -88,8 +88,10 @@ async def test_a_command_that_is_not_waited_for(session: Callable[[], Any]) -> N
     async with session() as (process, name):
         command_id = await start(process, name, "echo begin; read line; echo got $line; (exit 3)")
         assert (await process.get_session_command(name, command_id)).exit_code is None
-        await process.send_session_command_input(name, command_id, "one\n")
-        assert (await ended(process, name, command_id)) == 3
+        async for event in process.stream_session_command_logs(name, command_id):
+            if event.text == "begin\n":
+                await process.send_session_command_input(name, command_id, "one\n")
+        assert (await process.get_session_command(name, command_id)).exit_code == 3
         logs = await process.get_session_command_logs(name, command_id)
         assert (logs.stdout, logs.stderr) == ("begin\none\ngot one\n", "")
         with pytest.raises(DaytonaCommandAlreadyCompletedError, match="exit code 3"):

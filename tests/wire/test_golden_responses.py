@@ -233,15 +233,15 @@ RESULTS: dict[str, Any] = {
     "session_sync_marker_in_payload": _session("xy\n", "", 0),
     "session_exec_blank": DaytonaBadRequestError,
     "session_exec_missing_session": DaytonaInternalServerError,
-    "session_sync_no_sdk": _session(None, None, 0),
-    "session_async_start": _session(None, None, None),
+    "session_sync_no_sdk": _session("", "", 0),
+    "session_async_start": _session("", "", None),
     "session_command_finished": lambda command: (
         (command.exit_code, command.command[:10]) == (5, "echo begin")
     ),
     "session_command_missing": DaytonaNotFoundError,
     "session_input_after_end": DaytonaGoneError,
     "session_input_unknown_command": DaytonaNotFoundError,
-    "session_dead_exit_async": _session(None, None, None),
+    "session_dead_exit_async": _session("", "", None),
     "session_dead_command_never_ends": lambda command: command.exit_code is None,
     "session_list_two": lambda sessions: len(sessions) == 2 and all(session.commands for session in sessions),
     "session_exec_cancelled_by_delete": DaytonaInternalServerError,

@@ -174,7 +174,7 @@ class WebSocket:
             self._ended = True
             # It is the client's own, or wsproto's verdict about a client that breaks the rules: the answer is the same.
             if self._machine.state in (ConnectionState.REMOTE_CLOSING, ConnectionState.OPEN):
-                await self._answer(event.response())
+                await self._answer(CloseConnection(code=event.code))
         elif isinstance(event, Ping) and self._machine.state is ConnectionState.OPEN:
             await self._answer(event.response())
 

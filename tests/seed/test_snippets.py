@@ -34,8 +34,6 @@ LATER = {
 NOT_TAKEN = {
     "AsyncGit": "repositories are not in this version",
     "AsyncProcess, sessions": "sessions are not in this version",
-    "AsyncProcess, PTY sessions": "terminals are not in this version",
-    "AsyncCodeInterpreter": "the code interpreter is not in this version",
     "AsyncComputerUse": "the desktop is not in this version",
     "AsyncLspServer": "language servers are not in this version; making the object, in AsyncSandbox, is",
     "AsyncSnapshotService": "snapshots are not in this version",
@@ -173,3 +171,19 @@ async def test_code_run(face: str, platform: Platform, capsys: pytest.CaptureFix
         left = await _run(face, _lines("code_run"), {"sandbox": sandbox})
     assert (left["response"].exit_code, left["response"].result) == (0, "6\n")
     assert capsys.readouterr().out == ""
+
+
+async def test_pty(face: str, platform: Platform) -> None:
+    async with _sandbox(face, platform) as sandbox:
+        await _prepare(sandbox, "mkdir -p /workspace")
+        left = await _run(face, _lines("pty"), {"sandbox": sandbox})
+        assert (left["info"].id, left["info"].cwd, left["info"].active) == ("term", "/workspace", True)
+        assert (left["info"].rows, left["info"].cols) == (40, 150)
+        assert await _now(sandbox.process.list_pty_sessions()) == []
+
+
+async def test_code_interpreter(face: str, platform: Platform) -> None:
+    async with _sandbox(face, platform) as sandbox:
+        left = await _run(face, _lines("code_interpreter"), {"sandbox": sandbox})
+    assert (left["result"].stdout, left["result"].error) == ("100\n", None)
+    assert left["contexts"] == []

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from daytona.service import step
+from daytona.service import BlockingService, step
 from tests.local.platform_process import Platform, running_platform
 
 FACES = ("blocking", "asyncio", "trio")
@@ -113,7 +113,7 @@ def _plain(value: Any) -> Any:
 
 def _awaitable(value: Any) -> Any:
     """Wrap services and handles of the blocking face; data stays what it is."""
-    return AwaitBlocking(value) if type(value).__module__.startswith("daytona.blocking") else value
+    return AwaitBlocking(value) if isinstance(value, BlockingService) else value
 
 
 @asynccontextmanager

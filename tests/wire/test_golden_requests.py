@@ -28,7 +28,6 @@ LINES = [json.loads(line) for line in RECORDING.read_text(encoding="utf-8").spli
 
 OUT_OF_SCOPE = {
     "lsp.": "language servers are not in this version",
-    "cu.": "the desktop is not in this version",
     "ci.run_code": "a WebSocket, which the stub does not speak",
     "d.snapshot.": "snapshots are not in this version",
     "pr.create_pty_session": "a WebSocket, which the stub does not speak",
@@ -78,7 +77,7 @@ IN_SCOPE = [line for line in LINES if not _is_out_of_scope(line["call"])]
 
 
 def test_every_line_is_accounted_for() -> None:
-    known = ("d.", "next(d.", "sb.", "fs.", "pr.", "git.", "ci.")
+    known = ("d.", "next(d.", "sb.", "fs.", "pr.", "git.", "ci.", "cu.")
     unaccounted = [line["call"] for line in IN_SCOPE if not line["call"].startswith(known)]
     assert unaccounted == []
     assert len(IN_SCOPE) >= 63
@@ -132,6 +131,7 @@ async def _objects(face: str) -> AsyncIterator[tuple[dict[str, Any], StubServer]
                 "pr": sandbox.process,
                 "git": sandbox.git,
                 "ci": sandbox.code_interpreter,
+                "cu": sandbox.computer_use,
             }
             yield {"d": client, "sb": sandbox, "dt": moment, "ctx": CONTEXT, "vol": VOLUME, **parts}, server
         finally:

@@ -110,9 +110,9 @@ class _Reader:
         place, wanted = await _node_request(request)
         async with self._bus() as bus, _found(place):
             interfaces = await bus.call(place.accessible, "GetInterfaces")
-            if "org.a11y.atspi.EditableText" in interfaces:
+            if place.editable.interface in interfaces:
                 await bus.call(place.editable, "SetTextContents", "s", wanted.value or "")
-            elif "org.a11y.atspi.Value" in interfaces:
+            elif place.value.interface in interfaces:
                 await bus.set(place.value, "CurrentValue", "d", _real(wanted.value or ""))
             else:
                 raise _failure(400, "A11Y_ACTION_NOT_SUPPORTED", "the node has no text and no number to set")

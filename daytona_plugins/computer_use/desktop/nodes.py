@@ -184,9 +184,7 @@ class Walk:
         Raises:
             BusError: There is no such node.
         """
-        if f"{_PREFIX}.Action" not in await self._bus.call(place.accessible, "GetInterfaces"):
-            return []
-        return [str(action[0]) for action in await self._bus.call(place.action, "GetActions")]
+        return await self._actions(place, await self._bus.call(place.accessible, "GetInterfaces"))
 
     async def _all(self, place: Place) -> AsyncGenerator[Node]:
         yield await self._describe(place)
@@ -197,23 +195,26 @@ class Walk:
     async def _describe(self, place: Place) -> Node:
         """Return what a node says; what it does not answer is left out, since it may have just gone."""
         self._seen += 1
+        interfaces = await self._try(self._bus.call(place.accessible, "GetInterfaces"), [])
         name, description, role, states, bounds, actions = await asyncio.gather(
             self._try(self._bus.get(place.accessible, "Name"), ""),
             self._try(self._bus.get(place.accessible, "Description"), ""),
             self._try(self._bus.call(place.accessible, "GetRoleName"), "unknown"),
             self._try(self._bus.call(place.accessible, "GetState"), []),
-            self._try(self._bus.call(place.component, "GetExtents", "u", _ON_SCREEN), None),
-            self._try(self.actions(place), []),
+            self._try(self._bounds(place, interfaces), Bounds()),
+            self._try(self._actions(place, interfaces), []),
         )
-        return Node(
-            place.id,
-            role,
-            name,
-            description,
-            Bounds(*bounds) if bounds else Bounds(),
-            state_names(states),
-            actions or None,
-        )
+        return Node(place.id, role, name, description, bounds, state_names(states), actions=actions or None)
+
+    async def _bounds(self, place: Place, interfaces: list[str]) -> Bounds:
+        if place.component.interface not in interfaces:
+            return Bounds()
+        return Bounds(*await self._bus.call(place.component, "GetExtents", "u", _ON_SCREEN))
+
+    async def _actions(self, place: Place, interfaces: list[str]) -> list[str]:
+        if place.action.interface not in interfaces:
+            return []
+        return [str(action[0]) for action in await self._bus.call(place.action, "GetActions")]
 
     async def _children(self, place: Place) -> list[Place]:
         if self._seen >= NODE_LIMIT:

@@ -175,19 +175,11 @@ class Program:
 
 async def read_line(descriptor: int) -> str:
     """Return what arrives on a pipe until its line or the pipe ends."""
-    os.set_blocking(descriptor, False)
     loop = asyncio.get_running_loop()
-    arrived = asyncio.Event()
-    line = b""
-    loop.add_reader(descriptor, arrived.set)
+    reader = asyncio.StreamReader()
+    pipe = os.fdopen(os.dup(descriptor), "rb", 0)
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
     try:
-        while not line.endswith(b"\n"):
-            arrived.clear()
-            await arrived.wait()
-            piece = os.read(descriptor, 4096)
-            if not piece:
-                break
-            line += piece
+        return (await reader.readline()).decode().strip()
     finally:
-        loop.remove_reader(descriptor)
-    return line.decode().strip()
+        transport.close()

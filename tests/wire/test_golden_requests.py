@@ -27,7 +27,6 @@ RECORDING = Path(__file__).parents[1] / "data" / "golden_requests.jsonl"
 LINES = [json.loads(line) for line in RECORDING.read_text(encoding="utf-8").splitlines()]
 
 OUT_OF_SCOPE = {
-    "lsp.": "language servers are not in this version",
     "ci.run_code": "a WebSocket, which the stub does not speak",
     "d.snapshot.": "snapshots are not in this version",
     "pr.create_pty_session": "a WebSocket, which the stub does not speak",
@@ -77,7 +76,7 @@ IN_SCOPE = [line for line in LINES if not _is_out_of_scope(line["call"])]
 
 
 def test_every_line_is_accounted_for() -> None:
-    known = ("d.", "next(d.", "sb.", "fs.", "pr.", "git.", "ci.", "cu.")
+    known = ("d.", "next(d.", "sb.", "fs.", "pr.", "git.", "ci.", "cu.", "lsp.")
     unaccounted = [line["call"] for line in IN_SCOPE if not line["call"].startswith(known)]
     assert unaccounted == []
     assert len(IN_SCOPE) >= 63
@@ -132,6 +131,7 @@ async def _objects(face: str) -> AsyncIterator[tuple[dict[str, Any], StubServer]
                 "git": sandbox.git,
                 "ci": sandbox.code_interpreter,
                 "cu": sandbox.computer_use,
+                "lsp": sandbox.create_lsp_server("python", "/proj"),
             }
             yield {"d": client, "sb": sandbox, "dt": moment, "ctx": CONTEXT, "vol": VOLUME, **parts}, server
         finally:
@@ -162,6 +162,8 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("GET", "/files/find"): [],
     ("POST", "/files/replace"): [],
     ("GET", "/process/session"): [],
+    ("GET", "/lsp/document-symbols"): [],
+    ("GET", "/lsp/workspacesymbols"): [],
 }
 """Answers that are lists."""
 

@@ -35,7 +35,8 @@ FACES = {
         "warm_pool",
     )
 } | {
-    f"daytona_plugins/{name}/service.py": f"daytona_plugins/{name}/blocking.py" for name in ("computer_use", "lsp")
+    f"daytona_plugins/{name}/service.py": f"daytona_plugins/{name}/blocking.py"
+    for name in ("computer_use", "lsp", "object_storage")
 }
 
 

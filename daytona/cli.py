@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
     Params: TypeAlias = CreateSandboxFromImageParams | CreateSandboxFromSnapshotParams
 
-COMMANDS = "daytona.commands"
-"""Group of plugins: a name, and a click command or group that appears under it."""
-
 PATIENCE = 1.0
 """Seconds after which a person at a terminal is told what is being waited for."""
 
@@ -67,12 +64,12 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return every name."""
-        return sorted({*super().list_commands(ctx), *plugins.entry_points(COMMANDS)})
+        return sorted({*super().list_commands(ctx), *plugins.entry_points(plugins.COMMANDS)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of this name."""
         own = super().get_command(ctx, cmd_name)
-        if own is not None or cmd_name not in plugins.entry_points(COMMANDS):
+        if own is not None or cmd_name not in plugins.entry_points(plugins.COMMANDS):
             return own
         return load_command(cmd_name)
 
@@ -86,7 +83,7 @@ class Commands(click.Group):
 
 def load_command(name: str) -> click.Command:
     """Return the command that a plugin brings."""
-    found = plugins.load(COMMANDS, name)
+    found = plugins.load(plugins.COMMANDS, name)
     if not isinstance(found, click.Command):
         raise click.ClickException(f"the plugin {name!r} is no click command")
     return found
@@ -220,6 +217,20 @@ def delete(sandboxes: tuple[str, ...]) -> None:
             client.get(sandbox).delete()
 
 
+@main.command("plugins")
+@click.pass_context
+def list_plugins(ctx: click.Context) -> None:
+    """List the plugins that are installed, and say which of them cannot be used, and why."""
+    found = plugins.installed_plugins()
+    for plugin in found:
+        click.echo(
+            f"{plugin.group}  {plugin.name}  {plugin.origin}  {'ok' if plugin.trouble is None else 'broken'}"
+        )
+        if plugin.trouble is not None:
+            click.echo(f"    {plugin.trouble}")
+    ctx.exit(1 if any(plugin.trouble for plugin in found) else 0)
+
+
 @main.command()
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
@@ -230,7 +241,7 @@ def doctor(ctx: click.Context) -> None:
     for name in _DISTRIBUTIONS:
         click.echo(f"{name} {_version(name)}")
     healthy = _diagnose_endpoint()
-    for name in plugins.entry_points(COMMANDS):
+    for name in plugins.entry_points(plugins.COMMANDS):
         healthy = _diagnose_plugin(ctx, name) and healthy
     ctx.exit(0 if healthy else 1)
 

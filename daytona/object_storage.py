@@ -12,14 +12,27 @@ from .client import new_transport
 from .image import archive_path
 from .models.platform import StorageAccess
 from .service import step
-from .services.object_storage import AsyncBucket
+from .services.object_storage import AsyncBucket, push_access
 
 if TYPE_CHECKING:
+    from .service import Api
     from .transport.http import HTTPTransport
 
-__all__ = ["AsyncObjectStorage", "ObjectStorage"]
+__all__ = ["AsyncObjectStorage", "ObjectStorage", "upload_context"]
 
 DEFAULT_BUCKET = "daytona-volume-builds"
+
+
+async def upload_context(api: Api, path: str, archive_base_path: str | None = None) -> str:
+    """Return the hash of a file or directory, once it is where the platform behind *api* finds it.
+
+    It goes through the transport of *api*, whichever that is; so services may await it.
+
+    Raises:
+        FileNotFoundError: It is not there.
+    """
+    access = await push_access(api)
+    return await AsyncBucket(api.transport, access).upload(path, access.organization_id, archive_base_path)
 
 
 class _ObjectStorage:

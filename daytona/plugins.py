@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
 
 from .errors import DaytonaPluginError
 
@@ -16,16 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
 
+    from .service import Api, AsyncService
+
 __all__ = [
     "AGENT_SERVICES",
+    "CLIENT_SERVICES",
+    "COMMANDS",
     "PLATFORMS",
     "SANDBOX_SERVICES",
+    "Extensible",
     "PlatformEndpoint",
+    "Plugin",
     "connect_platform",
     "entry_points",
     "face_class",
     "face_of",
+    "installed_plugins",
     "load",
+    "load_service",
     "sandbox_service",
 ]
 
@@ -35,8 +43,17 @@ PLATFORMS = "daytona.platforms"
 SANDBOX_SERVICES = "daytona.sandbox_services"
 """Group of services of a sandbox: a name, and an `AsyncService` whose blocking face is in the module `blocking` beside."""
 
+CLIENT_SERVICES = "daytona.client_services"
+"""Group of services of a client: a name, and the same."""
+
 AGENT_SERVICES = "daytona.agent_services"
 """Group of what answers inside sandboxes of the embedded platform: a name, and a function that adds its routes."""
+
+COMMANDS = "daytona.commands"
+"""Group of commands: a name, and a click command or group that appears under it."""
+
+SERVICES = frozenset({SANDBOX_SERVICES, CLIENT_SERVICES})
+GROUPS = (PLATFORMS, CLIENT_SERVICES, SANDBOX_SERVICES, AGENT_SERVICES, COMMANDS)
 
 
 class PlatformEndpoint(Protocol):
@@ -58,41 +75,124 @@ class PlatformEndpoint(Protocol):
         ...
 
 
-@cache
-def entry_points(group: str) -> dict[str, EntryPoint]:
-    """Return the plugins of *group* by name.
+class Plugin(NamedTuple):
+    """An installed plugin."""
 
-    Raises:
-        DaytonaPluginError: Two distributions claim the same name.
-    """
+    group: str
+    name: str
+    origin: str
+    """The distribution that brought it, with its version, and where in it the plugin is."""
+    trouble: str | None
+    """Why it cannot be used, None when it can."""
+
+
+@cache
+def _installed(group: str) -> dict[str, tuple[EntryPoint, ...]]:
     from importlib.metadata import entry_points as installed
 
-    found: dict[str, EntryPoint] = {}
+    found: dict[str, dict[str, EntryPoint]] = {}
     for point in installed(group=group):
-        other = found.setdefault(point.name, point)
-        if other.value != point.value:
-            raise DaytonaPluginError(
-                f"Two plugins claim {point.name!r} in {group}: {_origin(other)} and {_origin(point)}; uninstall one"
-            )
-    return found
+        found.setdefault(point.name, {})[point.value] = point  # one found twice on the path is one
+    return {name: tuple(points.values()) for name, points in found.items()}
+
+
+def entry_points(group: str) -> dict[str, EntryPoint]:
+    """Return the plugins of *group* by name; a name that several claim is among them, and cannot be loaded."""
+    return {name: points[0] for name, points in _installed(group).items()}
 
 
 def load(group: str, name: str) -> object:
     """Return what the plugin *name* of *group* offers.
 
     Raises:
-        DaytonaPluginError: It is not installed, or cannot be imported.
+        DaytonaPluginError: It is not installed, two distributions claim the name, or it cannot be imported.
     """
-    points = entry_points(group)
-    if name not in points:
-        there = ", ".join(sorted(points)) or "nothing"
+    points = list(_installed(group).get(name, ()))
+    if not points:
+        there = ", ".join(sorted(_installed(group))) or "nothing"
         raise DaytonaPluginError(f"No plugin {name!r} is installed in {group}; installed: {there}")
+    if len(points) > 1:
+        claims = " and ".join(map(_origin, points))
+        raise DaytonaPluginError(f"Two plugins claim {name!r} in {group}: {claims}; uninstall one")
     try:
-        return points[name].load()
-    except (ImportError, AttributeError) as error:
-        raise DaytonaPluginError(
-            f"The plugin {name!r} of {_origin(points[name])} is broken: {error}"
-        ) from error
+        return points[0].load()
+    except Exception as error:  # whatever the code of a stranger raises when it is imported
+        raise _broken(points[0], f"{type(error).__name__}: {error}") from error
+
+
+def load_service(group: str, name: str) -> type[AsyncService]:
+    """Return the class of a service that a plugin brings.
+
+    Raises:
+        DaytonaPluginError: It is not there, no service, or one for another version of this package.
+    """
+    from .service import PLUGIN_API, AsyncService  # a command line that only shows its help needs no services
+
+    found = load(group, name)
+    point = _installed(group)[name][0]
+    if not isinstance(found, type) or not issubclass(found, AsyncService):
+        raise _broken(point, "it is not a class made from daytona.service.AsyncService")
+    if found.plugin_api != PLUGIN_API:
+        raise _broken(
+            point,
+            f"it was written for version {found.plugin_api} of the plugin interface; this is {PLUGIN_API}",
+        )
+    return found
+
+
+def installed_plugins() -> list[Plugin]:
+    """Return every plugin of every group, each of them loaded to see whether it can be."""
+    return [
+        Plugin(group, name, " and ".join(map(_origin, points)), _trouble(group, name))
+        for group in GROUPS
+        for name, points in sorted(_installed(group).items())
+    ]
+
+
+def _trouble(group: str, name: str) -> str | None:
+    try:
+        (load_service if group in SERVICES else load)(group, name)
+    except DaytonaPluginError as error:
+        return error.message
+    return None
+
+
+class Extensible:
+    """Something to which plugins add services, as attributes: each is made when it is first used.
+
+    A service whose constructor takes more than the API is no attribute; whoever needs it says how it is made.
+    """
+
+    _plugins: ClassVar[str]
+    _plugged_in: dict[str, Any]
+
+    def _plugin_target(self) -> Api:
+        """Return the API that services of plugins are given."""
+        raise NotImplementedError
+
+    def _service(self, name: str) -> AsyncService:
+        """Return a service that a plugin brings."""
+        if name not in self._plugged_in:
+            self._plugged_in[name] = load_service(self._plugins, name)(self._plugin_target())
+        return cast("AsyncService", self._plugged_in[name])
+
+    def _plugged_in_face(self, name: str) -> Any:
+        """Return an attribute as the blocking face of this object has it."""
+        from .service import AsyncService
+
+        found = getattr(self, name)
+        return face_of(found) if isinstance(found, AsyncService) else found
+
+    if not TYPE_CHECKING:  # a misspelt attribute must stay an error for type checkers
+
+        def __getattr__(self, name: str) -> AsyncService:
+            if name.startswith("_") or name not in _installed(self._plugins):
+                raise AttributeError(
+                    f"{type(self).__name__} has no attribute {name!r}, and no plugin brings one"
+                )
+            if "__init__" in vars(load_service(self._plugins, name)):
+                raise AttributeError(f"{name!r} is made with arguments of its own, and is no attribute")
+            return self._service(name)
 
 
 def connect_platform(name: str) -> PlatformEndpoint:
@@ -103,7 +203,7 @@ def connect_platform(name: str) -> PlatformEndpoint:
 
 def sandbox_service(name: str) -> type[Any]:
     """Return the class of a service that a plugin brings to sandboxes."""
-    return cast("type[Any]", load(SANDBOX_SERVICES, name))
+    return load_service(SANDBOX_SERVICES, name)
 
 
 def face_of(service: object) -> Any:
@@ -115,6 +215,12 @@ def face_class(service: type[Any]) -> type[Any]:
     """Return the class of the blocking face of a plugin's service."""
     module = import_module(f"{service.__module__.rpartition('.')[0]}.blocking")
     return cast("type[Any]", getattr(module, service.__name__.removeprefix("Async")))
+
+
+def _broken(point: EntryPoint, why: str) -> DaytonaPluginError:
+    error = DaytonaPluginError(f"The plugin {point.name!r} of {_origin(point)} is broken: {why}")
+    error.distribution = point.dist.name if point.dist is not None else None
+    return error
 
 
 def _origin(point: EntryPoint) -> str:

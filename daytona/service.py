@@ -10,7 +10,9 @@ import functools
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     Concatenate,
+    Final,
     Generic,
     ParamSpec,
     Protocol,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from .transport.http import StreamedResponse
 
 __all__ = [
+    "PLUGIN_API",
     "Api",
     "ApiOrSandbox",
     "AsyncService",
@@ -191,8 +194,15 @@ def toolbox_of(client: ApiOrSandbox) -> Api:
     return found
 
 
+PLUGIN_API: Final = 1
+"""The version of what services are made from; a plugin written for another one is not loaded."""
+
+
 class AsyncService:
     """A group of operations on one API."""
+
+    plugin_api: ClassVar[int] = 1
+    """The version of the interface that a plugin's service was written for, should it want to say so."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -212,6 +222,14 @@ class BlockingService(Generic[S]):
         face = cls.__new__(cls)
         face._core = core
         return face
+
+    if not TYPE_CHECKING:  # a misspelt attribute must stay an error for type checkers
+
+        def __getattr__(self, name: str) -> object:
+            """Return the face of a service that a plugin adds to the core."""
+            if name.startswith("_") or not hasattr(type(self._core), "_plugged_in_face"):
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            return self._core._plugged_in_face(name)
 
 
 def operation(

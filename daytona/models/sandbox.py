@@ -155,6 +155,8 @@ class SandboxView:
             # A handle that is being copied or unpickled has no `_data` yet, and `_data` itself is no field.
             if name in _FIELDS:
                 return getattr(self._data, name)
+            if (others := getattr(super(), "__getattr__", None)) is not None:
+                return others(name)
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from msgspec.structs import replace
 
@@ -29,6 +29,7 @@ from ..models.sandbox import (
     ListSandboxesResponse,
     SandboxData,
 )
+from ..plugins import CLIENT_SERVICES, Extensible
 from ..protocols import waiting
 from ..service import Api, operation, segment, streaming_operation
 from ._build_logs import BuildLog
@@ -49,7 +50,7 @@ __all__ = ["AsyncClient"]
 MAKE_ATTEMPTS: Final = 4
 
 
-class AsyncClient:
+class AsyncClient(Extensible):
     """Makes sandboxes, finds them and takes them through their lives.
 
     Attributes:
@@ -60,15 +61,20 @@ class AsyncClient:
         warm_pool: Sandboxes made ahead.
     """
 
+    _plugins = CLIENT_SERVICES
     default_language: CodeLanguage = CodeLanguage.PYTHON
 
     def __init__(self, api: Api, target: str | None = None) -> None:
         self._api = api
         self._target = target
+        self._plugged_in: dict[str, Any] = {}
         self.volume = AsyncVolumeService(api)
         self.snapshot = AsyncSnapshotService(api, target)
         self.secret = AsyncSecretService(api)
         self.warm_pool = AsyncWarmPoolService(api)
+
+    def _plugin_target(self) -> Api:
+        return self._api
 
     async def __aenter__(self) -> Self:
         return self

@@ -38,7 +38,7 @@ from ..models.sandbox import (
     UpdateSandboxSecrets,
 )
 from ..models.system import Directory, SandboxMetrics, SystemMetrics, UpdateEnvRequest
-from ..plugins import sandbox_service
+from ..plugins import SANDBOX_SERVICES, Extensible, sandbox_service
 from ..protocols import waiting
 from ..protocols.signing import signed_query
 from ..protocols.waiting import Goal, Verdict
@@ -81,7 +81,7 @@ _PASSING: Final = frozenset(
 """States in which the platform refuses a deletion that it will accept a moment later."""
 
 
-class AsyncSandbox(SandboxView):
+class AsyncSandbox(SandboxView, Extensible):
     """A sandbox and everything that can be done to it and in it.
 
     Its attributes are what the platform said last; `refresh_data` asks again. As a context manager it is deleted at
@@ -90,6 +90,8 @@ class AsyncSandbox(SandboxView):
     Attributes:
         language: What `process.code_run` runs.
     """
+
+    _plugins = SANDBOX_SERVICES
 
     def __init__(self, api: Api, data: SandboxData) -> None:
         self._api = Api(api.transport, api.endpoint, data.id)
@@ -133,11 +135,8 @@ class AsyncSandbox(SandboxView):
         """
         return cast("AsyncComputerUse", self._service("computer_use"))
 
-    def _service(self, name: str) -> object:
-        """Return a service that a plugin brings."""
-        if name not in self._plugged_in:
-            self._plugged_in[name] = sandbox_service(name)(self._toolbox)
-        return self._plugged_in[name]
+    def _plugin_target(self) -> Api:
+        return self._toolbox
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._data.id} {self._data.state}>"

@@ -16,8 +16,9 @@ from daytona_plugins.local.agent.lsp_answers import (
     decode_symbols,
     flat,
 )
+from daytona_plugins.local.agent.lsp_files import changes, look
 from daytona_plugins.local.agent.lsp_process import ServerProcess
-from daytona_plugins.local.agent.lsp_servers import dialect, find_servers, how_to_install
+from daytona_plugins.local.agent.lsp_servers import dialect, find_servers, how_to_install, suffixes
 from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ CAPABILITIES: Final = {
             "symbolKind": {"valueSet": _SYMBOL_KINDS},
         },
     },
-    "workspace": {"symbol": {"symbolKind": {"valueSet": _SYMBOL_KINDS}}, "workspaceFolders": True},
+    "workspace": {
+        "symbol": {"symbolKind": {"valueSet": _SYMBOL_KINDS}},
+        "workspaceFolders": True,
+        "didChangeWatchedFiles": {"dynamicRegistration": True},
+    },
 }
 """What we can make use of; servers leave out the rest."""
 
@@ -61,6 +66,7 @@ class Project:
         self._language = language
         self._server = server
         self._documents: dict[str, Document] = {}
+        self._files = look(root, suffixes(language))
 
     @classmethod
     async def open(cls, reaper: Reaper, language: str, root: str) -> Self:
@@ -124,10 +130,19 @@ class Project:
         if self._documents.pop(uri, None) is not None:
             self._server.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
 
+    def tell_changes(self) -> None:
+        """Let the server know which files of the project are not what they were."""
+        files = look(self.root, suffixes(self._language))
+        found = [{"uri": to_uri(path), "type": how} for path, how in changes(self._files, files)]
+        self._files = files
+        if found:
+            self._server.tell("workspace/didChangeWatchedFiles", {"changes": found})
+
     async def completions(
         self, path: str, position: Position, context: dict[str, object] | None
     ) -> Completions:
         """Return what could be written at a place."""
+        self.tell_changes()
         params: dict[str, object] = {"textDocument": {"uri": self.open_document(path)}, "position": position}
         if context is not None:
             params["context"] = context
@@ -141,6 +156,7 @@ class Project:
 
     async def workspace_symbols(self, query: str) -> list[Symbol]:
         """Return what the project defines under names like *query*."""
+        self.tell_changes()
         return list(flat(await self._server.ask("workspace/symbol", {"query": query}, decode_symbols)))
 
 

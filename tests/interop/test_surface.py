@@ -69,6 +69,14 @@ CLASSES = (
     "AsyncCodeInterpreter",
     "PtyHandle",
     "AsyncPtyHandle",
+    "VolumeService",
+    "AsyncVolumeService",
+    "SecretService",
+    "AsyncSecretService",
+    "WarmPoolService",
+    "AsyncWarmPoolService",
+    "ObjectStorage",
+    "AsyncObjectStorage",
 )
 
 

@@ -14,7 +14,7 @@ MODIFIERS = {
     "shift": Gdk.ModifierType.SHIFT_MASK,
     "alt": Gdk.ModifierType.MOD1_MASK,
 }
-LIFE = 60
+LIFE = 20
 """Seconds after which the window closes: a test that waits in vain for a word shall fail, not hang."""
 COLOURS = b".red { background: #ff0000 } .green { background: #00ff00 }"
 

@@ -153,7 +153,7 @@ class _Hands:
 
         def act(screen: Screen) -> None:
             screen.move(wanted.x, wanted.y)
-            screen.click(number, wanted.amount or 1, held)
+            screen.scroll(number, wanted.amount or 1, held)
 
         await self._desktop.use(act)
         return json_response({"success": True})

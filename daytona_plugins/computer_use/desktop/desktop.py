@@ -45,7 +45,7 @@ class Desktop:
 
     def __init__(self, toolbox: Toolbox) -> None:
         self._directory = Path(os.environ.get("HOME", toolbox.work_dir)) / ".daytona/computeruse"
-        self.programs = {recipe.name: Program(recipe, toolbox.reaper, self._directory) for recipe in RECIPES}
+        self.programs = {recipe.name: Program(recipe, toolbox, self._directory) for recipe in RECIPES}
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "desktop")
         self._screen: Screen | None = None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from daytona_plugins.local.agent.reaper import Reaper
+    from daytona_plugins.local.agent.toolbox import Toolbox
 
 RESTART_DELAY: Final = 1.0
 PATIENCE: Final = 5.0
@@ -51,12 +51,12 @@ class Recipe:
 class Program:
     """A program that runs, or could."""
 
-    def __init__(self, recipe: Recipe, reaper: Reaper, logs: Path) -> None:
+    def __init__(self, recipe: Recipe, toolbox: Toolbox, logs: Path) -> None:
         self.recipe = recipe
         self.pid: int | None = None
         self.log = logs / f"{recipe.name}.log"
         self.errors = logs / f"{recipe.name}.err"
-        self._reaper = reaper
+        self._toolbox = toolbox
         self._arguments: tuple[str, ...] = ()
         self._watcher: asyncio.Task[None] | None = None
         self._exited: asyncio.Future[int] | None = None
@@ -127,11 +127,6 @@ class Program:
                 await asyncio.wait({self._exited})
         self.pid = None
 
-    async def ended(self) -> None:
-        """Return when it does not run any more."""
-        if self._exited is not None:
-            await asyncio.wait({self._exited})
-
     def last_words(self) -> str:
         """Return the end of what it has complained about."""
         with contextlib.suppress(OSError):
@@ -145,6 +140,8 @@ class Program:
             if not self.recipe.restarts:
                 return
             await asyncio.sleep(RESTART_DELAY)
+            if self._toolbox.ending:
+                return
             exited = self._spawn(())
 
     def _spawn(self, passed: Sequence[int]) -> asyncio.Future[int]:
@@ -164,7 +161,7 @@ class Program:
             )
         process.returncode = 0  # the reaper collects it, not this object
         self.pid = process.pid
-        self._exited = self._reaper.claim(process.pid)
+        self._exited = self._toolbox.reaper.claim(process.pid)
         return self._exited
 
     def _signal(self, number: int) -> None:

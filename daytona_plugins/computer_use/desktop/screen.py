@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DRAG_STEPS: Final = 20
 DRAG_PAUSE: Final = 0.01
+CLICK_PAUSE: Final = 0.05
+"""Seconds between clicks: window managers hold the first one back for a moment, and lose what comes meanwhile."""
 ALL_PLANES: Final = 0xFFFFFFFF
 
 # Keys that are on no keyboard of today have names in groups of their own.
@@ -119,11 +121,22 @@ class Screen:
         self._display.sync()
 
     def click(self, number: int, times: int, modifiers: Sequence[str]) -> None:
-        """Press and release a button, or turn the wheel, *times* times."""
+        """Press and release a button *times* times."""
         with self._holding(modifiers):
-            for _ in range(times):
-                self.button(number, down=True)
-                self.button(number, down=False)
+            for count in range(times):
+                if count:
+                    time.sleep(CLICK_PAUSE)
+                self._push(number)
+
+    def scroll(self, number: int, notches: int, modifiers: Sequence[str]) -> None:
+        """Turn the wheel, which X takes for buttons."""
+        with self._holding(modifiers):
+            for _ in range(notches):
+                self._push(number)
+
+    def _push(self, number: int) -> None:
+        self.button(number, down=True)
+        self.button(number, down=False)
 
     def drag(self, start: Place, end: Place, number: int, modifiers: Sequence[str]) -> Place:
         """Move with a button held: in steps, because programs look at the way."""

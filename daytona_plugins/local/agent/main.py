@@ -103,6 +103,7 @@ async def _serve(listener: socket.socket, lifeline: int) -> None:
     listener.setblocking(False)
     server = await serve(listener, toolbox.router, envelope=envelope)
     await asked_to_end.wait()
+    toolbox.ending = True
     await _end_processes(toolbox)
     await server.close()
 

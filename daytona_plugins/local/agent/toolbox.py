@@ -15,3 +15,5 @@ class Toolbox:
         self.router = Router()
         self.reaper = Reaper()
         self.work_dir = os.getcwd()
+        self.ending = False
+        """Whether the sandbox is about to end: what keeps programs running must let them go."""

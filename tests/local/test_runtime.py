@@ -476,6 +476,8 @@ def test_the_agent_imports_nothing_inside_its_sandbox(paths: Paths, monkeypatch:
     asyncio.run(main())
 
 
+LSP = {"languageId": "python", "pathToProject": "."}
+
 EXERCISE: list[tuple[str, str, object]] = [
     ("GET", "/version", None),
     ("GET", "/system/metrics", None),
@@ -498,6 +500,10 @@ EXERCISE: list[tuple[str, str, object]] = [
     ("POST", "/files/permissions?path=d/f&mode=600&owner=daytona", None),
     ("POST", "/files/move?source=d/f&destination=/dev/shm/g", None),
     ("GET", "/port", None),
+    ("POST", "/lsp/start", LSP),
+    ("POST", "/lsp/completions", {**LSP, "uri": "d/g.py", "position": {"line": 0, "character": 0}}),
+    ("GET", "/lsp/document-symbols?languageId=python&pathToProject=.&uri=.bashrc", None),
+    ("POST", "/lsp/stop", LSP),
     ("GET", "/port/3999/in-use", None),
     ("GET", "/caf%E9?x=%FF", None),
     ("DELETE", "/files?path=d&recursive=true", None),

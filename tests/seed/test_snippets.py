@@ -35,7 +35,6 @@ NOT_TAKEN = {
     "AsyncGit": "repositories are not in this version",
     "AsyncProcess, sessions": "sessions are not in this version",
     "AsyncComputerUse": "the desktop is not in this version",
-    "AsyncLspServer": "language servers are not in this version; making the object, in AsyncSandbox, is",
     "AsyncSnapshotService": "snapshots are not in this version",
     "AsyncVolumeService": "volumes are not in this version",
     "AsyncObjectStorage": "object storage is not in this version",
@@ -52,7 +51,11 @@ def _lines(name: str) -> str:
 async def _run(face: str, text: str, names: dict[str, Any]) -> dict[str, Any]:
     """Run *text* as a person would on this face, and return the variables that it leaves."""
     if face == "blocking":
-        text = re.sub(r"\b(async|await) ", "", text).replace("AsyncDaytona", "Daytona")
+        text = (
+            re.sub(r"\b(async|await) ", "", text)
+            .replace("AsyncDaytona", "Daytona")
+            .replace("AsyncLsp", "Lsp")
+        )
     body = textwrap.indent(text, "    ")
     source = f"{'' if face == 'blocking' else 'async '}def snippet({', '.join(names)}):\n{body}\n    return locals()\n"
     scope = {name: getattr(daytona, name) for name in daytona.__all__}
@@ -187,3 +190,16 @@ async def test_code_interpreter(face: str, platform: Platform) -> None:
         left = await _run(face, _lines("code_interpreter"), {"sandbox": sandbox})
     assert (left["result"].stdout, left["result"].error) == ("100\n", None)
     assert left["contexts"] == []
+
+
+async def test_lsp(face: str, platform: Platform) -> None:
+    root = "/absolute/path/to/project"
+    async with _sandbox(face, platform) as sandbox:
+        await _prepare(
+            sandbox,
+            f"mkdir -p {root}/src; cd {root}/src; for i in 1 2 3 4 5 6 7 8 9; do echo >> main.py; done\n"
+            "echo 'class MyClass: attribute = 1' >> main.py; echo 'res = MyClass.a' >> main.py",
+        )
+        left = await _run(face, _lines("lsp"), {"api_client": sandbox})
+    assert [symbol.name for symbol in left["symbols"]] == ["MyClass"]
+    assert "attribute" in [item.label for item in left["completions"].items]

@@ -146,12 +146,12 @@ class AsyncBucket:
         query: str = "",
         document: bytes = b"",
         accepted: tuple[int, ...] = (),
-        patience: float = PATIENCE,
+        patience: float | None = None,
     ) -> Response:
         body = part.data if part is not None else document
         digest = part.digest if part is not None else sigv4.payload_hash(document)
         request = self._request(method, self._base + key, query, body, digest)
-        with self._transport.deadline(patience):
+        with self._transport.deadline(patience or PATIENCE):
             answer = await self._transport.send(request)
         if 200 <= answer.status < 300 or answer.status in accepted:
             return answer

@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daytona import AsyncObjectStorage, CreateSandboxFromImageParams, DaytonaError, Image, ObjectStorage
-from daytona.errors import DaytonaValidationError
+from daytona.errors import DaytonaTimeoutError, DaytonaValidationError
+from daytona.services import object_storage
 from daytona.services.build_context import PART_SIZE, BuildContext
 from tests.conftest import AwaitBlocking
-from tests.wire.stub_server import Recorded, StubServer
+from tests.wire.stub_server import Recorded, Reply, StubServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +222,28 @@ def _store_that_fills_up(request: Recorded) -> Any:
     if "partNumber=2" in request.target:
         return 400, {}, b"<Error><Code>SlowDown</Code><Message>the disk is full</Message></Error>"
     return 200, {"ETag": '"e"'}, b""
+
+
+async def test_a_store_that_does_not_answer_is_given_up(
+    face: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").write_text("x")
+    monkeypatch.setattr(object_storage, "PATIENCE", 0.2)
+    over = threading.Event()
+
+    def answer(_request: Recorded) -> Reply:
+        over.wait(20)
+        return 404, {}, b""
+
+    with StubServer(answer) as server:
+        kind: Any = ObjectStorage if face == "blocking" else AsyncObjectStorage
+        made = kind(server.url, "k", "s", "t", region="r")
+        store = AwaitBlocking(made) if face == "blocking" else made
+        try:
+            with pytest.raises(DaytonaTimeoutError, match="stalled while looking for "):
+                await store.upload(str(tmp_path / "f"), "org", "f")
+        finally:
+            over.set()
 
 
 def test_the_name_in_a_build_is_made_from_the_path() -> None:

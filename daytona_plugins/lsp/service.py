@@ -47,6 +47,8 @@ class AsyncLspServer(AsyncService):
         super().__init__(toolbox_of(api_client))
         self._language_id = str(language_id)
         self._project = path_to_project
+        self._started = False
+        self._opened: set[str] = set()
 
     @operation("Failed to start LSP server: ")
     async def start(self, request_timeout: float | None = None) -> None:
@@ -56,6 +58,7 @@ class AsyncLspServer(AsyncService):
             DaytonaError: The sandbox has no server for the language; the text says what to install.
         """
         await self._api.call("POST", "/lsp/start", json=self._server(), timeout=request_timeout)
+        self._started, self._opened = True, set()
 
     @operation("Failed to stop LSP server: ")
     async def stop(self, request_timeout: float | None = None) -> None:
@@ -65,6 +68,7 @@ class AsyncLspServer(AsyncService):
             DaytonaLspServerNotInitializedError: It does not run.
         """
         await self._api.call("POST", "/lsp/stop", json=self._server(), timeout=request_timeout)
+        self._started = False
 
     @operation("Failed to open file: ")
     async def did_open(self, path: str, request_timeout: float | None = None) -> None:
@@ -74,7 +78,7 @@ class AsyncLspServer(AsyncService):
             DaytonaLspServerNotInitializedError: The server does not run.
             DaytonaFileNotFoundError: There is no such file.
         """
-        await self._api.call("POST", "/lsp/did-open", json=self._document(path), timeout=request_timeout)
+        await self._open(path, request_timeout)
 
     @operation("Failed to close file: ")
     async def did_close(self, path: str, request_timeout: float | None = None) -> None:
@@ -84,6 +88,7 @@ class AsyncLspServer(AsyncService):
             DaytonaLspServerNotInitializedError: The server does not run.
         """
         await self._api.call("POST", "/lsp/did-close", json=self._document(path), timeout=request_timeout)
+        self._opened.discard(path)
 
     @operation("Failed to get symbols from document: ")
     async def document_symbols(self, path: str, request_timeout: float | None = None) -> list[LspSymbol]:
@@ -93,6 +98,7 @@ class AsyncLspServer(AsyncService):
             DaytonaLspServerNotInitializedError: The server does not run.
             DaytonaFileNotFoundError: There is no such file.
         """
+        await self._open_once(path, request_timeout)
         query = {**self._query(), "uri": self._uri(path)}
         return (
             await self._api.call(
@@ -132,6 +138,7 @@ class AsyncLspServer(AsyncService):
             DaytonaLspServerNotInitializedError: The server does not run.
             DaytonaFileNotFoundError: There is no such file.
         """
+        await self._open_once(path, request_timeout)
         params = LspCompletionParams(
             language_id=self._language_id,
             path_to_project=self._project,
@@ -141,6 +148,15 @@ class AsyncLspServer(AsyncService):
         return await self._api.call(
             "POST", "/lsp/completions", into=CompletionList, json=params, timeout=request_timeout
         )
+
+    async def _open(self, path: str, timeout: float | None) -> None:
+        await self._api.call("POST", "/lsp/did-open", json=self._document(path), timeout=timeout)
+        self._opened.add(path)
+
+    async def _open_once(self, path: str, timeout: float | None) -> None:
+        """Open a document that we know to be closed: some servers find nothing in those."""
+        if self._started and path not in self._opened:
+            await self._open(path, timeout)
 
     def _server(self) -> LspServerRequest:
         return LspServerRequest(language_id=self._language_id, path_to_project=self._project)

@@ -42,8 +42,8 @@ CALLS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
 
 async def with_lsp(
     face: str, reply: Reply, sent: dict[str, Any], act: Callable[[Any], Awaitable[Any]]
-) -> tuple[Any, Recorded]:
-    """Return what *act* returns when the toolbox gives *reply*, and the request."""
+) -> tuple[Any, Recorded, list[str]]:
+    """Return what *act* returns when the toolbox gives *reply*, the last request, and what was asked in all."""
 
     def answer(request: Recorded) -> Reply:
         found = {"id": "sb-1", "state": "started", "toolboxProxyUrl": f"{server.url}/toolbox"}
@@ -58,7 +58,8 @@ async def with_lsp(
             result = await act(lsp)
         finally:
             await now(client.close())
-        return result, server.requests[-1]
+        asked = [request.path.rpartition("/")[2] for request in server.requests if "/lsp/" in request.path]
+        return result, server.requests[-1], asked
 
 
 async def now(result: Any) -> Any:
@@ -80,7 +81,7 @@ async def test_recorded_answers_are_understood(face: str, exchange: dict[str, An
             await now(call(lsp, sent))
         return caught.value
 
-    result, made = await with_lsp(
+    result, made, _ = await with_lsp(
         face, (response["status"], {"Content-Type": "application/json"}, body.encode()), sent, act
     )
     assert made.path == f"/toolbox/sb-1{place.path}"
@@ -99,16 +100,29 @@ SERVER = {"languageId": "python", "pathToProject": "/p"}
 
 
 async def test_nothing_found_is_an_empty_list(face: str) -> None:
-    found, _ = await with_lsp(face, as_json(None), SERVER, lambda lsp: now(lsp.document_symbols("a.py")))
+    found, *_ = await with_lsp(face, as_json(None), SERVER, lambda lsp: now(lsp.document_symbols("a.py")))
     assert found == []
-    found, _ = await with_lsp(face, as_json(None), SERVER, lambda lsp: now(lsp.sandbox_symbols("x")))
+    found, *_ = await with_lsp(face, as_json(None), SERVER, lambda lsp: now(lsp.sandbox_symbols("x")))
     assert found == []
     nothing = as_json({"isIncomplete": False, "items": None})
     place = LspCompletionPosition(0, 0)
-    found, _ = await with_lsp(face, nothing, SERVER, lambda lsp: now(lsp.completions("a.py", place)))
+    found, *_ = await with_lsp(face, nothing, SERVER, lambda lsp: now(lsp.completions("a.py", place)))
     assert found.items == []
 
 
+async def test_documents_are_opened_once_after_a_start(face: str) -> None:
+    async def act(lsp: Any) -> None:
+        await now(lsp.start())
+        await now(lsp.document_symbols("a.py"))
+        await now(lsp.document_symbols("a.py"))
+        await now(lsp.did_close("a.py"))
+        await now(lsp.document_symbols("a.py"))
+
+    _, _, paths = await with_lsp(face, as_json(None), SERVER, act)
+    symbols = "document-symbols"
+    assert paths == ["start", "did-open", symbols, symbols, "did-close", "did-open", symbols]
+
+
 async def test_a_relative_path_lies_in_the_project(face: str) -> None:
-    _, made = await with_lsp(face, (200, {}, b""), SERVER, lambda lsp: now(lsp.did_open("src/a b.py")))
+    _, made, _ = await with_lsp(face, (200, {}, b""), SERVER, lambda lsp: now(lsp.did_open("src/a b.py")))
     assert made.json["uri"] == "file:///p/src/a b.py"

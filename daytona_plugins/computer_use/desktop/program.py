@@ -67,13 +67,13 @@ class Program:
         return self.pid is not None
 
     def status(self) -> dict[str, object]:
-        """Return what clients see of it, with the keys that the real daemon writes."""
+        """Return what clients see of it, with the published keys; the real daemon's begin with capitals."""
         recipe = self.recipe
         return {
-            "Running": self.running,
-            "Priority": recipe.priority,
-            "AutoRestart": recipe.restarts,
-            "Pid": self.pid,
+            "running": self.running,
+            "priority": recipe.priority,
+            "autoRestart": recipe.restarts,
+            "pid": self.pid,
         }
 
     def start(self, *arguments: str, passed: Sequence[int] = ()) -> None:

@@ -69,6 +69,8 @@ CLASSES = (
     "AsyncCodeInterpreter",
     "PtyHandle",
     "AsyncPtyHandle",
+    "LspServer",
+    "AsyncLspServer",
     "VolumeService",
     "AsyncVolumeService",
     "SecretService",

@@ -33,6 +33,8 @@ CLASSES = {
     "AsyncCodeInterpreter": ("daytona._async.code_interpreter", "daytona"),
     "PtyHandle": ("daytona.handle.pty_handle", "daytona"),
     "AsyncPtyHandle": ("daytona.handle.async_pty_handle", "daytona"),
+    "LspServer": ("daytona._sync.lsp_server", "daytona"),
+    "AsyncLspServer": ("daytona._async.lsp_server", "daytona"),
 }
 
 

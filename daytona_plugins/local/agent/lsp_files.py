@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +17,8 @@ DELETED: Final = 3
 
 SKIPPED: Final = frozenset({"node_modules", "venv", "__pycache__"})
 """Directories that are not looked into, as are those whose names begin with a dot."""
-FILES: Final = 20_000
-"""How many files are looked at: a project with more is told of changes in part of it only."""
+ENTRIES: Final = 50_000
+"""How many files are looked at, so that nobody waits long: of a project with more, changes in a part are told."""
 
 Files = dict[str, tuple[int, int]]
 """Paths, and what tells a file's content from an earlier one."""
@@ -26,13 +27,11 @@ Files = dict[str, tuple[int, int]]
 def look(root: str, endings: tuple[str, ...]) -> Files:
     """Return the files below *root* with one of the *endings*."""
     found: Files = {}
-    for entry in _walk(root):
+    for entry in itertools.islice(_walk(root), ENTRIES):
         if entry.name.endswith(endings):
             with contextlib.suppress(OSError):  # gone between two looks
                 status = entry.stat()
                 found[entry.path] = (status.st_mtime_ns, status.st_size)
-        if len(found) >= FILES:
-            break
     return found
 
 

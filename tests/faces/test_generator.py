@@ -67,6 +67,16 @@ def test_every_known_shape_has_its_twin(member: str, body: str | None) -> None:
         assert method_of(member) == body
 
 
+def test_a_constructor_for_programs_takes_what_the_service_takes() -> None:
+    text = face_of("""
+        @made_directly
+        def __init__(self, name: str, *, api: int = 1) -> None: ...
+    """)
+    assert "def __init__(self, name: str, *, api: int = 1) -> None:" in text
+    assert "super().__init__(AsyncThing(name, api=api))" in text
+    assert "__init__" not in face_of("def __init__(self, api: int) -> None: ...")
+
+
 def test_a_signature_keeps_its_defaults_kinds_and_docstring() -> None:
     text = face_of('''
         async def run(self, a: int, /, b: str = "x", *, c: float | None = None) -> int:

@@ -427,6 +427,24 @@ async def test_a_desktop_starts_on_demand_and_leaves_nothing(
         await daytona.delete(sandbox)
 
 
+async def test_a_desktop_that_crashed_is_started_again(
+    connect: Callable[[], Any], platform: Platform, unique: str
+) -> None:
+    sandbox_id = platform.create(name=unique)["id"]
+    async with connect() as daytona:
+        sandbox = await daytona.get(sandbox_id)
+        desktop = sandbox.computer_use
+        first = (await desktop.start()).status["xvfb"].pid
+        await sandbox.process.exec(f"kill -9 {first}; while kill -0 {first}; do sleep 0.05; done")
+        for name in ("Xvfb", "openbox"):
+            waiting = f"until grep -qx {name} /proc/[0-9]*/comm; do sleep 0.05; done 2>/dev/null"
+            await sandbox.process.exec(waiting, timeout=20)
+        second = (await desktop.start()).status["xvfb"]
+        assert second.running
+        assert second.pid != first
+        await daytona.delete(sandbox)
+
+
 async def uses_its_programs(desktop: Any) -> None:
     """Look at the programs of a desktop one by one."""
     assert (await desktop.get_process_status("xfce4")).running is True

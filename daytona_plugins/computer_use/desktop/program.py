@@ -83,6 +83,8 @@ class Program:
             OSError: It cannot be started.
         """
         self._arguments = arguments
+        if self._watcher is not None:
+            self._watcher.cancel()  # it may be about to start it again
         exited = self._spawn(passed)
         self._watcher = asyncio.create_task(self._watch(exited))
 

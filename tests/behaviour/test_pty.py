@@ -104,13 +104,22 @@ async def test_a_resize_reaches_the_program_as_sigwinch(box: Box, unique: str) -
 async def test_job_control_works(box: Box, unique: str) -> None:
     async with box() as sandbox:
         pty = await sandbox.process.create_pty_session(unique)
-        await pty.write("sh -c 'echo re\"\"ady; exec sleep 300'\n")
+        # A shell may drop what is typed before it asks for more.
+        await pty.write("PS1='pro''mpt> '\n")
+        await until(pty, b"prompt> ")
+        # Not a shell script: a shell that is stopped while it forks may stay half stopped.
+        await pty.write(
+            'python3 -c "import os, signal, time;'
+            " signal.signal(signal.SIGCONT, lambda *_: os.write(1, b'go' b'ing'));"
+            " os.write(1, b're' b'ady'); time.sleep(300)\"\n"
+        )
         await until(pty, b"ready")
         await pty.write(b"\x1a")
-        await until(pty, b"Stopped")
-        await pty.write('echo fo""re; fg\n')
-        await until(pty, b"fore\r\nsh -c")
+        assert b"Stopped" in await until(pty, b"prompt> ")
+        await pty.write("fg\n")
+        await until(pty, b"going")
         await pty.write(b"\x03")
+        assert b"KeyboardInterrupt" in await until(pty, b"prompt> ")
         await pty.write("echo status $?; exit\n")
         assert b"status 130" in await finished(pty)
 
@@ -283,6 +292,20 @@ async def test_the_face_takes_the_official_positional_arguments(box: Box, face: 
             pty = await sandbox.process.create_pty_session(unique, None, "/tmp", {"A": "1"})
         await pty.write('echo "$PWD:$A"; exit\n')
         assert b"/tmp:1" in await finished(pty)
+
+
+async def test_an_open_terminal_does_not_keep_its_sandbox_from_stopping(connect: Any) -> None:
+    async with connect() as daytona:
+        sandbox = await daytona.create()
+        pty = await sandbox.process.create_pty_session("open")
+        await pty.write("echo re''ady\n")
+        await until(pty, b"ready")
+        await sandbox.stop(timeout=8)
+        await pty.wait()
+        assert not is_connected(pty)
+        await sandbox.start()
+        assert await sandbox.process.list_pty_sessions() == []
+        await sandbox.delete()
 
 
 # -- The wire, where our own client does not go -----------------------------------------------------------------------

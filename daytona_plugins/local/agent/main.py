@@ -54,6 +54,8 @@ LATE_IMPORTS: Final = (
     "linecache",
 )
 
+HANG_UP_AFTER: Final = 0.1
+
 PARTS: Final[tuple[Callable[[Toolbox], None], ...]] = (
     add_info, add_files, add_search, add_upload, add_download, add_execute, add_code_run, add_ports, add_pty, add_sessions,
     add_git, add_git_remote, add_git_settings, add_build, add_interpreter, add_lsp, add_port_proxy,
@@ -110,7 +112,16 @@ async def _serve(listener: socket.socket, lifeline: int) -> None:
 
 async def _end_processes(toolbox: Toolbox) -> None:
     """Ask every process to end and wait for it; whoever lost patience kills us, and the rest with us."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGTERM)
-        os.kill(-1, signal.SIGCONT)
+    _signal_all(signal.SIGTERM)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(HANG_UP_AFTER):
+            await toolbox.reaper.wait_until_childless()
+    # Shells on terminals ignore SIGTERM, and now and then lose a SIGHUP that comes together with it.
+    _signal_all(signal.SIGHUP)
     await toolbox.reaper.wait_until_childless()
+
+
+def _signal_all(number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, number)
+        os.kill(-1, signal.SIGCONT)

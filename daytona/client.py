@@ -91,6 +91,10 @@ def new_transport(
     telemetry: Telemetry | None = None,
 ) -> HTTPTransport:
     """Return a way to every server, through the proxies and with the certificates that are configured."""
+    if config is not None and config.network_backend is not None:
+        from .transport._httpcore import BackendDriver  # importing httpcore takes as long as all of ours
+
+        driver = BackendDriver(driver, config.network_backend)
     return HTTPTransport(
         driver,
         limit=limit,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
+    import httpcore
+
 __all__ = ["DEFAULT_API_URL", "LOCAL", "DaytonaConfig", "Settings", "resolve"]
 
 DEFAULT_API_URL: Final = "https://app.daytona.io/api"
@@ -52,6 +54,8 @@ class DaytonaConfig:
         ca_file: Path of a file with the certificates to trust, instead of the system's; `SSL_CERT_FILE` does the same.
         client_cert: Path of a file with a certificate that tells the server who we are, and its key.
         ssl_context: Context for https connections, instead of one made from *ca_file* and *client_cert*.
+        network_backend: An httpcore network backend to connect with, instead of our own sockets: synchronous for `Daytona`,
+            asynchronous for `AsyncDaytona`.
         unknown: Anything else warns and is ignored, as options of other releases are.
     """
 
@@ -73,6 +77,7 @@ class DaytonaConfig:
         ca_file: str | os.PathLike[str] | None = None,
         client_cert: str | os.PathLike[str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        network_backend: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend | None = None,
         **unknown: object,
     ) -> None:
         if connection_pool_maxsize is not None and connection_pool_maxsize < 1:
@@ -100,6 +105,7 @@ class DaytonaConfig:
         self.ca_file = ca_file
         self.client_cert = client_cert
         self.ssl_context = ssl_context
+        self.network_backend = network_backend
 
     def __repr__(self) -> str:
         return f"DaytonaConfig(api_url={self.api_url!r}, target={self.target!r})"

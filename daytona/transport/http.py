@@ -269,6 +269,7 @@ class HTTPTransport:
     async def close(self) -> None:
         """Close every connection; calls in flight end with `DaytonaClosedError`."""
         self.abandon()
+        await self._driver.sleep(0)  # streams that are closed by tasks of their own get their turn
         for background in [*self._background]:
             await background.stop()
 

@@ -10,9 +10,10 @@ that lacks a step is not the image that was asked for.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -324,12 +325,9 @@ def _exec_form(rest: str) -> tuple[str, ...] | None:
     if not rest.startswith("["):
         return None
     try:
-        words: object = json.loads(rest)
-    except ValueError:
+        return msgspec.json.decode(rest, type=tuple[str, ...])
+    except msgspec.DecodeError:
         return None
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        return None
-    return tuple(str(word) for word in words)
 
 
 def _refuse_heredoc(line: _Line, rest: str) -> None:

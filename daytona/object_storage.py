@@ -12,7 +12,7 @@ from .client import new_transport
 from .image import archive_path
 from .models.platform import StorageAccess
 from .service import step
-from .services.object_storage import AsyncBucket, push_access
+from .services.object_storage import BuildContexts, push_access
 
 if TYPE_CHECKING:
     from .service import Api
@@ -32,7 +32,7 @@ async def upload_context(api: Api, path: str, archive_base_path: str | None = No
         FileNotFoundError: It is not there.
     """
     access = await push_access(api)
-    return await AsyncBucket(api.transport, access).upload(path, access.organization_id, archive_base_path)
+    return await BuildContexts(api.transport, access).upload(path, access.organization_id, archive_base_path)
 
 
 class _ObjectStorage:
@@ -129,6 +129,6 @@ async def _upload(
     archive_base_path: str | None,
 ) -> str:
     try:
-        return await AsyncBucket(transport, access).upload(path, organization_id, archive_base_path)
+        return await BuildContexts(transport, access).upload(path, organization_id, archive_base_path)
     finally:
         transport.abandon()

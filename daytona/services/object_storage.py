@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..transport._interface import Transport
     from .build_context import Part
 
-__all__ = ["AsyncBucket", "build_info", "push_access", "push_contexts"]
+__all__ = ["BuildContexts", "build_info", "push_access", "push_contexts"]
 
 PATIENCE = 30.0
 """Seconds without an answer after which a request has stalled."""
@@ -51,7 +51,7 @@ async def build_info(api: Api, image: str | ImageSource) -> CreateBuildInfo:
 async def push_contexts(api: Api, contexts: Sequence[ImageContext]) -> list[str]:
     """Return the hashes of *contexts*, in their order, once all of them are where the platform finds them."""
     access = await push_access(api)
-    bucket = AsyncBucket(api.transport, access)
+    bucket = BuildContexts(api.transport, access)
     return [
         await bucket.upload(context.source_path, access.organization_id, context.archive_path)
         for context in contexts
@@ -63,7 +63,7 @@ async def push_access(api: Api) -> StorageAccess:
     return await api.call("GET", "/object-storage/push-access", into=StorageAccess)
 
 
-class AsyncBucket:
+class BuildContexts:
     """The bucket that takes build contexts."""
 
     def __init__(self, transport: Transport, access: StorageAccess) -> None:

@@ -26,18 +26,17 @@ if TYPE_CHECKING:
 SNIPPETS = Path(__file__).parent / "snippets"
 
 LATER = {
-    "await sandbox.resize(Resources(cpu=4, memory=8))": "sandboxes of this version have no limits to change",
     "ssh = await sandbox.create_ssh_access(expires_in_minutes=60)": "this version serves no SSH",
 }
 """Lines that run with a later version; until then they end with `DaytonaNotSupportedError`."""
 
 NOT_TAKEN = {
-    "AsyncGit": "repositories are not in this version",
-    "AsyncProcess, sessions": "sessions are not in this version",
-    "AsyncComputerUse": "the desktop is not in this version",
-    "AsyncSnapshotService": "snapshots are not in this version",
-    "AsyncVolumeService": "volumes are not in this version",
-    "AsyncObjectStorage": "object storage is not in this version",
+    "AsyncGit": "it names repositories on a public host; tests/behaviour/test_git.py makes the calls on one here",
+    "AsyncProcess, sessions": "tests/behaviour/test_sessions.py makes the calls",
+    "AsyncComputerUse": "tests/behaviour/test_computer_use.py makes the calls, where there is an X server",
+    "AsyncSnapshotService": "its image needs a package index; no test of this version makes these calls",
+    "AsyncVolumeService": "tests/behaviour/test_volumes.py makes the calls",
+    "AsyncObjectStorage": "tests/behaviour/test_object_storage.py makes the calls",
 }
 """Examples of the documentation that are not in `snippets`, and why."""
 

@@ -40,6 +40,10 @@ FACES = {
 }
 
 
+# A shared machine may take a core away at any moment: in CI, what fails is tried once more, and the report says so.
+AGAIN = ("--reruns", "1") if os.environ.get("CI") else ()
+
+
 def _install(session: nox.Session) -> None:
     """Fill an environment of the session's own, where it has one."""
     if session.venv_backend != "none":
@@ -83,14 +87,14 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything that runs, on the three faces, against the real embedded platform."""
     _install(session)
-    session.run("pytest", "--ignore=tests/typing", "--ignore=tests/interop", *session.posargs)
+    session.run("pytest", "--ignore=tests/typing", "--ignore=tests/interop", *AGAIN, *session.posargs)
 
 
 @nox.session
 def interop(session: nox.Session) -> None:
     """The official client, in an environment of its own, against the embedded platform."""
     _install(session)
-    session.run("pytest", "-q", "tests/interop", *session.posargs)
+    session.run("pytest", "-q", "tests/interop", *AGAIN, *session.posargs)
 
 
 @nox.session

@@ -130,10 +130,11 @@ seen["kept"] = fs.download_file("kept.txt").decode()
 image = daytona.create(CreateSandboxFromImageParams(image="debian:12", resources=Resources(cpu=2, memory=2)))
 seen["image"] = {"cpu": image.cpu, "memory": image.memory, "asked": image.labels.get("daytona.local/image")}
 
+ours = {plain.id, image.id, sandbox.id}
 for one in (plain, image):
-    one.delete()
-daytona.delete(sandbox)
+    one.delete(wait=True)
+daytona.delete(sandbox, wait=True)
 seen["deleted"] = failure(lambda: daytona.get(sandbox.id))
-seen["left"] = [one.name for one in daytona.list() if one.state not in ("destroyed", "destroying")]
+seen["left"] = [one.name for one in daytona.list() if one.id in ours]
 
 print(json.dumps(seen, default=str))

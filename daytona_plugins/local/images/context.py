@@ -6,6 +6,7 @@ A name in an archive is only ever a key here, so there is nothing that `..` or a
 from __future__ import annotations
 
 import asyncio
+import copy
 import fnmatch
 import hashlib
 import posixpath
@@ -58,9 +59,17 @@ class Selection(NamedTuple):
     def _write(self, file: IO[bytes]) -> None:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as target:
             for name, (archive, member) in sorted(self.entries.items()):
-                written = member.replace(name=name, uid=0, gid=0, uname="", gname="", deep=False)
-                target.addfile(written, archive.extractfile(member) if member.isfile() else None)
+                target.addfile(
+                    _renamed(member, name), archive.extractfile(member) if member.isfile() else None
+                )
         file.seek(0)
+
+
+def _renamed(member: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
+    """Return the member under another name, belonging to nobody in particular."""
+    written = copy.copy(member)
+    written.name, written.uid, written.gid, written.uname, written.gname = name, 0, 0, "", ""
+    return written
 
 
 class Context:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.images import log as build_log
@@ -17,13 +19,15 @@ from daytona_plugins.local.platform.snapshot_store import SnapshotStore
 from daytona_plugins.local.platform.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine
+    from collections.abc import AsyncGenerator, Coroutine, Generator
     from pathlib import Path
 
     from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.images.steps import Driver
     from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.platform.records import BuildInfo
+
+logger = logging.getLogger(__name__)
 
 BUCKET = "daytona-volume-builds"
 
@@ -41,6 +45,7 @@ class Builds:
         self._logs = paths.data / "build-logs"
         self._running: dict[str, tuple[BuildLog, asyncio.Task[Image]]] = {}
         self._work = Work()
+        self._pinned: set[str] = set()
 
     async def open(self) -> None:
         """Make the directories, and remove what a process that was killed left half done."""
@@ -60,8 +65,17 @@ class Builds:
         """Remove layers of sandboxes' files that nothing is made of any more; those of builds stay for the next build."""
         in_table = {layer for entry in self._table.read().images.values() for layer in entry.image.layers}
         in_snapshots = {layer for record in self.snapshots.all() for layer in record.image.layers}
-        for name in self.layers.kept() - used - in_table - in_snapshots:
+        for name in self.layers.kept() - used - in_table - in_snapshots - self._pinned:
             await self.layers.remove(name)
+
+    @contextmanager
+    def pinned(self, layer: str) -> Generator[None]:
+        """Keep a layer that nothing is made of yet, for as long as the block runs."""
+        self._pinned.add(layer)
+        try:
+            yield
+        finally:
+            self._pinned.discard(layer)
 
     def begin(self, work: Coroutine[object, object, None]) -> None:
         """Do something in the background that waits for builds; it is ended when the platform ends."""
@@ -97,6 +111,12 @@ class Builds:
         except BuildError as error:
             log.line(f"ERROR: {error}")
             raise
+        except (
+            Exception
+        ) as error:  # the border of a build: a bug in it must not keep waiting whoever asked for it
+            logger.exception("the build %s failed", info.snapshot_ref)
+            log.line(f"ERROR: {error!r}")
+            raise BuildError(f"the platform failed: {error!r}") from error
         finally:
             log.close()
             del self._running[info.snapshot_ref]

@@ -162,6 +162,10 @@ class Lifecycle:
         sandbox goes on over it.
         """
         layer = f"{KEPT}{token_hex(12)}"
+        with self.builds.pinned(layer):
+            return await self._capture(record, way, layer)
+
+    async def _capture(self, record: Record, way: State, layer: str) -> Image:
         image = record.image.with_layer(layer)
         running = self._running.get(record.id)
         rest = record.state
@@ -261,10 +265,18 @@ class Lifecycle:
         for tell in self.when_ended:
             tell(running)
 
+    async def collect(self) -> None:
+        """Remove layers of sandboxes' files that nothing is made of any more."""
+        if self.builds.layers.kept():
+            await self.builds.collect(
+                {layer for record in self._store.all() for layer in record.image.layers}
+            )
+
     async def _remove(self, record: Record) -> None:
         await remove_tree(self._paths.sandbox(record.id))
         self._archive(record.id).unlink(missing_ok=True)
         self._store.remove(record.id)
+        await self.collect()
 
     async def _watch(self, sandbox_id: str, running: Running) -> None:
         """Notice when a sandbox ends that nobody asked to end."""

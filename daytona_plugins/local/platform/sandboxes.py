@@ -257,8 +257,7 @@ class Sandboxes:
 
     async def collect(self) -> None:
         """Remove layers of sandboxes' files that nothing is made of any more."""
-        used = {layer for record in self._store.all() for layer in record.image.layers}
-        await self.builds.collect(used)
+        await self._lifecycle.collect()
 
     def refusal_of(self, operation: Operation, record: Record) -> HTTPError:
         """Return the answer to an operation of the protocol that this version does not carry out."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daytona.errors import DaytonaLocalPlatformError
+from daytona_plugins.local.image_commands import image
 from daytona_plugins.local.launch import connect, find
 from daytona_plugins.local.paths import Paths
 
@@ -25,6 +26,9 @@ POLL = 0.25
 @click.group()
 def local() -> None:
     """The embedded platform on this machine."""
+
+
+local.add_command(image)
 
 
 @local.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -54,12 +55,18 @@ def _rename(directory: Path, target: Path) -> None:
     directory.rename(target)
 
 
+def _as_owner() -> tuple[str, ...]:
+    """Programs may have closed their files to themselves; an ordinary user reads them as root of a user namespace."""
+    unshare = shutil.which("unshare")
+    return (unshare, "--user", "--map-root-user", "--") if os.getuid() != 0 and unshare else ()
+
+
 async def _tar(*arguments: str) -> None:
     program = shutil.which("tar")
     if program is None:
         raise ArchiveError("this machine has no `tar`")
     process = await asyncio.create_subprocess_exec(
-        program, *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *_as_owner(), program, *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     _, said = await process.communicate()
     if process.returncode:

@@ -28,7 +28,7 @@ from daytona_plugins.local.images.dockerfile import (
 )
 from daytona_plugins.local.images.expand import expand
 from daytona_plugins.local.images.machine import build_environment, host_key
-from daytona_plugins.local.images.resolve import ResolveError
+from daytona_plugins.local.images.resolve import NotCachedError, ResolveError
 from daytona_plugins.local.images.steps import StepError, Workshop
 
 if TYPE_CHECKING:
@@ -51,10 +51,6 @@ class Options(TypedDict):
 
 class BuildError(Exception):
     """An image could not be built; the text names the step and ends with what it printed."""
-
-
-class NotCachedError(Exception):
-    """Something of an image has to be made first."""
 
 
 class Builder:

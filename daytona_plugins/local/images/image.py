@@ -32,6 +32,10 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
         """Return the image with one more layer on top."""
         return msgspec.structs.replace(self, layers=(*self.layers, layer))
 
+    def with_source(self, resolved: str) -> Image:
+        """Return the image with other words about where it comes from."""
+        return msgspec.structs.replace(self, resolved=resolved)
+
     def with_config(self, **changes: object) -> Image:
         """Return the image with another configuration."""
         return msgspec.structs.replace(self, config=msgspec.structs.replace(self.config, **changes))

@@ -9,18 +9,25 @@ This version pulls nothing from registries and imports no archives.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from daytona_plugins.local.images import standin
+from daytona_plugins.local.images import bootstrap, standin
 from daytona_plugins.local.images.image import HOST, Image
+from daytona_plugins.local.images.imports import SCHEMES, load
 from daytona_plugins.local.images.machine import description
-from daytona_plugins.local.images.table import ImageTable, alias_of, normal_name
+from daytona_plugins.local.images.registry import PullError, parse_reference, pull
+from daytona_plugins.local.images.table import Entry, ImageTable, alias_of, normal_name
+from daytona_plugins.local.images.unpack import ArchiveError
 
 if TYPE_CHECKING:
     from daytona_plugins.local.images.layers import Layers
     from daytona_plugins.local.images.log import BuildLog
+
+
+class NotCachedError(Exception):
+    """Something of an image has to be made first."""
 
 
 class ResolveError(Exception):
@@ -33,6 +40,7 @@ class Resolver:
     def __init__(self, layers: Layers, table: ImageTable) -> None:
         self._layers = layers
         self._table = table
+        self._making = asyncio.Lock()
 
     async def resolve(self, name: str, log: BuildLog | None) -> Image:
         """Return the image called *name*, and say in the *log* what it turned out to be.
@@ -49,9 +57,13 @@ class Resolver:
         if entry := contents.images.get(normal_name(name)):
             return _said(entry.image, log, f"{name} is {entry.image.resolved}")
         if name == "host":
-            return _said(_with_note(HOST, f"host: {description()}"), log, f"host is {description()}")
+            return _said(HOST.with_source(f"host: {description()}"), log, f"host is {description()}")
         if name == "scratch":
             return Image(base="none", resolved="scratch")
+        if name.startswith(SCHEMES):
+            return await self._load(name, log)
+        if pulled := await self._pull(name, contents.mirrors, log):
+            return pulled
         if alias := alias_of(name, contents.aliases):
             return await self._follow(name, *alias, log, seen)
         raise ResolveError(_not_found(name))
@@ -60,15 +72,59 @@ class Resolver:
         self, name: str, pattern: str, target: str, log: BuildLog | None, seen: frozenset[str]
     ) -> Image:
         if target == "python":
-            found = await standin.python(name, self._layers)
+            found = await standin.python(name, self._layers, await self._debian(log))
         elif target == "debian":
-            found = standin.debian(name)
+            found = standin.debian(name, await self._debian(log))
         else:
             _say(log, f"{name} is {target} (alias {pattern})")
             return await self._resolve(target, log, seen | {name})
         for difference in found.differences:
             _say(log, f"WARNING: {difference}")
         return _said(found.image, log, f"{name} is {found.image.resolved} (built-in alias {pattern})")
+
+    async def _load(self, name: str, log: BuildLog | None) -> Image:
+        if log is None:
+            raise NotCachedError
+        try:
+            return _said(await asyncio.to_thread(load, name, self._layers), log, f"unpacked {name}")
+        except ArchiveError as error:
+            raise ResolveError(str(error)) from error
+
+    async def _pull(self, name: str, mirrors: tuple[str, ...], log: BuildLog | None) -> Image | None:
+        """Return the image from the registry in the name, or from the first mirror that has it."""
+        try:
+            named = bool(parse_reference(name).registry)
+        except PullError:
+            return None
+        for mirror in [""] if named else mirrors:
+            if log is None:
+                raise NotCachedError
+            try:
+                image = await asyncio.to_thread(pull, name, self._layers, mirror)
+            except (PullError, ArchiveError) as error:
+                if named or isinstance(error, ArchiveError):
+                    raise ResolveError(str(error)) from error
+                log.line(f"WARNING: {error}")
+            else:
+                self._table.add(name, Entry(image=image, source=mirror or "registry", added_at=time.time()))
+                return _said(image, log, f"pulled {image.resolved}")
+        return None
+
+    async def _debian(self, log: BuildLog | None) -> Image | None:
+        """Return the Debian made here, making it now where that can be done."""
+        if entry := self._table.read().images.get(normal_name(bootstrap.name_of(bootstrap.SUITE))):
+            return entry.image
+        if not bootstrap.available():
+            return None
+        if log is None:
+            raise NotCachedError
+        log.line("making a Debian from its packages, once")
+        try:
+            async with self._making:
+                return await bootstrap.bootstrap(self._layers, self._table, log.write)
+        except bootstrap.BootstrapError as error:
+            log.line(f"WARNING: no Debian could be made here: {error}")
+            return None
 
 
 def _said(image: Image, log: BuildLog | None, text: str) -> Image:
@@ -79,10 +135,6 @@ def _said(image: Image, log: BuildLog | None, text: str) -> Image:
 def _say(log: BuildLog | None, text: str) -> None:
     if log is not None:
         log.line(text)
-
-
-def _with_note(image: Image, resolved: str) -> Image:
-    return msgspec.structs.replace(image, resolved=resolved)
 
 
 def _not_found(name: str) -> str:

@@ -17,11 +17,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from daytona_plugins.local.images.image import HOST, Image
+from daytona_plugins.local.images.image import HOST
 from daytona_plugins.local.images.machine import description, host_key
 from daytona_plugins.local.runtime.hostimage import PYTHON
 
 if TYPE_CHECKING:
+    from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.images.layers import Layers
 
 NO_PIP: Final = "pip is not in it: this machine's Python has none to lend"
@@ -42,28 +43,33 @@ class Interpreter(NamedTuple):
     """Major and minor number."""
 
 
-def debian(name: str) -> StandIn:
-    """Return this machine's own system in the place of *name*."""
-    return StandIn(_named(HOST, f"host: {description()}"), (f"{name} is this machine's own system here",))
+BOOTSTRAPPED: Final = Interpreter("/usr/bin/python3", "3.11")
+"""What the Debian has that is made here."""
 
 
-async def python(name: str, layers: Layers) -> StandIn:
-    """Return this machine's own system with `python` and `pip` in /usr/local in the place of *name*."""
+def debian(name: str, made_here: Image | None) -> StandIn:
+    """Return a Debian made here, or else this machine's own system, in the place of *name*."""
+    if made_here is not None:
+        return StandIn(made_here, (f"{name} is {made_here.resolved} here",))
+    return StandIn(HOST.with_source(f"host: {description()}"), (f"{name} is this machine's own system here",))
+
+
+async def python(name: str, layers: Layers, made_here: Image | None) -> StandIn:
+    """Return the same with `python` and `pip` in /usr/local in the place of *name*."""
+    base = debian(name, made_here)
     wanted = wanted_version(name)
-    interpreter = find_interpreter(wanted)
-    if interpreter is None:
-        return StandIn(_named(HOST, f"host: {description()}"), ("this machine has no Python to lend",))
+    interpreter = find_interpreter(wanted) if made_here is None else BOOTSTRAPPED
     wheel = find_pip()
-    layer = _layer_name(interpreter, wheel)
+    layer = _layer_name(base.image, interpreter, wheel)
     if not layers.has(layer):
-        await asyncio.to_thread(_make, layers, layer, interpreter, wheel)
-    differences = [f"{name} is this machine's own system here"]
+        await asyncio.to_thread(_make, layers, layer, base.image, interpreter, wheel)
+    differences = list(base.differences)
     if wanted not in ("", interpreter.version):
         differences.append(f"its Python is {interpreter.version}, not {wanted}")
     if wheel is None:
         differences.append(NO_PIP)
-    resolved = f"host: {description()}, Python {interpreter.version}"
-    return StandIn(_named(HOST.with_layer(layer), resolved), tuple(differences))
+    image = base.image.with_layer(layer).with_source(f"{base.image.resolved}, Python {interpreter.version}")
+    return StandIn(image, tuple(differences))
 
 
 def wanted_version(name: str) -> str:
@@ -72,7 +78,7 @@ def wanted_version(name: str) -> str:
     return found[1] if found else ""
 
 
-def find_interpreter(wanted: str) -> Interpreter | None:
+def find_interpreter(wanted: str) -> Interpreter:
     """Return the Python of this machine that fits best, as its path will be in a sandbox."""
     for directory in ("/usr/bin", "/usr/local/bin"):
         if wanted and os.access(f"{directory}/python{wanted}", os.X_OK):
@@ -106,14 +112,15 @@ def _version_of(python: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 (the machine's own Python)
 
 
-def _layer_name(interpreter: Interpreter, wheel: Path | None) -> str:
-    facts = (1, host_key(), interpreter, wheel.name if wheel else "")
+def _layer_name(base: Image, interpreter: Interpreter, wheel: Path | None) -> str:
+    facts = (1, host_key() if base.base == "host" else base.layers, interpreter, wheel.name if wheel else "")
     return f"python-{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}"
 
 
-def _make(layers: Layers, name: str, interpreter: Interpreter, wheel: Path | None) -> None:
+def _make(layers: Layers, name: str, base: Image, interpreter: Interpreter, wheel: Path | None) -> None:
     draft = layers.draft()
-    local = draft / "usr" / "files" / "local"
+    files = draft / "usr" / "files" if base.base == "host" else draft / "root" / "files" / "usr"
+    local = files / "local"
     packages = local / "lib" / f"python{interpreter.version}" / "site-packages"
     packages.mkdir(parents=True)
     (local / "bin").mkdir()
@@ -138,7 +145,3 @@ def _write_script(file: Path) -> None:
         encoding="utf-8",
     )
     file.chmod(0o755)
-
-
-def _named(image: Image, resolved: str) -> Image:
-    return Image(base=image.base, layers=image.layers, config=image.config, resolved=resolved)

@@ -1,0 +1,155 @@
+"""`daytona local image …`: which images have names here, and where they come from."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from daytona_plugins.local.paths import Paths
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.images.image import Image
+    from daytona_plugins.local.images.layers import Layers
+    from daytona_plugins.local.images.table import ImageTable
+
+
+@click.group()
+def image() -> None:
+    """The images of the embedded platform."""
+
+
+@image.command("list")
+def list_images() -> None:
+    """Show images, aliases and mirrors, in the order in which a name is looked for."""
+    from daytona_plugins.local.images.machine import description
+    from daytona_plugins.local.images.table import BUILT_IN
+
+    contents = _table().read()
+    for name, entry in sorted(contents.images.items()):
+        added = datetime.fromtimestamp(entry.added_at, UTC).date()
+        click.echo(f"image   {name}  {entry.image.resolved}, {len(entry.image.layers)} layers, {added}")
+    click.echo(f"image   host  {description()}")
+    for mirror in contents.mirrors:
+        click.echo(f"mirror  {mirror}")
+    for pattern, target in contents.aliases.items():
+        click.echo(f"alias   {pattern}  {target}")
+    for pattern, target in BUILT_IN.items():
+        if pattern not in contents.aliases:
+            click.echo(f"alias   {pattern}  a {target} made on this machine, or its own system (built in)")
+
+
+@image.command()
+@click.argument("name")
+def add(name: str) -> None:
+    """Pull NAME from the registry in it, or from a trusted mirror, and keep it."""
+    from daytona_plugins.local.images.registry import PullError, parse_reference, pull
+    from daytona_plugins.local.images.unpack import ArchiveError
+
+    mirrors = _table().read().mirrors
+    if not parse_reference(name).registry and not mirrors:
+        raise click.ClickException(
+            "no registry: give one in the name, or trust one with `daytona local image mirror`"
+        )
+    try:
+        found = pull(name, _layers(), "" if parse_reference(name).registry else mirrors[0])
+    except (PullError, ArchiveError) as error:
+        raise click.ClickException(str(error)) from error
+    _keep(name, found, "registry")
+
+
+@image.command("import")
+@click.argument("name")
+@click.argument("source")
+def import_image(name: str, source: str) -> None:
+    """Keep the image in SOURCE as NAME: oci:DIR, archive:FILE, dir:PATH, or the path of a directory or an archive."""
+    from daytona_plugins.local.images.imports import SCHEMES, load
+    from daytona_plugins.local.images.unpack import ArchiveError
+
+    if not source.startswith(SCHEMES):
+        path = Path(source).absolute()
+        scheme = "oci" if (path / "index.json").exists() else "dir" if path.is_dir() else "archive"
+        source = f"{scheme}:{path}"
+    try:
+        found = load(source, _layers())
+    except ArchiveError as error:
+        raise click.ClickException(str(error)) from error
+    _keep(name, found, source)
+
+
+@image.command()
+@click.argument("pattern")
+@click.argument("target")
+def alias(pattern: str, target: str) -> None:
+    """Let every image name that fits PATTERN (with *) mean TARGET."""
+    _table().alias(pattern, target)
+    click.echo(f"{pattern} means {target}")
+
+
+@image.command()
+@click.argument("url")
+def mirror(url: str) -> None:
+    """Look for names without a registry at URL, before aliases."""
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter("a mirror begins with https:// (or http://)")
+    _table().trust(url.rstrip("/"))
+    click.echo(f"{url} is trusted")
+
+
+@image.command()
+@click.option("--suite", default="bookworm", show_default=True, help="Which Debian.")
+def bootstrap(suite: str) -> None:
+    """Make a small Debian with Python from Debian's packages, by mmdebstrap."""
+    from daytona_plugins.local.images import bootstrap as debian
+
+    try:
+        made = asyncio.run(debian.bootstrap(_layers(), _table(), _show, suite))
+    except debian.BootstrapError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{debian.name_of(suite)} is {made.resolved}")
+
+
+@image.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget an image, an alias or a mirror; what was made from it goes on."""
+    if not _table().remove(name):
+        raise click.ClickException(f"there is no image, alias or mirror {name!r}")
+    click.echo(f"{name} is forgotten")
+
+
+def _keep(name: str, found: Image, source: str) -> None:
+    from daytona_plugins.local.images.table import Entry
+
+    _table().add(name, Entry(image=found, source=source, added_at=time.time()))
+    click.echo(f"{name} is {found.resolved}, {len(found.layers)} layers")
+
+
+def _show(output: bytes) -> None:
+    sys.stderr.buffer.write(output)
+    sys.stderr.flush()
+
+
+def _table() -> ImageTable:
+    from daytona_plugins.local.images.table import ImageTable
+
+    return ImageTable(_paths())
+
+
+def _layers() -> Layers:
+    from daytona_plugins.local.images.layers import Layers
+
+    layers = Layers(_paths())
+    layers.open()
+    return layers
+
+
+def _paths() -> Paths:
+    paths = Paths.from_environment()
+    paths.make()
+    return paths

@@ -1,0 +1,97 @@
+"""Makes a small Debian from Debian's packages with `mmdebstrap`, which an ordinary user can run too."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING, Final
+
+from daytona_plugins.local.images.imports import load
+from daytona_plugins.local.images.machine import os_release
+from daytona_plugins.local.images.table import Entry
+from daytona_plugins.local.images.unpack import ArchiveError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daytona_plugins.local.images.image import Image
+    from daytona_plugins.local.images.layers import Layers
+    from daytona_plugins.local.images.table import ImageTable
+
+SUITE: Final = "bookworm"
+PACKAGES: Final = "ca-certificates,python3,python3-venv,git"
+
+
+class BootstrapError(Exception):
+    """No Debian could be made; the text is the end of what `mmdebstrap` said."""
+
+
+def available() -> bool:
+    """Return whether this machine can make a Debian."""
+    return shutil.which("mmdebstrap") is not None
+
+
+def name_of(suite: str) -> str:
+    """Return the name under which the image is found."""
+    return f"local/debian:{suite}"
+
+
+async def bootstrap(
+    layers: Layers, table: ImageTable, say: Callable[[bytes], None], suite: str = SUITE
+) -> Image:
+    """Make the image and give it its name.
+
+    Raises:
+        BootstrapError: It could not be made.
+    """
+    draft = layers.draft().with_suffix(".tar")
+    try:
+        await _run(str(draft), say, suite)
+        image = await asyncio.to_thread(load, f"archive:{draft}", layers)
+    except ArchiveError as error:
+        raise BootstrapError(str(error)) from error
+    finally:
+        draft.unlink(missing_ok=True)
+    named = image.with_source(f"Debian {suite}, made here by mmdebstrap")
+    table.add(name_of(suite), Entry(image=named, source="mmdebstrap", added_at=time.time()))
+    return named
+
+
+async def _run(target: str, say: Callable[[bytes], None], suite: str) -> None:
+    program = shutil.which("mmdebstrap")
+    if program is None:
+        raise BootstrapError("this machine has no mmdebstrap; install it, or import an image")
+    # In a sandbox of an ordinary user there is one id, and apt cannot become another one.
+    options = ("--variant=minbase", f"--include={PACKAGES}", '--aptopt=APT::Sandbox::User "root"')
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *options,
+        suite,
+        target,
+        *_own_sources(suite),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    last = b""
+    try:
+        while piece := await process.stdout.read(65536):
+            say(piece)
+            last = (last + piece)[-2000:]
+        code = await process.wait()
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    if code != 0:
+        raise BootstrapError(f"mmdebstrap: {last.decode('utf-8', 'replace').strip()}")
+
+
+def _own_sources(suite: str) -> list[str]:
+    """Where this machine gets the same suite from is where the image should get it from."""
+    if os_release().get("VERSION_CODENAME") != suite:
+        return []
+    files = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
+    return [file for file in files if os.path.exists(file)][:1]

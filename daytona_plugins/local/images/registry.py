@@ -1,0 +1,167 @@
+"""Pulls images from a registry, as the OCI distribution specification has it: a manifest by tag or digest, blobs by digest.
+
+Only registries that somebody named are ever asked: the one in an image's name, or a mirror that the user trusts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+import msgspec
+
+from daytona_plugins.local.images.oci import LARGEST_DOCUMENT, Descriptor, Manifest, assemble, checked, decode
+from daytona_plugins.local.images.unpack import ArchiveError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from daytona_plugins.local.images.image import Image
+    from daytona_plugins.local.images.layers import Layers
+
+PATIENCE: Final = 30.0
+ACCEPTED: Final = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+_LOOPBACK: Final = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
+_PART: Final = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+_REPOSITORY: Final = re.compile(f"{_PART}(/{_PART})*")
+_HOST: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(:\d+)?")
+_CHALLENGE: Final = re.compile(r'(\w+)="([^"]*)"')
+
+
+class PullError(Exception):
+    """A registry does not answer, or has no such image."""
+
+
+class Reference(NamedTuple):
+    """An image's name, taken apart."""
+
+    registry: str
+    """Empty when the name does not say."""
+    repository: str
+    tag: str
+    digest: str
+
+    @property
+    def version(self) -> str:
+        """What to ask for: a digest counts more than a tag."""
+        return self.digest or self.tag
+
+
+def parse_reference(name: str) -> Reference:
+    """Return the parts of a name.
+
+    Raises:
+        PullError: It is no name of an image.
+    """
+    first, slash, rest = name.partition("/")
+    registry, path = (
+        (first, rest) if slash and (set(first) & {".", ":"} or first == "localhost") else ("", name)
+    )
+    path, _, digest = path.partition("@")
+    repository, _, tag = path.partition(":")
+    if not _REPOSITORY.fullmatch(repository) or (registry and not _HOST.fullmatch(registry)):
+        raise PullError(f"{name!r} is no name of an image")
+    return Reference(registry, repository, tag or "latest", digest)
+
+
+def pull(name: str, layers: Layers, mirror: str = "") -> Image:
+    """Return the image *name* from the registry in it, or from *mirror*, its layers unpacked.
+
+    Raises:
+        PullError: The registry does not answer or has no such image.
+        ArchiveError: What it sent is not what its digest says.
+    """
+    reference = parse_reference(name)
+    registry = _Registry(mirror or _address(reference.registry), reference.repository)
+    content = registry.manifest(reference.version)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    if reference.digest and checked(reference.digest) != digest:
+        raise ArchiveError(f"the registry sent {digest} for {reference.digest}")
+    resolved = f"{name.partition('@')[0]}@{digest} from {registry.address}"
+    return assemble(registry, decode(content, Manifest), layers, resolved)
+
+
+def _address(registry: str) -> str:
+    """Only this machine's own registries may do without TLS."""
+    return f"{'http' if _LOOPBACK.fullmatch(registry) else 'https'}://{registry}"
+
+
+class _Registry:
+    """One repository of one registry; asks for a token when it is told to."""
+
+    def __init__(self, address: str, repository: str) -> None:
+        self.address = address.rstrip("/")
+        self._repository = repository
+        self._token = ""
+
+    def manifest(self, version: str) -> bytes:
+        """Return a manifest or an index as it was sent."""
+        with self._get(f"manifests/{version}") as answer:
+            content = answer.read(LARGEST_DOCUMENT + 1)
+        if len(content) > LARGEST_DOCUMENT:
+            raise ArchiveError("the manifest is too large")
+        return content
+
+    @contextmanager
+    def blob(self, descriptor: Descriptor) -> Generator[IO[bytes]]:
+        """Open a blob; manifests, which an index names, lie elsewhere than other blobs."""
+        kind = (
+            "manifests"
+            if "manifest" in descriptor.media_type or "index" in descriptor.media_type
+            else "blobs"
+        )
+        with self._get(f"{kind}/{checked(descriptor.digest)}") as answer:
+            yield answer
+
+    @contextmanager
+    def _get(self, path: str) -> Generator[IO[bytes]]:
+        url = f"{self.address}/v2/{self._repository}/{path}"
+        try:
+            with self._open(url) as answer:
+                yield answer
+        except HTTPError as error:
+            raise PullError(f"{url}: {error.code} {error.reason}") from error
+        except (URLError, TimeoutError, ConnectionError) as error:
+            raise PullError(f"{url}: {error}") from error
+
+    def _open(self, url: str) -> IO[bytes]:
+        try:
+            return _request(url, self._token)
+        except HTTPError as error:
+            challenge = error.headers.get("WWW-Authenticate", "")
+            if error.code != 401 or self._token or not challenge.lower().startswith("bearer "):
+                raise
+            error.close()
+        self._token = _ask_for_token(dict(_CHALLENGE.findall(challenge)))
+        return _request(url, self._token)
+
+
+def _ask_for_token(challenge: dict[str, str]) -> str:
+    """Ask as nobody in particular: what everybody may pull needs a token all the same."""
+    wanted = {name: value for name, value in challenge.items() if name in ("service", "scope")}
+    query = urlencode(wanted)
+    with _request(f"{challenge.get('realm', '')}?{query}", "") as answer:
+        found = msgspec.json.decode(answer.read(LARGEST_DOCUMENT), type=dict[str, object])
+    return str(found.get("token") or found.get("access_token") or "")
+
+
+def _request(url: str, token: str) -> IO[bytes]:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise PullError(f"{url!r} is no address of a registry")
+    request = Request(url, headers={"Accept": ACCEPTED})  # noqa: S310 (checked above)
+    if token:  # not sent on to wherever a blob is redirected to
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    answer: IO[bytes] = urlopen(request, timeout=PATIENCE)  # noqa: S310 (checked above)
+    return answer

@@ -1,0 +1,214 @@
+"""Where images come from: registries, files and aliases, in this order, and never something else in silence."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daytona_plugins.local.images import imports
+from daytona_plugins.local.images.layers import Layers
+from daytona_plugins.local.images.log import BuildLog
+from daytona_plugins.local.images.registry import PullError, parse_reference, pull
+from daytona_plugins.local.images.resolve import NotCachedError, ResolveError, Resolver
+from daytona_plugins.local.images.table import ImageTable, alias_of, normal_name
+from daytona_plugins.local.images.unpack import ArchiveError
+from daytona_plugins.local.paths import Paths
+from tests.local.registry_server import Files, Registry, layer_tar, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BASE: Files = {
+    "etc": None,
+    "etc/name": b"base",
+    "bin/tool": b"#!",
+    "lib": "usr/lib",
+    "old/x": b"x",
+    "old/y": b"y",
+}
+CHANGE: Files = {"etc/name": b"changed", "bin/.wh.tool": b"", "old/.wh..wh..opq": b"", "old/z": b"z"}
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Layers:
+    made = Layers(Paths(tmp_path / "data", tmp_path / "run"))
+    made.open()
+    return made
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> ImageTable:
+    return ImageTable(Paths(tmp_path / "data", tmp_path / "run"))
+
+
+async def resolved(layers: Layers, table: ImageTable, name: str, tmp_path: Path) -> tuple[Any, str]:
+    log = BuildLog(tmp_path / "log")
+    try:
+        return await Resolver(layers, table).resolve(name, log), log.file.read_text()
+    finally:
+        log.close()
+
+
+def files_of(layers: Layers, name: str) -> Path:
+    return Path(layers.paths_of([name])[0]) / "root" / "files"
+
+
+@pytest.mark.parametrize("token", ["", "secret"])
+def test_an_image_is_pulled_with_every_digest_checked(registry: Registry, layers: Layers, token: str) -> None:
+    registry.token = token
+    digest = registry.add_image("1.0", [BASE, CHANGE], Env=["A=b=c"], WorkingDir="/w", Cmd=["x"])
+    name = f"{registry.address.removeprefix('http://')}/team/app"
+    image = pull(f"{name}:1.0", layers)
+    assert (image.base, image.config.env, image.config.workdir, image.config.cmd) == (
+        "none",
+        {"A": "b=c"},
+        "/w",
+        ("x",),
+    )
+    assert digest in image.resolved
+    below, above = (files_of(layers, layer) for layer in image.layers)
+    assert (below / "etc/name").read_bytes() == b"base"
+    assert os.readlink(below / "lib") == "usr/lib"
+    assert stat.S_ISCHR((above / "bin/tool").lstat().st_mode)
+    assert os.getxattr(above / "old", "user.overlay.opaque") == b"y"
+    asked = len(registry.asked)
+    assert pull(f"{name}@{digest}", layers).layers == image.layers
+    assert not any("/blobs/" in path for path in registry.asked[asked:] if path.endswith(tuple(image.layers)))
+
+
+@pytest.mark.parametrize("which", ["index", "manifest", "layer"])
+def test_content_that_is_not_what_its_digest_says_is_refused(
+    registry: Registry, layers: Layers, which: str
+) -> None:
+    digest = registry.add_image("1.0", [BASE])
+    layer, _config, manifest, index = registry.blobs  # in the order in which they were made
+    registry.spoilt = {{"index": index, "manifest": manifest, "layer": layer}[which]}
+    with pytest.raises(ArchiveError):
+        pull(f"{registry.address.removeprefix('http://')}/app@{digest}", layers)
+    assert list(layers.directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["/etc/../../x", "../x", "a/../../x"])
+def test_a_name_that_leads_out_of_its_layer_is_refused(layers: Layers, tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "evil.tar"
+    archive.write_bytes(layer_tar({name: b"out"}))
+    with pytest.raises(ArchiveError, match="leads out"):
+        imports.load(f"archive:{archive}", layers)
+
+
+def test_a_name_behind_a_link_is_refused(layers: Layers, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    archive = tmp_path / "evil.tar"
+    archive.write_bytes(layer_tar({"way": str(outside), "way/file": b"out"}))
+    with pytest.raises(ArchiveError, match="behind a link"):
+        imports.load(f"archive:{archive}", layers)
+    assert list(outside.iterdir()) == []
+
+
+def test_images_in_files(registry: Registry, layers: Layers, tmp_path: Path) -> None:
+    registry.add_image("1.0", [BASE, CHANGE], Env=["A=b"])
+    registry.write_layout(tmp_path / "layout", "1.0")
+    found = imports.load(f"oci:{tmp_path / 'layout'}", layers)
+    assert (len(found.layers), found.config.env) == (2, {"A": "b"})
+    with tarfile.open(tmp_path / "layout.tar", "w") as archive:
+        archive.add(tmp_path / "layout", ".")
+    assert imports.load(f"archive:{tmp_path / 'layout.tar'}", layers).layers == found.layers
+    (tmp_path / "tree" / "etc").mkdir(parents=True)
+    (tmp_path / "tree" / "etc" / "name").write_text("from a directory")
+    (layer,) = imports.load(f"dir:{tmp_path / 'tree'}", layers).layers
+    assert (files_of(layers, layer) / "etc" / "name").read_text() == "from a directory"
+    assert imports.load(f"dir:{tmp_path / 'tree'}", layers).layers == (layer,)
+
+
+@pytest.mark.faces("asyncio")
+async def test_the_table_comes_before_the_registry(
+    registry: Registry, layers: Layers, table: ImageTable, tmp_path: Path
+) -> None:
+    registry.add_image("12", [BASE])
+    table.trust(registry.address)
+    image, log = await resolved(layers, table, "debian:12", tmp_path)
+    assert (image.base, "pulled debian:12@sha256:" in log) == ("none", True)
+    asked = len(registry.asked)
+    again, _ = await resolved(layers, table, "docker.io/library/debian:12", tmp_path)
+    assert (again, len(registry.asked)) == (image, asked)
+
+
+@pytest.mark.faces("asyncio")
+async def test_a_mirror_without_the_image_is_followed_by_the_aliases(
+    registry: Registry, layers: Layers, table: ImageTable, tmp_path: Path
+) -> None:
+    table.trust(registry.address)
+    image, log = await resolved(layers, table, "debian:12.9", tmp_path)
+    assert image.base == "host"
+    assert "404" in log
+    assert "WARNING: debian:12.9 is this machine's own system here" in log
+
+
+@pytest.mark.faces("asyncio")
+async def test_an_alias_of_the_user_comes_before_what_is_built_in(
+    layers: Layers, table: ImageTable, tmp_path: Path
+) -> None:
+    table.alias("team/*", "host")
+    table.alias("python:3*", "team/base:1")
+    image, log = await resolved(layers, table, "python:3.12", tmp_path)
+    assert (image.base, image.layers) == ("host", ())
+    assert "python:3.12 is team/base:1 (alias python:3*)" in log
+    table.alias("loop:1", "loop:1")
+    with pytest.raises(ResolveError, match="leads back"):
+        await resolved(layers, table, "loop:1", tmp_path)
+
+
+@pytest.mark.faces("asyncio")
+async def test_what_is_found_nowhere_is_an_error(layers: Layers, table: ImageTable, tmp_path: Path) -> None:
+    for name in ("alpine:3.20", "nobody/knows", "oci:/nowhere", "127.0.0.1:1/x:1"):
+        with pytest.raises(ResolveError):
+            await resolved(layers, table, name, tmp_path)
+
+
+@pytest.mark.faces("asyncio")
+async def test_a_mere_question_pulls_nothing(registry: Registry, layers: Layers, table: ImageTable) -> None:
+    registry.add_image("12", [BASE])
+    table.trust(registry.address)
+    with pytest.raises(NotCachedError):
+        await Resolver(layers, table).resolve("debian:12", None)
+    assert registry.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("debian", ("", "debian", "latest", "")),
+        ("team/app:1", ("", "team/app", "1", "")),
+        ("localhost/app", ("localhost", "app", "latest", "")),
+        ("a.example:5000/b/c:1@sha256:00", ("a.example:5000", "b/c", "1", "sha256:00")),
+    ],
+)
+def test_names_are_taken_apart(name: str, parts: tuple[str, ...]) -> None:
+    assert tuple(parse_reference(name)) == parts
+
+
+@pytest.mark.parametrize("name", ["", "UPPER", "a b", "a//b", "../x"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(PullError):
+        parse_reference(name)
+
+
+def test_names_have_one_spelling(table: ImageTable) -> None:
+    assert normal_name("docker.io/library/python") == normal_name("python:latest") == "python:latest"
+    assert alias_of("ubuntu:24.04", {}) == ("ubuntu:*", "debian")
+    assert alias_of("alpine:3", {}) is None
+    table.alias("x:1", "host")
+    assert table.remove("x:1")
+    assert not table.remove("x:1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.local.platform_process import Platform
-
-root_only = pytest.mark.skipif(
-    os.getuid() != 0, reason="needs ids that an ordinary user's sandbox does not have"
-)
 
 
 def params(image: Any, **more: Any) -> CreateSandboxFromImageParams:
@@ -140,7 +135,6 @@ async def test_python_images_have_a_pip_that_installs(
 
 
 @pytest.mark.faces("asyncio")
-@root_only
 async def test_numpy_is_installed_from_the_index_of_this_machine(connect: Callable[[], Any]) -> None:
     image = Image.debian_slim("3.12").pip_install("numpy")
     async with connect() as daytona, await daytona.create(params(image), timeout=300) as sandbox:

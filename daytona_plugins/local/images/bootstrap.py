@@ -68,6 +68,7 @@ async def _run(target: str, say: Callable[[bytes], None], suite: str) -> None:
     process = await asyncio.create_subprocess_exec(
         program,
         *options,
+        *_shared_configuration(),
         suite,
         target,
         *_own_sources(suite),
@@ -87,6 +88,12 @@ async def _run(target: str, say: Callable[[bytes], None], suite: str) -> None:
         raise
     if code != 0:
         raise BootstrapError(f"mmdebstrap: {last.decode('utf-8', 'replace').strip()}")
+
+
+def _shared_configuration() -> list[str]:
+    """What this machine trusts, and where its pip finds packages, holds for the images that are made on it."""
+    files = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
+    return [f"--customize-hook=upload {file} {file}" for file in files if os.access(file, os.R_OK)]
 
 
 def _own_sources(suite: str) -> list[str]:

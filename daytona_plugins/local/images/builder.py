@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import posixpath
 import time
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from daytona_plugins.local.images.context import Context, ContextError
 from daytona_plugins.local.images.dockerfile import (
@@ -47,6 +48,12 @@ class Options(TypedDict):
 
     chown: str
     chmod: str
+
+
+_CANNOT_REPLACE: Final = (
+    "Over this machine's own system an ordinary user can add packages, and not replace those that are there. "
+    "Install mmdebstrap, or import an image (`daytona local image import`), to build over a system of its own."
+)
 
 
 class BuildError(Exception):
@@ -222,7 +229,7 @@ class _Stage:
                     output=log.write,
                 )
                 if code != 0:
-                    raise StepError(_failed(run, code, log))
+                    raise StepError(_failed(run, code, log, self.image))
             return f"done in {time.monotonic() - began:.1f} s"
 
         name = self._name("RUN", command, env)
@@ -334,8 +341,11 @@ def _identity(image: Image) -> tuple[object, ...]:
     return (image.base, host_key() if image.base == "host" else "", image.layers)
 
 
-def _failed(run: Run, code: int, log: BuildLog) -> str:
-    return f"{run.text}: exit code {code}\n{log.end()}"
+def _failed(run: Run, code: int, log: BuildLog, image: Image) -> str:
+    text = f"{run.text}: exit code {code}\n{log.end()}"
+    if image.base == "host" and os.getuid() != 0 and "dpkg: error" in text:
+        return f"{text}\n{_CANNOT_REPLACE}"
+    return text
 
 
 async def _empty_archive() -> AsyncGenerator[bytes, None]:

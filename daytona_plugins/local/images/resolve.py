@@ -13,7 +13,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from daytona_plugins.local.images import bootstrap, standin
+from daytona_plugins.local.images import bootstrap, changeable, standin
 from daytona_plugins.local.images.image import HOST, Image
 from daytona_plugins.local.images.imports import SCHEMES, load
 from daytona_plugins.local.images.machine import description
@@ -72,12 +72,14 @@ class Resolver:
         self, name: str, pattern: str, target: str, log: BuildLog | None, seen: frozenset[str]
     ) -> Image:
         if target == "python":
-            found = await standin.python(name, self._layers, await self._debian(log))
+            made_here = await self._debian(log)
+            found = await asyncio.to_thread(standin.python, name, self._layers, made_here)
         elif target == "debian":
             found = standin.debian(name, await self._debian(log))
         else:
             _say(log, f"{name} is {target} (alias {pattern})")
             return await self._resolve(target, log, seen | {name})
+        await self._make_changeable(found.image, log)
         for difference in found.differences:
             _say(log, f"WARNING: {difference}")
         return _said(found.image, log, f"{name} is {found.image.resolved} (built-in alias {pattern})")
@@ -109,6 +111,16 @@ class Resolver:
                 self._table.add(name, Entry(image=image, source=mirror or "registry", added_at=time.time()))
                 return _said(image, log, f"pulled {image.resolved}")
         return None
+
+    async def _make_changeable(self, image: Image, log: BuildLog | None) -> None:
+        """Make what an ordinary user needs to install packages over this machine's system, if the image has it."""
+        layer = changeable.layer_name()
+        if layer not in image.layers or self._layers.has(layer):
+            return
+        if log is None:
+            raise NotCachedError
+        log.line("preparing this machine's system for packages of an ordinary user, once")
+        await asyncio.to_thread(changeable.make, self._layers)
 
     async def _debian(self, log: BuildLog | None) -> Image | None:
         """Return the Debian made here, making it now where that can be done."""

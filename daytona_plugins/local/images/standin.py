@@ -6,7 +6,6 @@ that is a layer: an environment in the sense of `venv`, at /usr/local, of the ma
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
@@ -17,6 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from daytona_plugins.local.images import changeable
 from daytona_plugins.local.images.image import HOST
 from daytona_plugins.local.images.machine import description, host_key
 from daytona_plugins.local.runtime.hostimage import PYTHON
@@ -50,11 +50,13 @@ BOOTSTRAPPED: Final = Interpreter("/usr/bin/python3", "3.11")
 def debian(name: str, made_here: Image | None) -> StandIn:
     """Return a Debian made here, or else this machine's own system, in the place of *name*."""
     if made_here is not None:
-        return StandIn(made_here, (f"{name} is {made_here.resolved} here",))
-    return StandIn(HOST.with_source(f"host: {description()}"), (f"{name} is this machine's own system here",))
+        return StandIn(made_here, (f"{name} was not pulled: it is {made_here.resolved}",))
+    image = HOST if os.getuid() == 0 else HOST.with_layer(changeable.layer_name())
+    difference = f"{name} is this machine's own system here"
+    return StandIn(image.with_source(f"host: {description()}"), (difference,))
 
 
-async def python(name: str, layers: Layers, made_here: Image | None) -> StandIn:
+def python(name: str, layers: Layers, made_here: Image | None) -> StandIn:
     """Return the same with `python` and `pip` in /usr/local in the place of *name*."""
     base = debian(name, made_here)
     wanted = wanted_version(name)
@@ -62,7 +64,7 @@ async def python(name: str, layers: Layers, made_here: Image | None) -> StandIn:
     wheel = find_pip()
     layer = _layer_name(base.image, interpreter, wheel)
     if not layers.has(layer):
-        await asyncio.to_thread(_make, layers, layer, base.image, interpreter, wheel)
+        _make(layers, layer, base.image, interpreter, wheel)
     differences = list(base.differences)
     if wanted not in ("", interpreter.version):
         differences.append(f"its Python is {interpreter.version}, not {wanted}")

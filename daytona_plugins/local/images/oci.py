@@ -141,7 +141,7 @@ def read_configuration(content: bytes) -> Config:
     """Return how programs run, from an image's own words."""
     found = decode(content, _Configuration).config or _Process()
     return Config(
-        env=dict(pair.partition("=")[::2] for pair in found.env or []),
+        env={name: value for name, _, value in (pair.partition("=") for pair in found.env or [])},
         workdir=found.working_dir or "",
         user=found.user or "",
         entrypoint=tuple(found.entrypoint) if found.entrypoint else None,

@@ -146,9 +146,9 @@ async def test_a_name_that_means_nothing_is_an_error_that_says_where_it_was_look
     connect: Callable[[], Any], unique: str
 ) -> None:
     async with connect() as daytona:
-        with pytest.raises(DaytonaError, match="pulls nothing from registries") as caught:
+        with pytest.raises(DaytonaError, match="daytona local image") as caught:
             await daytona.create(params("no-such-image:1.0", name=unique))
-        for place in ("made here", "host", "scratch", "registries", "debian:12"):
+        for place in ("local table", "oci:DIR", "host", "registry", "aliases"):
             assert place in str(caught.value)
         await (await daytona.get(unique)).delete()
 

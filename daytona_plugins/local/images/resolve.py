@@ -1,10 +1,10 @@
 """From the name of an image to the image, in a fixed order, and never to another one without saying so.
 
-1. the local table: what was made here
+1. the local table: imported, pulled or made here
 2. `host`, the programs of this machine; `scratch`, nothing
-3. an alias: the names that people use for Debian, Ubuntu and Python
-
-This version pulls nothing from registries and imports no archives.
+3. `oci:DIR`, `archive:FILE`, `dir:PATH`
+4. a registry: the one in the name, or a mirror that the user trusts
+5. an alias: one that the user wrote, or a built-in one
 """
 
 from __future__ import annotations
@@ -151,6 +151,8 @@ def _say(log: BuildLog | None, text: str) -> None:
 
 def _not_found(name: str) -> str:
     return (
-        f"image {name!r} not found. This version pulls nothing from registries; it knows images made here, host "
-        "(this machine's programs), scratch, and the names debian:12, ubuntu and python:3.x, which stand for host."
+        f"image {name!r} not found. Looked in: the local table (`daytona local image list`); host and scratch; "
+        "oci:DIR, archive:FILE and dir:PATH; the registry in the name, and trusted mirrors "
+        "(`daytona local image mirror URL`); aliases (`daytona local image alias PATTERN TARGET`). "
+        "Give it a name here with `daytona local image import NAME SOURCE`."
     )

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import http.client
 import json
-import shutil
 import socket
 import tempfile
 import threading
@@ -113,7 +112,7 @@ def temporary_paths() -> Iterator[Paths]:
     try:
         yield paths
     finally:
-        shutil.rmtree(base)
+        asyncio.run(remove_tree(base))  # a test that failed leaves directories that only this removes
 
 
 @pytest.fixture

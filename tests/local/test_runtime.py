@@ -226,9 +226,7 @@ def test_stopping_lets_processes_finish_and_leaves_nothing(paths: Paths):
         mounts, agents = mount_count(), list(Path(paths.runtime, "agents").iterdir())
         async with running(paths) as runner:
             sandbox = await runner.spawn(spec(paths))
-            await run(
-                sandbox, "(trap 'echo term > got; exit' TERM; while :; do sleep 0.05; done) >/dev/null 2>&1 &"
-            )
+            await leave_running(sandbox, "trap 'echo term > got; exit' TERM", "sleep 0.05")
             await run(sandbox, "sleep 1000 >/dev/null 2>&1 &")
             await sandbox.stop(grace=20)
             assert await sandbox.wait() == 0
@@ -243,6 +241,12 @@ def test_stopping_lets_processes_finish_and_leaves_nothing(paths: Paths):
     asyncio.run(main())
 
 
+async def leave_running(sandbox: RunningSandbox, trap: str, pause: str) -> None:
+    """Leave a process in the background and return when its trap is set: a signal before that would end it."""
+    await run(sandbox, f"({trap}; : > armed; while :; do {pause}; done) >/dev/null 2>&1 &")
+    await run(sandbox, "until [ -e armed ]; do sleep 0.01; done")
+
+
 def mount_count() -> int:
     return len(Path("/proc/self/mountinfo").read_text().splitlines())
 
@@ -251,7 +255,7 @@ def test_what_ignores_the_request_is_killed(paths: Paths):
     async def main() -> None:
         async with running(paths) as runner:
             sandbox = await runner.spawn(spec(paths))
-            await run(sandbox, "(trap '' TERM; while :; do sleep 1; done) >/dev/null 2>&1 &")
+            await leave_running(sandbox, "trap '' TERM HUP", "sleep 1")
             await sandbox.stop(grace=0.2)
             assert await sandbox.wait() == -signal.SIGKILL
             assert not sandbox.socket_path.exists()

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         DaytonaNotFoundError as DaytonaNotFoundError,
         DaytonaNotSupportedError as DaytonaNotSupportedError,
         DaytonaPluginError as DaytonaPluginError,
+        DaytonaPluginMissingError as DaytonaPluginMissingError,
         DaytonaProcessExecutionTimeoutError as DaytonaProcessExecutionTimeoutError,
         DaytonaProcessNotFoundError as DaytonaProcessNotFoundError,
         DaytonaQueueTimeoutError as DaytonaQueueTimeoutError,
@@ -257,7 +258,8 @@ _NAMES_OF = {
         DaytonaGitRemoteRejectedError DaytonaGitRepoNotFoundError DaytonaGitTransportFailedError
         DaytonaGoneError DaytonaInternalServerError DaytonaInvalidFilePathError
         DaytonaLocalPlatformError DaytonaLspServerNotInitializedError DaytonaNotFoundError
-        DaytonaNotSupportedError DaytonaPluginError DaytonaProcessExecutionTimeoutError
+        DaytonaNotSupportedError DaytonaPluginError DaytonaPluginMissingError
+        DaytonaProcessExecutionTimeoutError
         DaytonaProcessNotFoundError DaytonaQueueTimeoutError DaytonaRateLimitError
         DaytonaRecordingFfmpegNotFoundError DaytonaRecordingStillActiveError
         DaytonaServiceUnavailableError DaytonaSessionEndedError DaytonaSpotEvictedError

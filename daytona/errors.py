@@ -359,6 +359,15 @@ class DaytonaPluginError(DaytonaError):
     distribution: str | None = None
 
 
+class DaytonaPluginMissingError(DaytonaPluginError, AttributeError):
+    """No plug-in of this name is installed; `distribution` names the one to install, where that is known.
+
+    It is an `AttributeError` too, because plug-ins are attributes: `hasattr` tells whether there is one.
+    """
+
+    code = "PLUGIN_MISSING"
+
+
 class DaytonaLocalPlatformError(DaytonaError):
     """The embedded platform cannot run here; `cause` says what is missing and `remedy` what to do about it."""
 

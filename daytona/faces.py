@@ -9,6 +9,7 @@ each body is one line that steps the async method. Nothing is decided here, so n
     self.x = AsyncX(...) in __init__  property `x`, the face of the core's `x`
     __aenter__, __aexit__             __enter__, __exit__
     __aiter__, __anext__              __iter__, __next__
+    class AsyncX(Extensible)          class X(..., ExtensibleFace)
 
 A constructor marked `@made_directly` is there with the same parameters; others are replaced by one that takes the core.
 A method marked `@awaitable_when_blocking` returns `Done`, which may also be awaited, instead of None.
@@ -31,7 +32,7 @@ __all__ = ["FaceError", "main", "write_face"]
 
 HEADER: Final = '''"""{summary}
 
-Written by `python -m daytona.faces` from `{source}`: change that, and run `nox -s faces`.
+Written by `python -m daytona.faces` from `{source}`: change that, and run {command}.
 """
 
 # A face reaches the core of its arguments.
@@ -39,6 +40,7 @@ Written by `python -m daytona.faces` from `{source}`: change that, and run `nox 
 '''
 WIDTH: Final = 110
 _ABSTRACT: Final = frozenset({"AsyncGenerator", "AsyncIterable", "AsyncIterator", "AsyncContextManager"})
+_PACKAGE: Final = "daytona."
 _PLUGINS: Final = "daytona_plugins."
 _ASYNC_NAME: Final = re.compile(r"\bAsync([A-Z]\w*)")
 _EITHER_ITERABLE: Final = re.compile(r"AsyncIterable\[(\w+)\] \| (?=Iterable\[\1\])")
@@ -75,7 +77,10 @@ def write_face(source: str, module: str) -> str:
         body = "\n\n\n".join(_Face(node, module, plugged_in).text() for node in classes)
     except _Refused as refused:
         raise FaceError(f"{module}:{refused.line}: {refused}") from None
-    head = HEADER.format(summary=_summary(tree), source=module)
+    ours = module.startswith((_PACKAGE, _PLUGINS))
+    head = HEADER.format(
+        summary=_summary(tree), source=module, command="`nox -s faces`" if ours else "this again"
+    )
     return f"{head}\n{_imports(tree, module, classes, body)}\n\n\n{body}\n"
 
 
@@ -97,6 +102,7 @@ class _Face:
     def text(self) -> str:
         """Return the class statement."""
         bases = [f"BlockingService[{self.node.name}]"]
+        bases += ["ExtensibleFace" for base in self.node.bases if ast.unparse(base) == "Extensible"]
         bases += [name for base in self.node.bases if (name := ast.unparse(base)).endswith("View")]
         lines = [f"class {self.name}({', '.join(bases)}):"]
         lines += _docstring(self.node, "    ")
@@ -371,6 +377,7 @@ _RUNTIME: Final = {
     "BlockingService": "daytona.service",
     "BlockingStream": "daytona.service",
     "Done": "daytona.service",
+    "ExtensibleFace": "daytona.plugins",
     "face_of": "daytona.plugins",
     "same": "daytona.service",
     "step": "daytona.service",

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, cast, get_args
 
-from .errors import DaytonaPluginError
+from .errors import DaytonaPluginError, DaytonaPluginMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
 
-    from .service import Api, AsyncService
+    from .service import Api, AsyncService, BlockingService
 
 __all__ = [
     "AGENT_SERVICES",
@@ -25,6 +25,7 @@ __all__ = [
     "PLATFORMS",
     "SANDBOX_SERVICES",
     "Extensible",
+    "ExtensibleFace",
     "PlatformEndpoint",
     "Plugin",
     "connect_platform",
@@ -36,6 +37,10 @@ __all__ = [
     "load_service",
     "sandbox_service",
 ]
+
+# Any, because a face of whatever service will do; what comes back is of the very class that was given.
+F = TypeVar("F", bound="BlockingService[Any]")
+S = TypeVar("S", bound="AsyncService")
 
 PLATFORMS = "daytona.platforms"
 """Group of platforms: a name, and a function that returns a running one's address."""
@@ -54,6 +59,10 @@ COMMANDS = "daytona.commands"
 
 SERVICES = frozenset({SANDBOX_SERVICES, CLIENT_SERVICES})
 GROUPS = (PLATFORMS, CLIENT_SERVICES, SANDBOX_SERVICES, AGENT_SERVICES, COMMANDS)
+
+DISTRIBUTION: Final = "daytona-anyio"
+OURS: Final = frozenset({"computer_use", "lsp", "object_storage", "local"})
+"""Plugins that our own distribution brings: whoever misses one has only a part of it."""
 
 
 class PlatformEndpoint(Protocol):
@@ -105,12 +114,12 @@ def load(group: str, name: str) -> object:
     """Return what the plugin *name* of *group* offers.
 
     Raises:
-        DaytonaPluginError: It is not installed, two distributions claim the name, or it cannot be imported.
+        DaytonaPluginMissingError: It is not installed.
+        DaytonaPluginError: Two distributions claim the name, or it cannot be imported.
     """
     points = list(_installed(group).get(name, ()))
     if not points:
-        there = ", ".join(sorted(_installed(group))) or "nothing"
-        raise DaytonaPluginError(f"No plugin {name!r} is installed in {group}; installed: {there}")
+        raise _missing(group, name)
     if len(points) > 1:
         claims = " and ".join(map(_origin, points))
         raise DaytonaPluginError(f"Two plugins claim {name!r} in {group}: {claims}; uninstall one")
@@ -133,10 +142,7 @@ def load_service(group: str, name: str) -> type[AsyncService]:
     if not isinstance(found, type) or not issubclass(found, AsyncService):
         raise _broken(point, "it is not a class made from daytona.service.AsyncService")
     if found.plugin_api != PLUGIN_API:
-        raise _broken(
-            point,
-            f"it was written for version {found.plugin_api} of the plugin interface; this is {PLUGIN_API}",
-        )
+        raise _broken(point, _other_version(found))
     return found
 
 
@@ -164,7 +170,20 @@ class Extensible:
     """
 
     _plugins: ClassVar[str]
-    _plugged_in: dict[str, Any]
+    _plugged_in: dict[type[Any] | str, Any]
+
+    def use(self, service: type[S]) -> S:
+        """Return the service of a plugin, by its class: what type checkers know as `AsyncClipboard`, say.
+
+        It is the one that the attribute of the plugin's name is, made when it is first used.
+
+        Raises:
+            DaytonaPluginError: It is no service for this face, or was written for another version of this package.
+        """
+        if service not in self._plugged_in:
+            _check_service(service)
+            self._plugged_in[service] = service(self._plugin_target())
+        return cast("S", self._plugged_in[service])
 
     def _plugin_target(self) -> Api:
         """Return the API that services of plugins are given."""
@@ -173,7 +192,7 @@ class Extensible:
     def _service(self, name: str) -> AsyncService:
         """Return a service that a plugin brings."""
         if name not in self._plugged_in:
-            self._plugged_in[name] = load_service(self._plugins, name)(self._plugin_target())
+            self._plugged_in[name] = self.use(load_service(self._plugins, name))
         return cast("AsyncService", self._plugged_in[name])
 
     def _plugged_in_face(self, name: str) -> Any:
@@ -186,13 +205,67 @@ class Extensible:
     if not TYPE_CHECKING:  # a misspelt attribute must stay an error for type checkers
 
         def __getattr__(self, name: str) -> AsyncService:
-            if name.startswith("_") or name not in _installed(self._plugins):
-                raise AttributeError(
-                    f"{type(self).__name__} has no attribute {name!r}, and no plugin brings one"
-                )
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            if name not in _installed(self._plugins):
+                raise _missing(self._plugins, name, type(self).__name__)
             if "__init__" in vars(load_service(self._plugins, name)):
                 raise AttributeError(f"{name!r} is made with arguments of its own, and is no attribute")
             return self._service(name)
+
+
+class ExtensibleFace:
+    """The blocking face of something to which plugins add services: it has their blocking faces."""
+
+    _core: Any
+
+    def use(self, service: type[F]) -> F:
+        """Return the service of a plugin, by its class: what type checkers know as `Clipboard`, say.
+
+        Raises:
+            DaytonaPluginError: It is no service for this face, or was written for another version of this package.
+        """
+        core: Extensible = self._core
+        made = core.use(_core_class(service))
+        return service._over(made)  # pyright: ignore[reportPrivateUsage]  # what faces are made with
+
+    if not TYPE_CHECKING:  # a misspelt attribute must stay an error for type checkers
+
+        def __getattr__(self, name: str) -> object:
+            """Return the face of a service that a plugin adds to the core."""
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            return self._core._plugged_in_face(name)
+
+
+def _check_service(service: type[Any]) -> None:
+    """Refuse a class that cannot be used as it is."""
+    from .service import PLUGIN_API, AsyncService
+
+    if not issubclass(service, AsyncService):
+        raise DaytonaPluginError(
+            f"{service.__qualname__} is no service for asynchronous code: it is not made from daytona.service.AsyncService"
+        )
+    if service.plugin_api != PLUGIN_API:
+        raise DaytonaPluginError(f"{service.__qualname__} cannot be used: {_other_version(service)}")
+
+
+def _core_class(face: type[Any]) -> type[AsyncService]:
+    """Return the class of services that *face* is made over, as `BlockingService[...]` among its bases says."""
+    from .service import BlockingService
+
+    for base in getattr(face, "__orig_bases__", ()):
+        if getattr(base, "__origin__", None) is BlockingService:
+            return cast("type[AsyncService]", get_args(base)[0])
+    raise DaytonaPluginError(
+        f"{face.__qualname__} is no service for blocking code: it is not made from daytona.service.BlockingService"
+    )
+
+
+def _other_version(service: type[AsyncService]) -> str:
+    from .service import PLUGIN_API
+
+    return f"it was written for version {service.plugin_api} of the plugin interface; this is {PLUGIN_API}"
 
 
 def connect_platform(name: str) -> PlatformEndpoint:
@@ -215,6 +288,20 @@ def face_class(service: type[Any]) -> type[Any]:
     """Return the class of the blocking face of a plugin's service."""
     module = import_module(f"{service.__module__.rpartition('.')[0]}.blocking")
     return cast("type[Any]", getattr(module, service.__name__.removeprefix("Async")))
+
+
+def _missing(group: str, name: str, owner: str | None = None) -> DaytonaPluginMissingError:
+    """Return the error for a plugin that nobody has installed; *owner* is the class whose attribute it would be."""
+    there = ", ".join(sorted(_installed(group))) or "nothing"
+    what = (
+        f"{owner} has no attribute {name!r}, and no plugin brings one to {group}"
+        if owner is not None
+        else f"No plugin {name!r} is installed in {group}"
+    )
+    remedy = f"; install {DISTRIBUTION}" if name in OURS else ""
+    error = DaytonaPluginMissingError(f"{what}{remedy}; installed: {there}")
+    error.distribution = DISTRIBUTION if name in OURS else None
+    return error
 
 
 def _broken(point: EntryPoint, why: str) -> DaytonaPluginError:

@@ -223,14 +223,6 @@ class BlockingService(Generic[S]):
         face._core = core
         return face
 
-    if not TYPE_CHECKING:  # a misspelt attribute must stay an error for type checkers
-
-        def __getattr__(self, name: str) -> object:
-            """Return the face of a service that a plugin adds to the core."""
-            if name.startswith("_") or not hasattr(type(self._core), "_plugged_in_face"):
-                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-            return self._core._plugged_in_face(name)
-
 
 def operation(
     failure: str, name: str | None = None

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from daytona import AsyncDaytona, Daytona, DaytonaConfig, cli, plugins
-from daytona.errors import DaytonaPluginError
+from daytona.errors import DaytonaPluginError, DaytonaPluginMissingError
 from daytona.faces import write_face
 from tests.conftest import AwaitBlocking
 from tests.wire.stub_server import Recorded, Reply, StubServer, as_json
@@ -109,11 +109,47 @@ def test_a_service_is_made_once(install: Install) -> None:
     assert client.notes is client.notes
 
 
+def test_a_service_is_used_by_its_class_as_well(install: Install) -> None:
+    package = install(plugins.CLIENT_SERVICES, "notes")
+    notes = importlib.import_module(f"{package}.service").AsyncNotes
+    face = importlib.import_module(f"{package}.blocking").Notes
+    client: Any = AsyncDaytona(_nowhere())
+    assert client.use(notes) is client.notes
+    assert type(Daytona(_nowhere()).use(face)) is face
+
+
+def test_a_class_is_used_on_its_own_face(install: Install) -> None:
+    package = install(plugins.CLIENT_SERVICES, "notes")
+    notes = importlib.import_module(f"{package}.service").AsyncNotes
+    face = importlib.import_module(f"{package}.blocking").Notes
+    with pytest.raises(DaytonaPluginError, match="Notes is no service for asynchronous code"):
+        AsyncDaytona(_nowhere()).use(face)
+    with pytest.raises(DaytonaPluginError, match="AsyncNotes is no service for blocking code"):
+        Daytona(_nowhere()).use(notes)
+
+
+def test_a_class_for_another_version_is_not_used(install: Install) -> None:
+    package = install(plugins.CLIENT_SERVICES, "notes", f"{SERVICE}\nAsyncNotes.plugin_api = 2")
+    notes = importlib.import_module(f"{package}.service").AsyncNotes
+    with pytest.raises(DaytonaPluginError, match=r"AsyncNotes cannot be used: .* version 2"):
+        AsyncDaytona(_nowhere()).use(notes)
+
+
+def test_a_plugin_of_ours_that_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "_installed", lambda _group: {"notes": ()})
+    for client in (Daytona(_nowhere()), AsyncDaytona(_nowhere())):
+        with pytest.raises(
+            DaytonaPluginMissingError, match=r"'object_storage'.*; install daytona-anyio; installed: notes"
+        ) as caught:
+            _ = client.object_storage
+        assert caught.value.distribution == "daytona-anyio"
+
+
 def test_an_attribute_that_nobody_brings_is_missing(install: Install) -> None:
     install(plugins.CLIENT_SERVICES, "notes")
     for client in (Daytona(_nowhere()), AsyncDaytona(_nowhere())):
         assert not hasattr(client, "nots")
-        with pytest.raises(AttributeError, match="'nots'"):
+        with pytest.raises(AttributeError, match=r"Async\w+ has no attribute 'nots'.*installed: .*notes"):
             _ = client.nots  # type: ignore[union-attr, attr-defined]  # what the test is about
 
 
@@ -123,7 +159,7 @@ def _nowhere() -> DaytonaConfig:
 
 def test_a_missing_plugin_is_named_with_those_that_are_there(install: Install) -> None:
     install(plugins.CLIENT_SERVICES, "notes")
-    with pytest.raises(DaytonaPluginError, match=r"No plugin 'other' is installed in .*notes"):
+    with pytest.raises(DaytonaPluginMissingError, match=r"No plugin 'other' is installed in .*notes"):
         plugins.load(plugins.CLIENT_SERVICES, "other")
 
 

@@ -9,13 +9,14 @@ Written by `python -m daytona.faces` from `daytona.services.client`: change that
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from daytona.blocking.sandbox import Sandbox
 from daytona.blocking.secret import SecretService
 from daytona.blocking.snapshot import SnapshotService
 from daytona.blocking.volume import VolumeService
 from daytona.blocking.warm_pool import WarmPoolService
+from daytona.plugins import ExtensibleFace, face_of
 from daytona.service import BlockingService, BlockingStream, step
 from daytona.services.client import AsyncClient
 
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
         ListSandboxesQuery,
     )
     from daytona.services.sandbox import AsyncSandbox
+    from daytona_plugins.object_storage.blocking import BuildStorage
     from types import TracebackType
 
 __all__ = ["Client"]
 
 
-class Client(BlockingService[AsyncClient]):
+class Client(BlockingService[AsyncClient], ExtensibleFace):
     """Makes sandboxes, finds them and takes them through their lives.
 
     Attributes:
@@ -63,6 +65,15 @@ class Client(BlockingService[AsyncClient]):
     @functools.cached_property
     def warm_pool(self) -> WarmPoolService:
         return WarmPoolService._over(self._core.warm_pool)
+
+    @property
+    def object_storage(self) -> BuildStorage:
+        """The store for build contexts, for what is to be there ahead of time.
+
+        Raises:
+            DaytonaPluginMissingError: The plugin for it is not installed.
+        """
+        return cast("BuildStorage", face_of(self._core.object_storage))
 
     def __enter__(self) -> Self:
         step(self._core.__aenter__())

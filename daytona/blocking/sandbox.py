@@ -16,7 +16,7 @@ from daytona.blocking.filesystem import FileSystem
 from daytona.blocking.git import Git
 from daytona.blocking.process import Process
 from daytona.models.sandbox import SandboxView
-from daytona.plugins import face_of
+from daytona.plugins import ExtensibleFace, face_of
 from daytona.service import BlockingService, step
 from daytona.services.sandbox import AsyncSandbox
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Sandbox"]
 
 
-class Sandbox(BlockingService[AsyncSandbox], SandboxView):
+class Sandbox(BlockingService[AsyncSandbox], ExtensibleFace, SandboxView):
     """A sandbox and everything that can be done to it and in it.
 
     Its attributes are what the platform said last; `refresh_data` asks again. As a context manager it is deleted at
@@ -81,7 +81,7 @@ class Sandbox(BlockingService[AsyncSandbox], SandboxView):
         """A desktop.
 
         Raises:
-            DaytonaPluginError: The plugin for it is not installed.
+            DaytonaPluginMissingError: The plugin for it is not installed.
         """
         return cast("ComputerUse", face_of(self._core.computer_use))
 
@@ -101,7 +101,7 @@ class Sandbox(BlockingService[AsyncSandbox], SandboxView):
         """Return a language server for a project in this sandbox, not yet started.
 
         Raises:
-            DaytonaPluginError: The plugin for language servers is not installed.
+            DaytonaPluginMissingError: The plugin for language servers is not installed.
         """
         return cast("LspServer", face_of(self._core.create_lsp_server(language_id, path_to_project)))
 

@@ -38,6 +38,7 @@ from daytona.errors import (
     DaytonaNotFoundError as DaytonaNotFoundError,
     DaytonaNotSupportedError as DaytonaNotSupportedError,
     DaytonaPluginError as DaytonaPluginError,
+    DaytonaPluginMissingError as DaytonaPluginMissingError,
     DaytonaProcessExecutionTimeoutError as DaytonaProcessExecutionTimeoutError,
     DaytonaProcessNotFoundError as DaytonaProcessNotFoundError,
     DaytonaQueueTimeoutError as DaytonaQueueTimeoutError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from msgspec.structs import replace
 
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import TracebackType
 
+    from daytona_plugins.object_storage.service import AsyncBuildStorage
+
     from ..protocols.rest import QueryValue
 
 __all__ = ["AsyncClient"]
@@ -67,11 +69,20 @@ class AsyncClient(Extensible):
     def __init__(self, api: Api, target: str | None = None) -> None:
         self._api = api
         self._target = target
-        self._plugged_in: dict[str, Any] = {}
+        self._plugged_in: dict[type[Any] | str, Any] = {}
         self.volume = AsyncVolumeService(api)
         self.snapshot = AsyncSnapshotService(api, target)
         self.secret = AsyncSecretService(api)
         self.warm_pool = AsyncWarmPoolService(api)
+
+    @property
+    def object_storage(self) -> AsyncBuildStorage:
+        """The store for build contexts, for what is to be there ahead of time.
+
+        Raises:
+            DaytonaPluginMissingError: The plugin for it is not installed.
+        """
+        return cast("AsyncBuildStorage", self._service("object_storage"))
 
     def _plugin_target(self) -> Api:
         return self._api

@@ -98,7 +98,7 @@ class AsyncSandbox(SandboxView, Extensible):
         self._data = data
         self._signing_key: tuple[str, float] | None = None
         self.language = data.labels.get(LANGUAGE_LABEL) or CodeLanguage.PYTHON.value
-        self._plugged_in: dict[str, Any] = {}
+        self._plugged_in: dict[type[Any] | str, Any] = {}
 
     # Made when they are first used: most sandboxes of a list are only looked at.
 
@@ -131,7 +131,7 @@ class AsyncSandbox(SandboxView, Extensible):
         """A desktop.
 
         Raises:
-            DaytonaPluginError: The plugin for it is not installed.
+            DaytonaPluginMissingError: The plugin for it is not installed.
         """
         return cast("AsyncComputerUse", self._service("computer_use"))
 
@@ -160,7 +160,7 @@ class AsyncSandbox(SandboxView, Extensible):
         """Return a language server for a project in this sandbox, not yet started.
 
         Raises:
-            DaytonaPluginError: The plugin for language servers is not installed.
+            DaytonaPluginMissingError: The plugin for language servers is not installed.
         """
         made = sandbox_service("lsp")(language_id, path_to_project, self._toolbox)
         return cast("AsyncLspServer", made)

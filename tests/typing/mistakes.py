@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from daytona import (
+    AsyncComputerUse,
     AsyncDaytona,
     AsyncSandbox,
+    ComputerUse,
     CreateSandboxFromSnapshotParams,
     Daytona,
     DaytonaConfig,
@@ -81,6 +83,14 @@ def async_callback_on_the_blocking_face(daytona: Daytona) -> None:
 
 def members_of_the_other_kind(sandbox: Sandbox) -> None:
     sandbox.no_such_operation()  # mistake
+
+
+def services_of_the_other_kind(sandbox: Sandbox) -> None:
+    sandbox.use(AsyncComputerUse)  # mistake
+
+
+async def blocking_services(sandbox: AsyncSandbox) -> None:
+    sandbox.use(ComputerUse)  # mistake
 
 
 def what_only_strict_checkers_report(sandbox):  # mistake

@@ -29,7 +29,6 @@ from daytona_plugins.local.agent.git_remote import add_git_remote
 from daytona_plugins.local.agent.git_settings import add_git_settings
 from daytona_plugins.local.agent.info import add_info
 from daytona_plugins.local.agent.interpreter import add_interpreter
-from daytona_plugins.local.agent.lsp import add_lsp
 from daytona_plugins.local.agent.port_proxy import add_port_proxy
 from daytona_plugins.local.agent.ports import add_ports
 from daytona_plugins.local.agent.pty import add_pty
@@ -58,7 +57,7 @@ HANG_UP_AFTER: Final = 0.1
 
 PARTS: Final[tuple[Callable[[Toolbox], None], ...]] = (
     add_info, add_files, add_search, add_upload, add_download, add_execute, add_code_run, add_ports, add_pty, add_sessions,
-    add_git, add_git_remote, add_git_settings, add_build, add_interpreter, add_lsp, add_port_proxy,
+    add_git, add_git_remote, add_git_settings, add_build, add_interpreter, add_port_proxy,
 )  # fmt: skip
 
 

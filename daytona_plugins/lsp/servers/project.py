@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import quote, unquote
 
 from daytona_plugins.local.agent.errors import bad_request, from_os_error
-from daytona_plugins.local.agent.lsp_answers import (
+from daytona_plugins.local.web import HTTPError
+from daytona_plugins.lsp.servers.answers import (
     Completions,
     Position,
     Symbol,
@@ -16,10 +17,9 @@ from daytona_plugins.local.agent.lsp_answers import (
     decode_symbols,
     flat,
 )
-from daytona_plugins.local.agent.lsp_files import changes, look
-from daytona_plugins.local.agent.lsp_process import ServerProcess
-from daytona_plugins.local.agent.lsp_servers import dialect, find_servers, how_to_install, suffixes
-from daytona_plugins.local.web import HTTPError
+from daytona_plugins.lsp.servers.files import changes, look
+from daytona_plugins.lsp.servers.process import ServerProcess
+from daytona_plugins.lsp.servers.registry import dialect, find_servers, how_to_install, suffixes
 
 if TYPE_CHECKING:
     from daytona_plugins.local.agent.reaper import Reaper

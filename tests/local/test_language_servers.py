@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from daytona_plugins.local.agent.lsp_files import CHANGED, CREATED, DELETED, changes, look
-from daytona_plugins.local.agent.lsp_project import to_path, to_uri
-from daytona_plugins.local.agent.lsp_servers import dialect, find_servers
+from daytona_plugins.lsp.servers.files import CHANGED, CREATED, DELETED, changes, look
+from daytona_plugins.lsp.servers.project import to_path, to_uri
+from daytona_plugins.lsp.servers.registry import dialect, find_servers
 
 
 def program(path: Path) -> Path:

@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
-from daytona_plugins.local.agent.body import read_json
-from daytona_plugins.local.agent.errors import bad_request
-from daytona_plugins.local.agent.lsp_answers import Position
-from daytona_plugins.local.agent.lsp_process import RefusedError, ServerEndedError
-from daytona_plugins.local.agent.lsp_project import Project, to_path
-from daytona_plugins.local.agent.lsp_servers import SERVERS
-from daytona_plugins.local.web import HTTPError, Request, Response, json_response
+from daytona_plugins.local.endpoints import (
+    HTTPError,
+    Request,
+    Response,
+    bad_request,
+    json_response,
+    read_json,
+)
+from daytona_plugins.lsp.servers.answers import Position
+from daytona_plugins.lsp.servers.process import RefusedError, ServerEndedError
+from daytona_plugins.lsp.servers.project import Project, to_path
+from daytona_plugins.lsp.servers.registry import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from typing import TypeVar
 
-    from daytona_plugins.local.agent.toolbox import Toolbox
+    from daytona_plugins.local.endpoints import Toolbox
 
     T = TypeVar("T")
 

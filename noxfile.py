@@ -38,6 +38,8 @@ FACES = {
     f"daytona_plugins/{name}/service.py": f"daytona_plugins/{name}/blocking.py"
     for name in ("computer_use", "lsp", "object_storage")
 }
+EXAMPLE = "examples/clipboard-plugin/clipboard_plugin"
+FACES[f"{EXAMPLE}/service.py"] = f"{EXAMPLE}/blocking.py"
 
 
 # A shared machine may take a core away at any moment: in CI, what fails is tried once more, and the report says so.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -70,3 +71,13 @@ def test_examples_leave_no_sandbox_behind(platform: Platform, tmp_path: Path) ->
     platform.delete_all()
     run([str(ROOT / "examples" / "trio_example.py")], platform, tmp_path)
     assert platform.api("GET", "/sandbox").json["items"] == []
+
+
+def test_the_page_on_plugins_shows_the_very_files_of_the_example() -> None:
+    page = ROOT / "docs" / "plugins.md"
+    shown = re.findall(r"^```\{literalinclude\} (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    example = ROOT / "examples" / "clipboard-plugin"
+    written = {path for path in example.rglob("*") if path.suffix in (".py", ".toml")}
+    assert {(page.parent / name).resolve() for name in shown} == written - {
+        example / "clipboard_plugin" / "__init__.py"
+    }

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import assert_type
 
 from daytona import (
+    AsyncComputerUse,
     AsyncDaytona,
+    AsyncLspServer,
     AsyncSandbox,
+    ComputerUse,
     CreateSandboxFromImageParams,
     CreateSandboxFromSnapshotParams,
     Daytona,
@@ -18,9 +21,12 @@ from daytona import (
     FileInfo,
     Image,
     ListSandboxesQuery,
+    LspServer,
     Sandbox,
     SandboxState,
 )
+from daytona_plugins.object_storage.blocking import BuildStorage
+from daytona_plugins.object_storage.service import AsyncBuildStorage
 
 
 def clients() -> None:
@@ -108,6 +114,22 @@ async def async_files(sandbox: AsyncSandbox, path: str | None) -> None:
     assert_type(await sandbox.fs.download_file("a", 10), bytes)
     assert_type(await sandbox.fs.download_file("a", "local"), None)
     assert_type(await sandbox.fs.download_file("a", path), bytes | None)
+
+
+def plugins(sandbox: Sandbox, daytona: Daytona) -> None:
+    assert_type(sandbox.use(ComputerUse), ComputerUse)
+    assert_type(sandbox.computer_use, ComputerUse)
+    assert_type(sandbox.create_lsp_server("python", "."), LspServer)
+    assert_type(daytona.object_storage, BuildStorage)
+    assert_type(daytona.use(BuildStorage).upload("f"), str)
+
+
+async def async_plugins(sandbox: AsyncSandbox, daytona: AsyncDaytona) -> None:
+    assert_type(sandbox.use(AsyncComputerUse), AsyncComputerUse)
+    assert_type(sandbox.computer_use, AsyncComputerUse)
+    assert_type(sandbox.create_lsp_server("python", "."), AsyncLspServer)
+    assert_type(daytona.object_storage, AsyncBuildStorage)
+    assert_type(await daytona.use(AsyncBuildStorage).upload("f"), str)
 
 
 def errors(error: DaytonaError) -> None:

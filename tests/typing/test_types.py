@@ -1,4 +1,5 @@
-"""Both type checkers, strict, over what they must infer (`promises.py`) and what they must report (`mistakes.py`).
+"""Both type checkers, strict, over what they must infer (`promises.py`) and what they must report (`mistakes.py`),
+and over a plugin as its author has it (`examples/clipboard-plugin`).
 
 mypy and pyright run as modules of this very interpreter, pyright with `--pythonpath` of it, so that both see the
 package as a program does that has installed it.
@@ -55,7 +56,7 @@ def pyright() -> Reports:
 
 
 def paths() -> list[str]:
-    return [str(HERE / name) for name in FILES]
+    return [*(str(HERE / name) for name in FILES), str(ROOT / "examples" / "clipboard-plugin")]
 
 
 def run(command: list[str]) -> str:
@@ -91,6 +92,11 @@ def test_every_mistake_is_reported_and_nothing_else(checker: Callable[[], Report
     found = checker()["mistakes.py"]
     assert {line: found[line] for line in found.keys() - marked()} == {}
     assert sorted(marked() - found.keys()) == []
+
+
+@CHECKERS
+def test_the_example_of_a_plugin_is_typed(checker: Callable[[], Reports]) -> None:
+    assert {name: found for name, found in checker().items() if name not in FILES} == {}
 
 
 def test_there_are_mistakes_to_find() -> None:

@@ -1,0 +1,1 @@
+"""A clipboard in every sandbox."""

@@ -5,18 +5,31 @@ A snippet runs with the names in scope that its text takes for granted, and with
 
 from __future__ import annotations
 
+import base64
 import inspect
 import os
 import re
+import shutil
+import struct
 import textwrap
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import daytona
-from daytona import AsyncDaytona, Daytona, DaytonaConfig, DaytonaNotSupportedError
+from daytona import (
+    AsyncDaytona,
+    AsyncObjectStorage,
+    CreateSnapshotParams,
+    Daytona,
+    DaytonaConfig,
+    DaytonaNotFoundError,
+    DaytonaNotSupportedError,
+    ObjectStorage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,15 +43,7 @@ LATER = {
 }
 """Lines that run with a later version; until then they end with `DaytonaNotSupportedError`."""
 
-NOT_TAKEN = {
-    "AsyncGit": "it names repositories on a public host; tests/behaviour/test_git.py makes the calls on one here",
-    "AsyncProcess, sessions": "tests/behaviour/test_sessions.py makes the calls",
-    "AsyncComputerUse": "tests/behaviour/test_computer_use.py makes the calls, where there is an X server",
-    "AsyncSnapshotService": "its image needs a package index; no test of this version makes these calls",
-    "AsyncVolumeService": "tests/behaviour/test_volumes.py makes the calls",
-    "AsyncObjectStorage": "tests/behaviour/test_object_storage.py makes the calls",
-}
-"""Examples of the documentation that are not in `snippets`, and why."""
+DESKTOP = [program for program in ("Xvfb", "openbox", "ffmpeg") if shutil.which(program) is None]
 
 
 def _lines(name: str) -> str:
@@ -202,3 +207,139 @@ async def test_lsp(face: str, platform: Platform) -> None:
         left = await _run(face, _lines("lsp"), {"api_client": sandbox})
     assert [symbol.name for symbol in left["symbols"]] == ["MyClass"]
     assert "attribute" in [item.label for item in left["completions"].items]
+
+
+REPOSITORIES = """
+git config --global user.name seed && git config --global user.email seed@example.com
+for name in repo private; do
+    git init -q --bare -b develop /srv/hub/user/$name.git
+    git clone -q /srv/hub/user/$name.git /srv/$name 2>/dev/null
+    cd /srv/$name; git checkout -q -b develop; mkdir src; echo a > file.txt; echo b > src/main.py
+    git add .; git commit -qm first; git push -q origin develop
+done
+git config --global url./srv/hub/.insteadOf https://github.com/
+"""
+CHANGES = "echo changed >> workspace/repo/file.txt; git -C workspace/repo branch old-feature"
+
+
+async def test_git(face: str, platform: Platform) -> None:
+    """The public host's repositories are ones in the sandbox, by git's own setting for that."""
+    clones, rest = _split_after(_lines("git"), "private.git")
+    async with _sandbox(face, platform) as sandbox:
+        await _prepare(sandbox, REPOSITORIES)
+        await _run(face, clones, {"sandbox": sandbox})
+        await _prepare(sandbox, CHANGES)
+        left = await _run(face, rest, {"sandbox": sandbox})
+        pushed = await _now(
+            sandbox.process.exec("git -C /srv/hub/user/repo.git log -1 --format='%an <%ae> %s'")
+        )
+    assert pushed.result == "John <john@example.com> Update docs\n"
+    status = left["status"]
+    assert (status.current_branch, status.ahead, status.behind) == ("develop", 0, 0)
+    assert status.branch_published
+    assert sorted(left["branches"].branches) == ["develop", "old-feature"]
+
+
+def _split_after(text: str, word: str) -> tuple[str, str]:
+    """Cut a snippet after the line that holds *word*: somebody edits files there."""
+    lines = text.splitlines(keepends=True)
+    (place,) = (number for number, line in enumerate(lines, 1) if word in line)
+    return "".join(lines[:place]), "".join(lines[place:])
+
+
+class _LastCommand:
+    """The processes of a sandbox, with the id of the last command in a session for the placeholder "cmd-id"."""
+
+    def __init__(self, sandbox: Any, platform: Platform) -> None:
+        self._process = sandbox.process
+        self._session = f"/toolbox/{sandbox.id}/process/session/my-session"
+        self._platform = platform
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._process, name)
+        return lambda *arguments: method(*(map(self._filled_in, arguments)))
+
+    def _filled_in(self, argument: Any) -> Any:
+        if argument != "cmd-id":
+            return argument
+        return self._platform.call("GET", self._session).json["commands"][-1]["id"]
+
+
+async def test_sessions(face: str, platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    async with _sandbox(face, platform) as sandbox:
+        await _prepare(sandbox, "mkdir /workspace; echo content > /workspace/file.txt")
+        process = _LastCommand(sandbox, platform)
+        left = await _run(face, _lines("sessions"), {"sandbox": SimpleNamespace(process=process)})
+        assert await _now(sandbox.process.list_sessions()) == []
+    assert (left["result"].stdout, left["logs"].stdout) == ("content\n", "content\n")
+    assert capsys.readouterr().out == "content\n  0\n[OUT]: content\n\n"
+
+
+@pytest.mark.skipif(bool(DESKTOP), reason=f"needs the programs {' '.join(DESKTOP)}")
+async def test_computer_use(
+    face: str, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with _sandbox(face, platform) as sandbox:
+        await _now(sandbox.computer_use.start())
+        earlier = await _now(sandbox.computer_use.recording.start("earlier"))
+        await _now(sandbox.computer_use.recording.stop(earlier.id))
+        left = await _run(face, _lines("computer_use"), {"sandbox": sandbox, "recording_id": earlier.id})
+    assert _png_size(left["screenshot"].screenshot) == (300, 200)
+    assert base64.b64decode(left["compressed"].screenshot).startswith(b"\xff\xd8"), "a JPEG begins so"
+    assert {each.id for each in left["recordings"].recordings} == {earlier.id, left["recording"].id}
+    assert _size_of("local.mp4") > 0
+
+
+def _png_size(encoded: str) -> tuple[int, int]:
+    return struct.unpack(">II", base64.b64decode(encoded)[16:24])
+
+
+def _size_of(name: str) -> int:
+    return Path(name).stat().st_size
+
+
+async def test_snapshots(face: str, platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its last line activates what the line before has deleted, and is told so; it works on an inactive snapshot."""
+    async with _client(face, platform) as client:
+        kept = await _now(client.snapshot.create(CreateSnapshotParams(name="snapshot-name", image="host")))
+        with pytest.raises(DaytonaNotFoundError, match="Failed to activate snapshot: "):
+            await _run(face, _lines("snapshots"), {"daytona": client})
+        assert "numpy" in capsys.readouterr().out
+        assert platform.api("GET", "/snapshots/my-snapshot").status == 404
+        await _now(client.snapshot.deactivate(kept))
+        await _run(face, _lines("snapshots").splitlines()[-1], {"daytona": client, "snapshot": kept})
+        assert (await _now(client.snapshot.get("snapshot-name"))).state == "active"
+        await _now(client.snapshot.delete(kept))
+
+
+async def test_volumes(face: str, platform: Platform) -> None:
+    """The names in the last line are put there by a reader; a sandbox is made with them."""
+    async with _client(face, platform) as client:
+        left = await _run(face, _lines("volumes"), {"daytona": client})
+        names = [volume.name for volume in await _now(client.volume.list())]
+        assert ("volume-name" in names, "new-volume" in names) == (True, False)
+        await _now(client.volume.create("vol-id"))
+        sandbox = await _now(client.create(left["params"]))
+        await _prepare(sandbox, "echo shared > /data/file")
+        await _now(sandbox.delete(wait=True))
+        for name in ("volume-name", "vol-id"):
+            await _now(client.volume.delete(await _now(client.volume.get(name))))
+
+
+async def test_object_storage(
+    face: str, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("local_file.tar").write_bytes(b"an archive")  # noqa: ASYNC240
+    access = platform.api("GET", "/object-storage/push-access").json
+    kind = ObjectStorage if face == "blocking" else AsyncObjectStorage
+    keys = (access["accessKey"], access["secret"], access["sessionToken"])
+    storage: Any = kind(access["storageUrl"], *keys, access["bucket"], region=access["region"])
+    left = await _run(
+        face,
+        _lines("object_storage").replace("org-id", access["organizationId"]),
+        {"storage": storage},
+    )
+    stored = platform.paths.objects / access["bucket"] / access["organizationId"] / left["hash"]
+    assert b"an archive" in stored.joinpath("context.tar").read_bytes()

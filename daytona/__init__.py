@@ -10,18 +10,16 @@ from importlib import import_module
 # Type checkers know it by its name; importing `typing` for it would take most of the time this file takes.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from daytona.blocking import (
-        CodeInterpreter as CodeInterpreter,
-        FileSystem as FileSystem,
-        Git as Git,
-        Process as Process,
-        PtyHandle as PtyHandle,
-        Sandbox as Sandbox,
-        SecretService as SecretService,
-        SnapshotService as SnapshotService,
-        VolumeService as VolumeService,
-        WarmPoolService as WarmPoolService,
-    )
+    from daytona.blocking.code_interpreter import CodeInterpreter as CodeInterpreter
+    from daytona.blocking.filesystem import FileSystem as FileSystem
+    from daytona.blocking.git import Git as Git
+    from daytona.blocking.process import Process as Process
+    from daytona.blocking.pty import PtyHandle as PtyHandle
+    from daytona.blocking.sandbox import Sandbox as Sandbox
+    from daytona.blocking.secret import SecretService as SecretService
+    from daytona.blocking.snapshot import SnapshotService as SnapshotService
+    from daytona.blocking.volume import VolumeService as VolumeService
+    from daytona.blocking.warm_pool import WarmPoolService as WarmPoolService
     from daytona.client import (
         AsyncDaytona as AsyncDaytona,
         Daytona as Daytona,
@@ -219,27 +217,31 @@ if TYPE_CHECKING:
         AsyncObjectStorage as AsyncObjectStorage,
         ObjectStorage as ObjectStorage,
     )
-    from daytona.services import (
-        AsyncCodeInterpreter as AsyncCodeInterpreter,
-        AsyncFileSystem as AsyncFileSystem,
-        AsyncGit as AsyncGit,
-        AsyncProcess as AsyncProcess,
-        AsyncPtyHandle as AsyncPtyHandle,
-        AsyncSandbox as AsyncSandbox,
-        AsyncSecretService as AsyncSecretService,
-        AsyncSnapshotService as AsyncSnapshotService,
-        AsyncVolumeService as AsyncVolumeService,
-        AsyncWarmPoolService as AsyncWarmPoolService,
-    )
+    from daytona.services.code_interpreter import AsyncCodeInterpreter as AsyncCodeInterpreter
+    from daytona.services.filesystem import AsyncFileSystem as AsyncFileSystem
+    from daytona.services.git import AsyncGit as AsyncGit
+    from daytona.services.process import AsyncProcess as AsyncProcess
+    from daytona.services.pty import AsyncPtyHandle as AsyncPtyHandle
+    from daytona.services.sandbox import AsyncSandbox as AsyncSandbox
+    from daytona.services.secret import AsyncSecretService as AsyncSecretService
+    from daytona.services.snapshot import AsyncSnapshotService as AsyncSnapshotService
+    from daytona.services.volume import AsyncVolumeService as AsyncVolumeService
+    from daytona.services.warm_pool import AsyncWarmPoolService as AsyncWarmPoolService
 
     __version__: str
 
 # Where each name lives; the imports above say the same to type checkers.
 _NAMES_OF = {
-    "daytona.blocking": """
-        CodeInterpreter FileSystem Git Process PtyHandle Sandbox SecretService
-        SnapshotService VolumeService WarmPoolService
-    """,
+    "daytona.blocking.code_interpreter": "CodeInterpreter",
+    "daytona.blocking.filesystem": "FileSystem",
+    "daytona.blocking.git": "Git",
+    "daytona.blocking.process": "Process",
+    "daytona.blocking.pty": "PtyHandle",
+    "daytona.blocking.sandbox": "Sandbox",
+    "daytona.blocking.secret": "SecretService",
+    "daytona.blocking.snapshot": "SnapshotService",
+    "daytona.blocking.volume": "VolumeService",
+    "daytona.blocking.warm_pool": "WarmPoolService",
     "daytona.client": "AsyncDaytona Daytona",
     "daytona.computer_use": """
         Accessibility AsyncAccessibility AsyncComputerUse AsyncDisplay AsyncKeyboard
@@ -308,10 +310,16 @@ _NAMES_OF = {
     "daytona.models.volume": "Volume VolumeMount",
     "daytona.models.warm_pool": "WarmPool",
     "daytona.object_storage": "AsyncObjectStorage ObjectStorage",
-    "daytona.services": """
-        AsyncCodeInterpreter AsyncFileSystem AsyncGit AsyncProcess AsyncPtyHandle AsyncSandbox
-        AsyncSecretService AsyncSnapshotService AsyncVolumeService AsyncWarmPoolService
-    """,
+    "daytona.services.code_interpreter": "AsyncCodeInterpreter",
+    "daytona.services.filesystem": "AsyncFileSystem",
+    "daytona.services.git": "AsyncGit",
+    "daytona.services.process": "AsyncProcess",
+    "daytona.services.pty": "AsyncPtyHandle",
+    "daytona.services.sandbox": "AsyncSandbox",
+    "daytona.services.secret": "AsyncSecretService",
+    "daytona.services.snapshot": "AsyncSnapshotService",
+    "daytona.services.volume": "AsyncVolumeService",
+    "daytona.services.warm_pool": "AsyncWarmPoolService",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 

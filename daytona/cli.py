@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import TypeAlias
 
-    from daytona.blocking import Sandbox
+    from daytona.blocking.sandbox import Sandbox
     from daytona.client import Daytona
     from daytona.models.params import CreateSandboxFromImageParams, CreateSandboxFromSnapshotParams
 

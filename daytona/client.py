@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from . import plugins
-from .blocking import Client
+from .blocking.client import Client
 from .config import LOCAL, DaytonaConfig, Settings, resolve
 from .protocols.rest import Endpoint
 from .service import Api
-from .services import AsyncClient
+from .services.client import AsyncClient
 from .transport.http import HTTPTransport
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTT
 
 _noticed: set[str] = set()
 """What the user has been told, so that it is told once, however many clients there are."""
-
-_log = logging.getLogger("daytona")
 
 
 class AsyncDaytona(AsyncClient):
@@ -109,8 +106,10 @@ async def _locate_local(transport: HTTPTransport, settings: Settings, source: st
     """Return the embedded platform's API; the platform is started if it has to be."""
     platform = await transport.run(partial(plugins.connect_platform, LOCAL))
     if platform.notice not in _noticed:
+        import logging  # nor is logging
+
         _noticed.add(platform.notice)
-        _log.warning("%s", platform.notice)
+        logging.getLogger("daytona").warning("%s", platform.notice)
     headers = settings.at(platform.api_url, platform.api_key).headers(source)
     return Endpoint(platform.api_url, headers)
 

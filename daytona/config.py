@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .errors import DaytonaAuthenticationError, DaytonaValidationError
 
@@ -111,12 +110,11 @@ class DaytonaConfig:
         return f"DaytonaConfig(api_url={self.api_url!r}, target={self.target!r})"
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What a configuration comes to. `api_url` None stands for the embedded platform."""
 
     api_url: str | None
-    token: str | None = field(repr=False)
+    token: str | None
     organization_id: str | None
     target: str | None
     pool_size: int | None
@@ -124,9 +122,14 @@ class Settings:
     why: str
     """Which of the sources decided where to connect, for people."""
 
+    def __repr__(self) -> str:
+        return (
+            f"Settings(api_url={self.api_url!r}, target={self.target!r}, why={self.why!r})"  # not the token
+        )
+
     def at(self, api_url: str, api_key: str) -> Settings:
         """Return the same settings for another address and its key."""
-        return replace(self, api_url=api_url, token=api_key, organization_id=None)
+        return self._replace(api_url=api_url, token=api_key, organization_id=None)
 
     def headers(self, source: str) -> dict[str, str]:
         """Return what every request carries; *source* is the name under which the server counts this client."""

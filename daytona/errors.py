@@ -7,10 +7,8 @@ place where an answer of a server becomes an exception.
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 if TYPE_CHECKING:
@@ -480,6 +478,8 @@ def error_from_response(
 
 def _json_object(body: bytes) -> dict[str, object]:
     try:
+        import json  # failures only
+
         value: object = json.loads(body)
     except (ValueError, RecursionError):
         return {}
@@ -523,6 +523,8 @@ def _operation(method: str | None, path: str | None) -> str:
 
 
 def _status_line(status: int) -> str:
+    from http import HTTPStatus  # sixty words that are seldom needed
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -11,6 +11,8 @@ each body is one line that steps the async method. Nothing is decided here, so n
     __aiter__, __anext__              __iter__, __next__
     class AsyncX(Extensible)          class X(..., ExtensibleFace)
 
+A service that the module imports only where it is needed (below `TYPE_CHECKING`, and inside what makes one), its face
+imports there too: programs pay for what they use.
 A constructor marked `@made_directly` is there with the same parameters; others are replaced by one that takes the core.
 A method marked `@awaitable_when_blocking` returns `Done`, which may also be awaited, instead of None.
 Parameters that `@keyword_when_blocking` names come last and by keyword only in the blocking face.
@@ -73,8 +75,8 @@ def write_face(source: str, module: str) -> str:
     if not classes:
         raise FaceError(f"{module} has no public class whose name begins with Async")
     try:
-        plugged_in = _plugged_in(tree, module)
-        body = "\n\n\n".join(_Face(node, module, plugged_in).text() for node in classes)
+        faces = [_Face(node, module, _plugged_in(tree, module), _late(tree, module)) for node in classes]
+        body = "\n\n\n".join(face.text() for face in faces)
     except _Refused as refused:
         raise FaceError(f"{module}:{refused.line}: {refused}") from None
     ours = module.startswith((_PACKAGE, _PLUGINS))
@@ -92,12 +94,15 @@ def _summary(tree: ast.Module) -> str:
 class _Face:
     """The twin of one class."""
 
-    def __init__(self, node: ast.ClassDef, module: str, plugged_in: frozenset[str]) -> None:
+    def __init__(
+        self, node: ast.ClassDef, module: str, plugged_in: frozenset[str], late: dict[str, str]
+    ) -> None:
         self.node = node
         self.module = module
         self.name = node.name.removeprefix("Async")
         self.overloads: list[ast.AsyncFunctionDef] = []
         self.plugged_in = plugged_in
+        self.late = late
 
     def text(self) -> str:
         """Return the class statement."""
@@ -245,7 +250,12 @@ class _Face:
         return self._with_body(node, _blocking(returns), f"return {self._converted(node, returns, call)}")
 
     def _with_body(self, node: ast.AsyncFunctionDef | ast.FunctionDef, returns: str, body: str) -> list[str]:
-        return [*_signature(node, returns), *_docstring(node, "        "), f"        {body}"]
+        late = [
+            f"        from {home} import {name}"
+            for name, home in self.late.items()
+            if f"{name}._over" in body
+        ]
+        return [*_signature(node, returns), *_docstring(node, "        "), *late, f"        {body}"]
 
     def _converted(self, node: ast.AsyncFunctionDef | ast.FunctionDef, returns: str, value: str) -> str:
         names = _ASYNC_NAME.findall(returns)
@@ -389,6 +399,7 @@ def _imports(tree: ast.Module, module: str, classes: list[ast.ClassDef], body: s
     code = re.sub(r'"""(?:[^"]|"(?!""))*"""', "", body)
     used = set(re.findall(r"\b[A-Za-z_]\w*\b", code))
     own = {node.name.removeprefix("Async") for node in classes}
+    late = _late(tree, module)
     runtime: dict[str, set[str]] = {}
     typing_only: dict[str, set[str]] = {}
     for name, origin in _RUNTIME.items():
@@ -399,7 +410,7 @@ def _imports(tree: ast.Module, module: str, classes: list[ast.ClassDef], body: s
         if blocking in own:
             continue
         if name != blocking and blocking in used:
-            target = typing_only if f"{blocking}._over" not in code else runtime
+            target = typing_only if f"{blocking}._over" not in code or blocking in late else runtime
             target.setdefault(_face_module(origin, blocking), set()).add(blocking)
         if name in used and name != blocking:
             typing_only.setdefault(origin, set()).add(name)
@@ -439,6 +450,20 @@ def _plugged_in(tree: ast.Module, module: str) -> frozenset[str]:
     if module.startswith(_PLUGINS):
         return frozenset()
     return frozenset(name for name, origin in _imported(tree, module).items() if origin.startswith(_PLUGINS))
+
+
+def _late(tree: ast.Module, module: str) -> dict[str, str]:
+    """Return the faces of services that the module does not import when it is itself imported, and their homes."""
+    at_once = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    imported = _imported(tree, module).items()
+    services = {name: origin for name, origin in imported if _is_service(name) and name not in at_once}
+    faces = {name.removeprefix("Async"): origin for name, origin in services.items()}
+    return {name: _face_module(origin, name) for name, origin in faces.items()}
 
 
 def _constants(tree: ast.Module) -> set[str]:

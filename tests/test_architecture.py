@@ -85,6 +85,21 @@ def test_a_blocking_program_loads_no_event_loop_and_starts_no_thread(url: str) -
     }
 
 
+def test_a_client_loads_no_service_before_it_is_used() -> None:
+    client = "from daytona import Daytona, DaytonaConfig\nDaytona(DaytonaConfig(api_key='k', api_url='http://x')).close()\n"
+    loaded = loaded_by(client)
+    services = ("code_interpreter", "filesystem", "git", "process", "pty", "snapshot", "volume")
+    assert not loaded & {f"daytona.services.{name}" for name in services}
+    assert not loaded & {
+        "daytona.models.params",
+        "dataclasses",
+        "hashlib",
+        "http",
+        "logging",
+        "random",
+    }
+
+
 def test_a_program_on_asyncio_loads_no_trio(url: str) -> None:
     loaded = loaded_by(ASYNC_CALL.format(url=url))
     assert "asyncio" in loaded

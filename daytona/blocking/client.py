@@ -12,16 +12,16 @@ import functools
 from typing import TYPE_CHECKING, Self, cast
 
 from daytona.blocking.sandbox import Sandbox
-from daytona.blocking.secret import SecretService
-from daytona.blocking.snapshot import SnapshotService
-from daytona.blocking.volume import VolumeService
-from daytona.blocking.warm_pool import WarmPoolService
 from daytona.plugins import ExtensibleFace, face_of
 from daytona.service import BlockingService, BlockingStream, step
 from daytona.services.client import AsyncClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from daytona.blocking.secret import SecretService
+    from daytona.blocking.snapshot import SnapshotService
+    from daytona.blocking.volume import VolumeService
+    from daytona.blocking.warm_pool import WarmPoolService
     from daytona.models.enums import CodeLanguage
     from daytona.models.params import (
         CreateSandboxFromImageParams,
@@ -40,10 +40,6 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
 
     Attributes:
         default_language: What `code_run` runs in a sandbox created without a language.
-        volume: Storage shared between sandboxes.
-        snapshot: What sandboxes are made from.
-        secret: Values that programs use without seeing them.
-        warm_pool: Sandboxes made ahead.
     """
 
     @property
@@ -52,18 +48,26 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
 
     @functools.cached_property
     def volume(self) -> VolumeService:
+        """Storage shared between sandboxes."""
+        from daytona.blocking.volume import VolumeService
         return VolumeService._over(self._core.volume)
 
     @functools.cached_property
     def snapshot(self) -> SnapshotService:
+        """What sandboxes are made from."""
+        from daytona.blocking.snapshot import SnapshotService
         return SnapshotService._over(self._core.snapshot)
 
     @functools.cached_property
     def secret(self) -> SecretService:
+        """Values that programs use without seeing them."""
+        from daytona.blocking.secret import SecretService
         return SecretService._over(self._core.secret)
 
     @functools.cached_property
     def warm_pool(self) -> WarmPoolService:
+        """Sandboxes made ahead."""
+        from daytona.blocking.warm_pool import WarmPoolService
         return WarmPoolService._over(self._core.warm_pool)
 
     @property

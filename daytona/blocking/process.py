@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daytona.blocking.pty import PtyHandle
 from daytona.service import BlockingService, BlockingStream, Done, same, step
 from daytona.services.process import AsyncProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from daytona.blocking.pty import PtyHandle
     from daytona.models.process import (
         CodeRunParams,
         Command,
@@ -91,6 +91,7 @@ class Process(BlockingService[AsyncProcess]):
         Raises:
             DaytonaConflictError: There is a terminal of this name.
         """
+        from daytona.blocking.pty import PtyHandle
         return PtyHandle._over(step(self._core.create_pty_session(id, on_data, cwd, envs, pty_size)))
 
     def connect_pty_session(
@@ -105,6 +106,7 @@ class Process(BlockingService[AsyncProcess]):
         Raises:
             DaytonaConnectionError: There is no such terminal, or its program has ended.
         """
+        from daytona.blocking.pty import PtyHandle
         return PtyHandle._over(step(self._core.connect_pty_session(session_id, on_data)))
 
     def list_pty_sessions(self, request_timeout: float | None = None) -> list[PtySessionInfo]:

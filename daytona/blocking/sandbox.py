@@ -11,16 +11,16 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Self, cast
 
-from daytona.blocking.code_interpreter import CodeInterpreter
-from daytona.blocking.filesystem import FileSystem
-from daytona.blocking.git import Git
-from daytona.blocking.process import Process
 from daytona.models.sandbox import SandboxView
 from daytona.plugins import ExtensibleFace, face_of
 from daytona.service import BlockingService, step
 from daytona.services.sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
+    from daytona.blocking.code_interpreter import CodeInterpreter
+    from daytona.blocking.filesystem import FileSystem
+    from daytona.blocking.git import Git
+    from daytona.blocking.process import Process
     from daytona.models.access import (
         PortPreviewUrl,
         SignedPortPreviewUrl,
@@ -59,21 +59,25 @@ class Sandbox(BlockingService[AsyncSandbox], ExtensibleFace, SandboxView):
     @functools.cached_property
     def fs(self) -> FileSystem:
         """Its files."""
+        from daytona.blocking.filesystem import FileSystem
         return FileSystem._over(self._core.fs)
 
     @functools.cached_property
     def process(self) -> Process:
         """Commands, code and sessions."""
+        from daytona.blocking.process import Process
         return Process._over(self._core.process)
 
     @functools.cached_property
     def git(self) -> Git:
         """Repositories."""
+        from daytona.blocking.git import Git
         return Git._over(self._core.git)
 
     @functools.cached_property
     def code_interpreter(self) -> CodeInterpreter:
         """Python that keeps its variables."""
+        from daytona.blocking.code_interpreter import CodeInterpreter
         return CodeInterpreter._over(self._core.code_interpreter)
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -12,7 +11,7 @@ import msgspec
 from daytona.models._base import Model, Request
 
 if TYPE_CHECKING:
-    from daytona.models.charts import Chart
+    from daytona.models.charts import Chart  # noqa: TC004 - a command draws none; nothing decodes this type
 
 T = TypeVar("T")
 
@@ -64,24 +63,21 @@ class CodeRunReply(Model, frozen=True):
     artifacts: CodeRunArtifacts | None = None
 
 
-@dataclass
-class CodeRunParams:
+class CodeRunParams(msgspec.Struct):
     """Arguments and environment for code."""
 
     argv: list[str] | None = None
     env: dict[str, str] | None = None
 
 
-@dataclass
-class ExecutionArtifacts:
+class ExecutionArtifacts(msgspec.Struct):
     """What a command or code made: its output, and the charts it drew."""
 
     stdout: str = ""
     charts: list[Chart] | None = None
 
 
-@dataclass(kw_only=True)
-class ExecuteResponse:
+class ExecuteResponse(msgspec.Struct, kw_only=True):
     """What a command or code left behind; `result` holds both streams as they came."""
 
     exit_code: int
@@ -90,7 +86,7 @@ class ExecuteResponse:
     stdout: str | None = None
     stderr: str | None = None
     truncated: bool = False
-    additional_properties: dict[str, object] = field(default_factory=dict[str, object])
+    additional_properties: dict[str, object] = {}
 
 
 class CreateSessionRequest(Request, frozen=True):

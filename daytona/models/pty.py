@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from daytona.models._base import Model, Request
 
 
-@dataclass
-class PtySize:
+class PtySize(msgspec.Struct):
     """The size of a terminal in characters."""
 
     rows: int
     cols: int
 
 
-@dataclass
-class PtyResult:
+class PtyResult(msgspec.Struct):
     """How the program in a terminal ended."""
 
     exit_code: int | None = None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+
+import msgspec
 
 from daytona.models._base import Model, Number, Request
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class Directory(Model, frozen=True):
@@ -56,8 +54,7 @@ class SystemMetrics(Model, frozen=True):
     timestamp_unix: int | None = None
 
 
-@dataclass
-class SandboxMetrics:
+class SandboxMetrics(msgspec.Struct):
     """The load of a sandbox at one time; sizes in bytes."""
 
     cpu_count: int

@@ -7,7 +7,6 @@ and an offset without a colon.
 
 from __future__ import annotations
 
-import json as stdlib_json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from enum import Enum
@@ -178,7 +177,9 @@ def _items(value: QueryValue) -> Iterable[Scalar]:
     if value is None:
         return ()
     if isinstance(value, Mapping):
-        return (stdlib_json.dumps(dict(cast("Mapping[str, str]", value))),)
+        import json  # few queries hold one; msgspec writes it without the blanks that other clients send
+
+        return (json.dumps(dict(cast("Mapping[str, str]", value))),)
     return (value,) if isinstance(value, Scalar) else value
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
+import functools
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from msgspec.structs import replace
@@ -17,27 +16,11 @@ from ..errors import (
     DaytonaValidationError,
 )
 from ..models.enums import CodeLanguage, SandboxState
-from ..models.params import (
-    CreateSandboxBaseParams,
-    CreateSandboxFromImageParams,
-    CreateSandboxFromSnapshotParams,
-    ListSandboxesQuery,
-)
-from ..models.sandbox import (
-    LANGUAGE_LABEL,
-    CreateSandbox,
-    ListSandboxesResponse,
-    SandboxData,
-)
+from ..models.sandbox import ListSandboxesResponse, SandboxData
 from ..plugins import CLIENT_SERVICES, Extensible
 from ..protocols import waiting
 from ..service import Api, operation, segment, streaming_operation
-from ._build_logs import BuildLog
 from .sandbox import AsyncSandbox
-from .secret import AsyncSecretService
-from .snapshot import AsyncSnapshotService
-from .volume import AsyncVolumeService
-from .warm_pool import AsyncWarmPoolService
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -45,7 +28,17 @@ if TYPE_CHECKING:
 
     from daytona_plugins.object_storage.service import AsyncBuildStorage
 
+    from ..models.params import (
+        CreateSandboxFromImageParams,
+        CreateSandboxFromSnapshotParams,
+        ListSandboxesQuery,
+    )
+    from ..models.sandbox import CreateSandbox
     from ..protocols.rest import QueryValue
+    from .secret import AsyncSecretService
+    from .snapshot import AsyncSnapshotService
+    from .volume import AsyncVolumeService
+    from .warm_pool import AsyncWarmPoolService
 
 __all__ = ["AsyncClient"]
 
@@ -57,10 +50,6 @@ class AsyncClient(Extensible):
 
     Attributes:
         default_language: What `code_run` runs in a sandbox created without a language.
-        volume: Storage shared between sandboxes.
-        snapshot: What sandboxes are made from.
-        secret: Values that programs use without seeing them.
-        warm_pool: Sandboxes made ahead.
     """
 
     _plugins = CLIENT_SERVICES
@@ -70,10 +59,36 @@ class AsyncClient(Extensible):
         self._api = api
         self._target = target
         self._plugged_in: dict[type[Any] | str, Any] = {}
-        self.volume = AsyncVolumeService(api)
-        self.snapshot = AsyncSnapshotService(api, target)
-        self.secret = AsyncSecretService(api)
-        self.warm_pool = AsyncWarmPoolService(api)
+
+    # Loaded when they are first used, as what sandboxes are made from is: a client object is there in half the time.
+
+    @functools.cached_property
+    def volume(self) -> AsyncVolumeService:
+        """Storage shared between sandboxes."""
+        from .volume import AsyncVolumeService
+
+        return AsyncVolumeService(self._api)
+
+    @functools.cached_property
+    def snapshot(self) -> AsyncSnapshotService:
+        """What sandboxes are made from."""
+        from .snapshot import AsyncSnapshotService
+
+        return AsyncSnapshotService(self._api, self._target)
+
+    @functools.cached_property
+    def secret(self) -> AsyncSecretService:
+        """Values that programs use without seeing them."""
+        from .secret import AsyncSecretService
+
+        return AsyncSecretService(self._api)
+
+    @functools.cached_property
+    def warm_pool(self) -> AsyncWarmPoolService:
+        """Sandboxes made ahead."""
+        from .warm_pool import AsyncWarmPoolService
+
+        return AsyncWarmPoolService(self._api)
 
     @property
     def object_storage(self) -> AsyncBuildStorage:
@@ -120,14 +135,15 @@ class AsyncClient(Extensible):
             DaytonaConflictError: There is a sandbox of this name.
             DaytonaTimeoutError: It took longer than *timeout*; `sandbox_id` names it if it exists already.
         """
-        params = params if params is not None else CreateSandboxFromSnapshotParams()
-        body = _request_body(params, self.default_language, self._target)
+        from ._requests import creation, image_of
+
+        body, image = creation(params, self.default_language, self._target), image_of(params)
         with self._api.transport.deadline(timeout):
-            if isinstance(params, CreateSandboxFromImageParams):
+            if image is not None:
                 from .object_storage import build_info  # only who builds images pays for what that takes
 
-                body = replace(body, build_info=await build_info(self._api, params.image))
-            data = await self._make(body, named_by_us=not params.name)
+                body = replace(body, build_info=await build_info(self._api, image))
+            data = await self._make(body, named_by_us=params is None or not params.name)
             sandbox = self._handle(data)
             try:
                 if data.state is SandboxState.PENDING_BUILD and on_snapshot_create_logs is not None:
@@ -184,6 +200,8 @@ class AsyncClient(Extensible):
             await sandbox.refresh_data()
             return sandbox.state in (SandboxState.PENDING_BUILD, SandboxState.BUILDING_SNAPSHOT)
 
+        from ._build_logs import BuildLog
+
         await BuildLog(self._api, f"/sandbox/{segment(sandbox.id)}", on_logs).follow(goes_on)
 
     def _handle(self, data: SandboxData) -> AsyncSandbox:
@@ -217,7 +235,7 @@ class AsyncClient(Extensible):
         """
         if sandbox_id_or_name:
             return await self._get(sandbox_id_or_name)
-        page = await self._page(ListSandboxesQuery(limit=1, labels=labels), None, None)
+        page = await self._page({"limit": 1, "labels": labels or None}, None, None)
         if not page.items:
             raise DaytonaNotFoundError(f"There is no sandbox with the labels {labels or {}}")
         return self._handle(page.items[0])
@@ -234,12 +252,14 @@ class AsyncClient(Extensible):
             query: Which ones, in which order, and how many to a page.
             request_timeout: Seconds for each page.
         """
-        query = query or ListSandboxesQuery()
-        if query.limit is not None and query.limit < 1:
-            raise DaytonaValidationError(f"limit={query.limit} is less than 1")
+        wanted: dict[str, QueryValue] = {}
+        if query is not None:
+            from ._requests import listing
+
+            wanted = listing(query)
         cursor: str | None = None
         while True:
-            page = await self._page(query, cursor, request_timeout)
+            page = await self._page(wanted, cursor, request_timeout)
             for item in page.items:
                 yield self._handle(item)
             cursor = page.next_cursor
@@ -248,10 +268,14 @@ class AsyncClient(Extensible):
 
     @operation("", name="list.fetch_page")
     async def _page(
-        self, query: ListSandboxesQuery, cursor: str | None, timeout: float | None
+        self, query: dict[str, QueryValue], cursor: str | None, timeout: float | None
     ) -> ListSandboxesResponse:
         return await self._api.call(
-            "GET", "/sandbox", query=_list_query(query, cursor), into=ListSandboxesResponse, timeout=timeout
+            "GET",
+            "/sandbox",
+            query={"cursor": cursor, **query},
+            into=ListSandboxesResponse,
+            timeout=timeout,
         )
 
     # -- Life, by the client --------------------------------------------------------------------------------------
@@ -273,102 +297,8 @@ class AsyncClient(Extensible):
         await sandbox.delete(timeout, wait)
 
 
-def _request_body(
-    params: CreateSandboxFromSnapshotParams | CreateSandboxFromImageParams,
-    default_language: CodeLanguage,
-    target: str | None,
-) -> CreateSandbox:
-    """Return the request for a sandbox but for the image it is built from; the parameters are left as they are."""
-    _check(params)
-    from_image = params if isinstance(params, CreateSandboxFromImageParams) else None
-    from_snapshot = params if isinstance(params, CreateSandboxFromSnapshotParams) else None
-    resources = from_image.resources if from_image is not None else None
-    return CreateSandbox(
-        name=params.name or f"sandbox-{os.urandom(8).hex()}",
-        snapshot=(from_snapshot.snapshot or None) if from_snapshot is not None else None,
-        user=params.os_user,
-        env=params.env_vars or {},
-        labels={**(params.labels or {}), LANGUAGE_LABEL: _language(params.language, default_language)},
-        public=params.public,
-        network_block_all=params.network_block_all,
-        kvm=params.kvm,
-        network_allow_list=params.network_allow_list,
-        domain_allow_list=params.domain_allow_list,
-        outbound_proxy_url=params.outbound_proxy_url,
-        otel_endpoint_override=params.otel_endpoint_override,
-        target=params.target or target,
-        spot=params.spot,
-        auto_stop_interval=params.auto_stop_interval,
-        auto_pause_interval=params.auto_pause_interval,
-        auto_archive_interval=params.auto_archive_interval,
-        auto_delete_interval=0 if params.ephemeral else params.auto_delete_interval,
-        ttl_minutes=params.ttl_minutes,
-        queue_timeout=params.queue_timeout,
-        volumes=params.volumes or [],
-        linked_sandbox=params.linked_sandbox,
-        secrets=[{name: secret} for name, secret in params.secrets.items()] if params.secrets else None,
-        cpu=resources.cpu if resources is not None else None,
-        memory=resources.memory if resources is not None else None,
-        disk=resources.disk if resources is not None else None,
-        gpu=resources.gpu if resources is not None else None,
-        gpu_type=resources.gpu_types() if resources is not None else None,
-    )
-
-
 def _is_ambiguous(error: DaytonaError) -> bool:
     """Return whether the server may have done what it was asked to, although it did not say so."""
     if isinstance(error, DaytonaConnectionError):
         return error.outcome == "unknown"
     return error.status_code in (502, 503, 504)
-
-
-def _check(params: CreateSandboxBaseParams) -> None:
-    for name in ("auto_stop_interval", "auto_pause_interval", "auto_archive_interval", "ttl_minutes"):
-        value = getattr(params, name)
-        if value is not None and value < 0:
-            raise DaytonaValidationError(f"{name}={value}: it must be 0 or more minutes")
-    if params.auto_stop_interval and params.auto_pause_interval:
-        raise DaytonaValidationError("Give auto_stop_interval or auto_pause_interval, not both")
-    if params.auto_pause_interval and params.auto_delete_interval == 0:
-        raise DaytonaValidationError("A sandbox that is deleted when it stops cannot be paused")
-    queue_timeout = params.queue_timeout
-    if queue_timeout is not None and (isinstance(queue_timeout, bool) or queue_timeout < 1):
-        raise DaytonaValidationError(f"queue_timeout={queue_timeout}: it must be 1 or more")
-
-
-def _language(wanted: CodeLanguage | str | None, default: CodeLanguage) -> str:
-    if wanted is None:
-        return default.value
-    if wanted not in set(CodeLanguage):
-        known = ", ".join(language.value for language in CodeLanguage)
-        raise DaytonaValidationError(f"language={str(wanted)!r} is not one of {known}")
-    return CodeLanguage(wanted).value
-
-
-def _list_query(query: ListSandboxesQuery, cursor: str | None) -> dict[str, QueryValue]:
-    return {
-        "cursor": cursor,
-        "limit": query.limit,
-        "id": query.id,
-        "name": query.name,
-        "labels": json.dumps(query.labels) if query.labels else None,
-        "states": query.states,
-        "snapshots": query.snapshots,
-        "regionIds": query.targets,
-        "minCpu": query.min_cpu,
-        "maxCpu": query.max_cpu,
-        "minMemoryGiB": query.min_memory_gib,
-        "maxMemoryGiB": query.max_memory_gib,
-        "minDiskGiB": query.min_disk_gib,
-        "maxDiskGiB": query.max_disk_gib,
-        "isPublic": query.is_public,
-        "isRecoverable": query.is_recoverable,
-        "createdAtAfter": query.created_at_after,
-        "createdAtBefore": query.created_at_before,
-        "lastEventAfter": query.last_activity_after,
-        "lastEventBefore": query.last_activity_before,
-        "autoDestroyAtAfter": query.auto_destroy_at_after,
-        "autoDestroyAtBefore": query.auto_destroy_at_before,
-        "sort": query.sort,
-        "order": query.order,
-    }

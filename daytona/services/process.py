@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from ..models.charts import parse_charts
 from ..models.process import (
     CodeRunParams,
     CodeRunReply,
@@ -36,8 +35,6 @@ from ..service import (
     streaming_operation,
 )
 from ._callbacks import tell
-from ._following import FollowedLog
-from .pty import AsyncPtyHandle, attach, creation, open_terminal, resize
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -45,6 +42,8 @@ if TYPE_CHECKING:
     from ..models.process import LogEvent
     from ..models.pty import PtySize
     from ..service import Api
+    from ._following import FollowedLog
+    from .pty import AsyncPtyHandle
 
 __all__ = ["AsyncProcess"]
 
@@ -113,6 +112,8 @@ class AsyncProcess(AsyncService):
         reply = await self._api.call(
             "POST", "/process/code-run", json=request, into=CodeRunReply, timeout=_patience(timeout)
         )
+        from ..models.charts import parse_charts
+
         charts = parse_charts(reply.artifacts.charts) if reply.artifacts is not None else []
         return ExecuteResponse(
             exit_code=reply.exit_code if reply.exit_code is not None else -1,
@@ -145,6 +146,8 @@ class AsyncProcess(AsyncService):
         Raises:
             DaytonaConflictError: There is a terminal of this name.
         """
+        from .pty import creation, open_terminal
+
         return await open_terminal(self._api, creation(id, cwd, envs, pty_size), on_data)
 
     @operation("Failed to connect PTY session: ")
@@ -161,6 +164,8 @@ class AsyncProcess(AsyncService):
         Raises:
             DaytonaConnectionError: There is no such terminal, or its program has ended.
         """
+        from .pty import attach
+
         return await attach(self._api, session_id, on_data)
 
     @operation("Failed to list PTY sessions: ")
@@ -186,6 +191,8 @@ class AsyncProcess(AsyncService):
         self, session_id: str, pty_size: PtySize, request_timeout: float | None = None
     ) -> PtySessionInfo:
         """Change the size of a terminal; the program in it is told by SIGWINCH."""
+        from .pty import resize
+
         return await resize(self._api, session_id, pty_size, request_timeout)
 
     # -- Sessions -------------------------------------------------------------------------------------------------
@@ -313,11 +320,15 @@ class AsyncProcess(AsyncService):
         async def is_over() -> bool:
             return (await self.get_session_command(session_id, command_id)).exit_code is not None
 
+        from ._following import FollowedLog
+
         return FollowedLog(self._api, f"{_command(session_id, command_id)}/logs", is_over)
 
     def _follow_entrypoint(self) -> FollowedLog:
         async def is_over() -> bool:
             return all(c.exit_code is not None for c in (await self.get_entrypoint_session()).commands)
+
+        from ._following import FollowedLog
 
         return FollowedLog(self._api, f"{_session('entrypoint')}/logs", is_over)
 

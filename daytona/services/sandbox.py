@@ -40,13 +40,8 @@ from ..models.sandbox import (
 from ..models.system import Directory, SandboxMetrics, SystemMetrics, UpdateEnvRequest
 from ..plugins import SANDBOX_SERVICES, Extensible, sandbox_service
 from ..protocols import waiting
-from ..protocols.signing import signed_query
 from ..protocols.waiting import Goal, Verdict
 from ..service import Api, operation, segment
-from .code_interpreter import AsyncCodeInterpreter
-from .filesystem import AsyncFileSystem
-from .git import AsyncGit
-from .process import AsyncProcess
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -56,6 +51,10 @@ if TYPE_CHECKING:
 
     from ..models.params import Resources
     from ..service import Endpoint
+    from .code_interpreter import AsyncCodeInterpreter
+    from .filesystem import AsyncFileSystem
+    from .git import AsyncGit
+    from .process import AsyncProcess
 
 __all__ = ["AsyncSandbox"]
 
@@ -100,7 +99,8 @@ class AsyncSandbox(SandboxView, Extensible):
         self.language = data.labels.get(LANGUAGE_LABEL) or CodeLanguage.PYTHON.value
         self._plugged_in: dict[type[Any] | str, Any] = {}
 
-    # Made when they are first used: most sandboxes of a list are only looked at.
+    # Loaded and made when they are first used: few programs need them all, and most sandboxes of a list are only
+    # looked at. Together with the client's services this is a third of the time to the first answer.
 
     @functools.cached_property
     def _toolbox(self) -> Api:
@@ -109,21 +109,29 @@ class AsyncSandbox(SandboxView, Extensible):
     @functools.cached_property
     def fs(self) -> AsyncFileSystem:
         """Its files."""
+        from .filesystem import AsyncFileSystem
+
         return AsyncFileSystem(self._toolbox)
 
     @functools.cached_property
     def process(self) -> AsyncProcess:
         """Commands, code and sessions."""
+        from .process import AsyncProcess
+
         return AsyncProcess(self._toolbox, self.language)
 
     @functools.cached_property
     def git(self) -> AsyncGit:
         """Repositories."""
+        from .git import AsyncGit
+
         return AsyncGit(self._toolbox)
 
     @functools.cached_property
     def code_interpreter(self) -> AsyncCodeInterpreter:
         """Python that keeps its variables."""
+        from .code_interpreter import AsyncCodeInterpreter
+
         return AsyncCodeInterpreter(self._toolbox)
 
     @property
@@ -567,6 +575,8 @@ class AsyncSandbox(SandboxView, Extensible):
         ttl = 3600 if ttl_seconds is None else ttl_seconds
         expires = int(self._api.transport.time()) + ttl if ttl > 0 else 0
         base_url = (await self._toolbox.endpoint()).base_url
+        from ..protocols.signing import signed_query  # hashlib takes as long as all that is ours
+
         return f"{base_url}{operation}?{signed_query(await self._key(), method, path, expires)}"
 
     async def _key(self) -> str:

@@ -7,7 +7,6 @@ driver that has the sockets decides nothing.
 from __future__ import annotations
 
 import os
-import random
 import sys
 import threading
 import time
@@ -176,7 +175,7 @@ class HTTPTransport:
                 wait = self._throttle.admit(bucket, _deadline.now())
             if not wait:
                 break
-            wait *= 1 + random.random() / 10  # noqa: S311 - jitter, not a secret
+            wait *= 1 + _random() / 10
             if wait >= _deadline.at_most(wait + 1):
                 raise DaytonaRateLimitError(
                     f"{request.method} {_url(request)} was held back: the server asked this client to slow down, for "
@@ -300,7 +299,7 @@ class HTTPTransport:
             return False
         if row.waits:
             wanted = retry.retry_after(response.headers) if response is not None else None
-            pause = retry.delay(self._policy, attempt, random.random(), wanted)  # noqa: S311 - jitter, not a secret
+            pause = retry.delay(self._policy, attempt, _random(), wanted)
             if pause >= _deadline.at_most(pause + 1):
                 return False
             await self._pause(pause)
@@ -715,6 +714,13 @@ async def _end(chunks: AsyncIterator[bytes]) -> None:
     close: Callable[[], Awaitable[None]] | None = getattr(chunks, "aclose", None)
     if close is not None:
         await close()
+
+
+def _random() -> float:
+    """Return a number from 0 to 1, for jitter."""
+    import random  # only after a failure; it loads a library for hashes
+
+    return random.random()  # noqa: S311 - not a secret
 
 
 def _of(request: Request) -> tuple[str, str, str]:

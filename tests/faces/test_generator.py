@@ -31,6 +31,24 @@ def face_of(members: str, before: str = "") -> str:
     return write_face(f"{HEAD}{before}\nclass AsyncThing(AsyncService):\n{body}\n", "package.services.thing")
 
 
+def test_a_service_that_is_imported_late_is_imported_late_by_the_face_too() -> None:
+    before = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .leaf import AsyncLeaf\n"
+    face = face_of(
+        """
+        @property
+        def leaf(self) -> AsyncLeaf:
+            from .leaf import AsyncLeaf
+            return AsyncLeaf(self._api)
+        """,
+        before,
+    )
+    top, _, body = face.partition("class Thing")
+    assert "if TYPE_CHECKING:\n    from package.blocking.leaf import Leaf" in top
+    assert body.rstrip().endswith(
+        "from package.blocking.leaf import Leaf\n        return Leaf._over(self._core.leaf)"
+    )
+
+
 def method_of(members: str) -> str:
     """Return the last line of a face: the body of its last method."""
     return face_of(members).rstrip().splitlines()[-1].strip()

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         DaytonaBadRequestError as DaytonaBadRequestError,
         DaytonaClosedError as DaytonaClosedError,
         DaytonaCommandAlreadyCompletedError as DaytonaCommandAlreadyCompletedError,
+        DaytonaCommandFailedError as DaytonaCommandFailedError,
         DaytonaConflictError as DaytonaConflictError,
         DaytonaConnectionError as DaytonaConnectionError,
         DaytonaConnectionTimeoutError as DaytonaConnectionTimeoutError,
@@ -252,7 +253,7 @@ _NAMES_OF = {
     "daytona.errors": """
         DaytonaA11yUnavailableError DaytonaAuthenticationError DaytonaAuthorizationError
         DaytonaBadGatewayError DaytonaBadRequestError DaytonaClosedError
-        DaytonaCommandAlreadyCompletedError DaytonaConflictError DaytonaConnectionError
+        DaytonaCommandAlreadyCompletedError DaytonaCommandFailedError DaytonaConflictError DaytonaConnectionError
         DaytonaConnectionTimeoutError DaytonaError DaytonaFileAccessDeniedError
         DaytonaFileNotFoundError DaytonaFileReadFailedError DaytonaForbiddenError
         DaytonaGitAuthFailedError DaytonaGitBranchExistsError DaytonaGitBranchNotFoundError

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .models.process import ExecuteResponse
+
 SOURCE_API = "DAYTONA_API"
 SOURCE_DAEMON = "DAYTONA_DAEMON"
 SOURCE_PROXY = "DAYTONA_PROXY"
@@ -275,10 +277,14 @@ class DaytonaLspServerNotInitializedError(DaytonaBadRequestError):
 
 
 class DaytonaProcessExecutionTimeoutError(DaytonaTimeoutError):
-    """The command ran longer than allowed; `partial_output` is what it wrote until then, where that is known."""
+    """The command ran longer than allowed.
+
+    Where that is known, `partial_output` is what it wrote until then, and `killed` whether all its processes are gone.
+    """
 
     code = "PROCESS_EXECUTION_TIMEOUT"
     partial_output: str | None = None
+    killed: bool | None = None
 
 
 class DaytonaProcessNotFoundError(DaytonaNotFoundError):
@@ -330,6 +336,18 @@ class DaytonaConnectionTimeoutError(DaytonaConnectionError, DaytonaTimeoutError)
     """The server did not answer in time."""
 
     code = "CONNECTION_TIMEOUT"
+
+
+class DaytonaCommandFailedError(DaytonaError):
+    """A command or code that was to be checked ended with another exit code than 0.
+
+    `exit_code` and `output` say how it went, `response` is all that is known of it.
+    """
+
+    code = "COMMAND_FAILED"
+    exit_code: int | None = None
+    output: str | None = None
+    response: ExecuteResponse | None = None
 
 
 class DaytonaQueueTimeoutError(DaytonaTimeoutError):
@@ -471,8 +489,9 @@ def error_from_response(
         outcome="unknown" if status in _GATEWAY and source != SOURCE_DAEMON else "done",
     )
     if isinstance(error, DaytonaProcessExecutionTimeoutError):
-        output = envelope.get("output")
+        output, killed = envelope.get("output"), envelope.get("killed")
         error.partial_output = output if isinstance(output, str) else None
+        error.killed = killed if isinstance(killed, bool) else None
     return error
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daytona.service import BlockingService, BlockingStream, Done, same, step
-from daytona.services.process import AsyncProcess
+from daytona.services.process import AsyncProcess, DRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,10 @@ class Process(BlockingService[AsyncProcess]):
         cwd: str | None = None,
         env: dict[str, str] | None = None,
         timeout: float | None = None,
+        *,
+        check: bool = False,
+        separate: bool = False,
+        drain: float | None = DRAIN,
     ) -> ExecuteResponse:
         """Run a shell command and return its exit code and output, stdout and stderr as they came.
 
@@ -48,14 +52,25 @@ class Process(BlockingService[AsyncProcess]):
             cwd: Directory to run it in; None is the sandbox's work directory.
             env: Variables added to the sandbox's own.
             timeout: Seconds until the command and everything it started is killed; None or 0 means no limit.
+            check: Raise an error if the exit code is not 0.
+            separate: Keep stdout and stderr apart, as `stdout` and `stderr` of what is returned. Which came first is
+                then unknown. A hosted sandbox does not tell them apart; sessions do, there as well.
+            drain: Seconds to wait for children in the background that hold the output open when the command itself
+                has ended; None waits for as long as they do, and so does a hosted sandbox.
 
         Raises:
+            DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
             DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
         """
-        return step(self._core.exec(command, cwd, env, timeout))
+        return step(self._core.exec(command, cwd, env, timeout, check=check, separate=separate, drain=drain))
 
     def code_run(
-        self, code: str, params: CodeRunParams | None = None, timeout: float | None = None
+        self,
+        code: str,
+        params: CodeRunParams | None = None,
+        timeout: float | None = None,
+        *,
+        check: bool = False,
     ) -> ExecuteResponse:
         """Run code in the sandbox's language and return its exit code, its output and the charts it drew.
 
@@ -63,11 +78,13 @@ class Process(BlockingService[AsyncProcess]):
             code: A program in the language that the sandbox was created with.
             params: Its arguments and variables.
             timeout: Seconds until it is killed; None or 0 means no limit.
+            check: Raise an error if the exit code is not 0.
 
         Raises:
+            DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
             DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
         """
-        return step(self._core.code_run(code, params, timeout))
+        return step(self._core.code_run(code, params, timeout, check=check))
 
     def create_pty_session(
         self,

@@ -20,16 +20,18 @@ OutputHandler: TypeAlias = Callable[[T], Awaitable[None] | None]
 
 
 class ExecuteRequest(Request, frozen=True):
-    """Asks to run a command."""
+    """Asks to run a command; servers that know the last two fields no better than v0.190 ignore them."""
 
     command: str
     cwd: str | None = None
     envs: dict[str, str] | None = None
     timeout: int | None = None
+    separate_streams: bool | None = None
+    drain_seconds: float | None = None
 
 
 class ExecuteReply(Model, frozen=True):
-    """What a command left behind; older servers say `code` for `exitCode`, newer ones tell the streams apart."""
+    """What a command left behind; older servers say `code` for `exitCode`, and nothing of the last four."""
 
     result: str = ""
     exit_code: int | None = None
@@ -37,6 +39,7 @@ class ExecuteReply(Model, frozen=True):
     stdout: str | None = None
     stderr: str | None = None
     truncated: bool | None = None
+    duration_ms: float | None = None
 
 
 class CodeRunRequest(Request, frozen=True):
@@ -61,6 +64,7 @@ class CodeRunReply(Model, frozen=True):
     result: str = ""
     exit_code: int | None = None
     artifacts: CodeRunArtifacts | None = None
+    truncated: bool | None = None
 
 
 class CodeRunParams(msgspec.Struct):
@@ -78,7 +82,18 @@ class ExecutionArtifacts(msgspec.Struct):
 
 
 class ExecuteResponse(msgspec.Struct, kw_only=True):
-    """What a command or code left behind; `result` holds both streams as they came."""
+    """What a command or code left behind.
+
+    Args:
+        exit_code: 0 is success; -1 says that it could not be started, or that its shell was killed.
+        result: All output. Both streams as they came, or stdout and then stderr where they were kept apart.
+        artifacts: The output once more, and the charts that code drew.
+        stdout: What went there, where the streams were kept apart; None elsewhere.
+        stderr: What went there, where the streams were kept apart; None elsewhere.
+        truncated: Whether there was more output than the sandbox keeps; what came too late is missing.
+        duration: Seconds from start to end, where the sandbox tells.
+        additional_properties: Always empty.
+    """
 
     exit_code: int
     result: str
@@ -86,6 +101,7 @@ class ExecuteResponse(msgspec.Struct, kw_only=True):
     stdout: str | None = None
     stderr: str | None = None
     truncated: bool = False
+    duration: float | None = None
     additional_properties: dict[str, object] = {}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from ..errors import DaytonaCommandFailedError
 from ..models.process import (
     CodeRunParams,
     CodeRunReply,
@@ -50,6 +51,12 @@ __all__ = ["AsyncProcess"]
 GRACE: Final = 0.2
 """Seconds that the sandbox has to report its own timeout, with what the command printed, before we stop waiting."""
 
+DRAIN: Final = 1.0
+"""Seconds that children in the background may keep the output of a command open when the command itself has ended."""
+
+EXCERPT: Final = 200
+"""Characters of a failed command's output that its error quotes."""
+
 
 class AsyncProcess(AsyncService):
     """Runs things in one sandbox."""
@@ -65,6 +72,10 @@ class AsyncProcess(AsyncService):
         cwd: str | None = None,
         env: dict[str, str] | None = None,
         timeout: float | None = None,
+        *,
+        check: bool = False,
+        separate: bool = False,
+        drain: float | None = DRAIN,
     ) -> ExecuteResponse:
         """Run a shell command and return its exit code and output, stdout and stderr as they came.
 
@@ -73,27 +84,47 @@ class AsyncProcess(AsyncService):
             cwd: Directory to run it in; None is the sandbox's work directory.
             env: Variables added to the sandbox's own.
             timeout: Seconds until the command and everything it started is killed; None or 0 means no limit.
+            check: Raise an error if the exit code is not 0.
+            separate: Keep stdout and stderr apart, as `stdout` and `stderr` of what is returned. Which came first is
+                then unknown. A hosted sandbox does not tell them apart; sessions do, there as well.
+            drain: Seconds to wait for children in the background that hold the output open when the command itself
+                has ended; None waits for as long as they do, and so does a hosted sandbox.
 
         Raises:
+            DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
             DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
         """
-        request = ExecuteRequest(command=command, cwd=cwd, envs=env, timeout=_whole(timeout))
+        request = ExecuteRequest(
+            command=command,
+            cwd=cwd,
+            envs=env,
+            timeout=_whole(timeout),
+            separate_streams=separate or None,
+            drain_seconds=drain,
+        )
         reply = await self._api.call(
             "POST", "/process/execute", json=request, into=ExecuteReply, timeout=_patience(timeout)
         )
         exit_code = reply.exit_code if reply.exit_code is not None else reply.code
-        return ExecuteResponse(
+        response = ExecuteResponse(
             exit_code=exit_code if exit_code is not None else -1,
             result=reply.result,
             artifacts=ExecutionArtifacts(reply.result, []),
             stdout=reply.stdout,
             stderr=reply.stderr,
             truncated=bool(reply.truncated),
+            duration=None if reply.duration_ms is None else reply.duration_ms / 1000,
         )
+        return _checked(response, "The command") if check else response
 
     @operation("Failed to run code: ")
     async def code_run(
-        self, code: str, params: CodeRunParams | None = None, timeout: float | None = None
+        self,
+        code: str,
+        params: CodeRunParams | None = None,
+        timeout: float | None = None,
+        *,
+        check: bool = False,
     ) -> ExecuteResponse:
         """Run code in the sandbox's language and return its exit code, its output and the charts it drew.
 
@@ -101,8 +132,10 @@ class AsyncProcess(AsyncService):
             code: A program in the language that the sandbox was created with.
             params: Its arguments and variables.
             timeout: Seconds until it is killed; None or 0 means no limit.
+            check: Raise an error if the exit code is not 0.
 
         Raises:
+            DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
             DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
         """
         params = params or CodeRunParams()
@@ -115,11 +148,13 @@ class AsyncProcess(AsyncService):
         from ..models.charts import parse_charts
 
         charts = parse_charts(reply.artifacts.charts) if reply.artifacts is not None else []
-        return ExecuteResponse(
+        response = ExecuteResponse(
             exit_code=reply.exit_code if reply.exit_code is not None else -1,
             result=reply.result,
             artifacts=ExecutionArtifacts(reply.result, charts),
+            truncated=bool(reply.truncated),
         )
+        return _checked(response, "The code") if check else response
 
     # -- Terminals ------------------------------------------------------------------------------------------------
 
@@ -370,6 +405,21 @@ def _session(session_id: str) -> str:
 
 def _command(session_id: str, command_id: str) -> str:
     return f"{_session(session_id)}/command/{segment(command_id)}"
+
+
+def _checked(response: ExecuteResponse, what: str) -> ExecuteResponse:
+    """Return *response*, or raise an error that holds it if it is a failure."""
+    if response.exit_code == 0:
+        return response
+    said = (response.stderr or response.result).strip()
+    quoted = (
+        f": …{said[-EXCERPT:]}" if len(said) > EXCERPT else f": {said}" if said else ", and printed nothing"
+    )
+    error = DaytonaCommandFailedError(
+        f"{what} ended with exit code {response.exit_code}{quoted}", outcome="done"
+    )
+    error.exit_code, error.output, error.response = response.exit_code, response.result, response
+    raise error
 
 
 def _whole(timeout: float | None) -> int | None:

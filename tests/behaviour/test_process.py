@@ -11,6 +11,7 @@ from daytona import (
     CodeRunParams,
     CreateSandboxFromSnapshotParams,
     DaytonaBadRequestError,
+    DaytonaCommandFailedError,
     DaytonaProcessExecutionTimeoutError,
     DaytonaTimeoutError,
     DaytonaValidationError,
@@ -114,6 +115,54 @@ async def test_a_detached_child_does_not_keep_the_command(box: Callable[[], Any]
         assert (await sandbox.process.exec(f"kill {answer.result}")).exit_code == 0
 
 
+async def test_a_child_in_the_background_may_hold_the_output_for_as_long_as_asked(
+    box: Callable[[], Any], folder: str
+) -> None:
+    """The child waits for a word, which only the second command has somebody say."""
+    child = f"(read word < {folder}; echo $word) &"
+    said = f"(sleep 0.2; echo late > {folder}) >/dev/null 2>&1 &"
+    async with box() as sandbox:
+        await sandbox.process.exec(f"mkfifo {folder}")
+        assert (await sandbox.process.exec(f"{child} echo hi")).result == "hi\n"
+        await sandbox.process.exec(f"echo > {folder}")
+        assert (await sandbox.process.exec(f"{said} {child} echo hi", drain=None)).result == "hi\nlate\n"
+
+
+async def test_streams_are_kept_apart_on_request(box: Callable[[], Any]) -> None:
+    async with box() as sandbox:
+        apart = await sandbox.process.exec("echo err >&2; echo out; exit 3", separate=True)
+        merged = await sandbox.process.exec("echo err >&2; echo out")
+    assert (apart.exit_code, apart.stdout, apart.stderr) == (3, "out\n", "err\n")
+    assert apart.result == apart.artifacts.stdout == "out\nerr\n"
+    assert (merged.result, merged.stdout, merged.stderr) == ("err\nout\n", None, None)
+    assert min(apart.duration, merged.duration) > 0
+
+
+async def test_what_is_checked_and_fails_raises_with_all_that_is_known(box: Callable[[], Any]) -> None:
+    async with box() as sandbox:
+        with pytest.raises(DaytonaCommandFailedError, match="exit code 3: why") as caught:
+            await sandbox.process.exec("echo so far; echo why >&2; exit 3", check=True, separate=True)
+        error = caught.value
+        assert (error.exit_code, error.output, error.sandbox_id) == (3, "so far\nwhy\n", sandbox.id)
+        assert error.response is not None
+        assert (error.response.stdout, error.response.stderr) == ("so far\n", "why\n")
+        assert (error.code, error.outcome, error.retryable) == ("COMMAND_FAILED", "done", False)
+        with pytest.raises(DaytonaCommandFailedError, match="ZeroDivisionError"):
+            await sandbox.process.code_run("1/0", check=True)
+        with pytest.raises(DaytonaCommandFailedError, match="exit code 1, and printed nothing"):
+            await sandbox.process.exec("false", check=True)
+        assert (await sandbox.process.exec("echo fine", check=True)).result == "fine\n"
+        assert (await sandbox.process.code_run("print(1)", check=True)).result == "1\n"
+
+
+@pytest.mark.faces("asyncio")  # 64 MiB: once is enough
+async def test_more_output_than_a_sandbox_keeps_is_flagged(box: Callable[[], Any]) -> None:
+    async with box() as sandbox:
+        answer = await sandbox.process.exec("head -c 67108865 /dev/zero | tr '\\0' a")
+        assert (answer.truncated, len(answer.result)) == (True, 64 * 1024 * 1024)
+        assert not (await sandbox.process.exec("echo little")).truncated
+
+
 async def test_two_commands_share_no_state(box: Callable[[], Any]) -> None:
     async with box() as sandbox:
         await sandbox.process.exec("cd /; X=1; export X")
@@ -131,7 +180,7 @@ async def test_when_time_is_up_the_group_is_dead_and_the_output_kept(
         with pytest.raises(DaytonaProcessExecutionTimeoutError) as caught:
             await sandbox.process.exec(script, timeout=1)
         error = caught.value
-        assert error.partial_output == "so far\n"
+        assert (error.partial_output, error.killed) == ("so far\n", True)
         assert (error.status_code, error.code, error.outcome) == (408, "PROCESS_EXECUTION_TIMEOUT", "done")
         assert error.sandbox_id == sandbox.id
         assert not error.retryable

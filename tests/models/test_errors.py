@@ -31,6 +31,7 @@ PARENTS = {
     "DaytonaInternalServerError": "DaytonaError",
     "DaytonaBadGatewayError": "DaytonaError",
     "DaytonaServiceUnavailableError": "DaytonaError",
+    "DaytonaCommandFailedError": "DaytonaError",
     "DaytonaConnectionError": "DaytonaError",
     "DaytonaSpotEvictedError": "DaytonaError",
     "DaytonaQueueTimeoutError": "DaytonaTimeoutError",

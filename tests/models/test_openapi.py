@@ -73,7 +73,10 @@ OUR_FIELDS = {
         for name in ("ChartElement", "PointData", "BarData", "PieData", "BoxAndWhiskerData")
     },
     # `code` is the oldest daemons' word; the rest is what the embedded platform tells besides.
-    "ExecuteReply": {"code", "stderr", "stdout", "truncated"},
+    "ExecuteReply": {"code", "durationMs", "stderr", "stdout", "truncated"},
+    # What the embedded platform understands besides, and others ignore.
+    "ExecuteRequest": {"drainSeconds", "separateStreams"},
+    "CodeRunReply": {"truncated"},
     # The user's view of GitCommitReply.
     "GitCommitResponse": {"sha"},
     # What the embedded platform tells besides.

@@ -66,6 +66,8 @@ def add_code_run(toolbox: Toolbox) -> None:
         answer: dict[str, object] = {"exitCode": exit_code, "result": result}
         if charts or drawn:
             answer["artifacts"] = {"charts": charts + drawn}
+        if command.truncated:
+            answer["truncated"] = True
         return json_response(answer)
 
     toolbox.router.add("POST", "/process/code-run", code_run)

@@ -46,6 +46,10 @@ class Output:
         """Return what has arrived so far; bytes outside UTF-8 are replaced."""
         return self._collected.decode("utf-8", "replace")
 
+    def finish(self) -> None:
+        """Keep nothing of what arrives from now on: a child in the background may write for days."""
+        self._limit = len(self._collected)
+
     def _receive(self) -> None:
         data = os.read(self._read_end, READ_SIZE)
         if not data:
@@ -71,6 +75,11 @@ class Command:
         self._reaper = reaper
         self._exit_code = reaper.claim(pid)
         self._started = time.monotonic()
+        self.truncated = False
+
+    def text(self) -> str:
+        """Return all output so far; of separate streams, one after the other."""
+        return self.stdout.text() + (self.stderr.text() if self.stderr is not self.stdout else "")
 
     async def finish(self, *, timeout: float | None, drain: float | None) -> int:
         """Return the exit code once the output has ended, or *drain* seconds after the shell has.
@@ -90,6 +99,9 @@ class Command:
         code = await asyncio.shield(self._exit_code)
         # A child in the background holds the pipes open; what it still writes later is read and dropped.
         await asyncio.wait({self.stdout.closed, self.stderr.closed}, timeout=drain)
+        self.truncated = self.stdout.truncated or self.stderr.truncated
+        self.stdout.finish()
+        self.stderr.finish()
         return code if code >= 0 else -1
 
     def _kill(self) -> None:

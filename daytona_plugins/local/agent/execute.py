@@ -73,7 +73,7 @@ async def finish(command: Command, *, timeout: int | None, drain: float | None =
             408,
             "request timeout: command execution timeout",
             code="PROCESS_EXECUTION_TIMEOUT",
-            facts={"output": command.stdout.text()[:TIMEOUT_OUTPUT_LIMIT], "killed": killed},
+            facts={"output": command.text()[:TIMEOUT_OUTPUT_LIMIT], "killed": killed},
         ) from error
 
 
@@ -85,14 +85,10 @@ def check_env_names(envs: dict[str, str] | None) -> None:
 
 
 def _answer(wanted: ExecuteRequest, command: Command, exit_code: int) -> dict[str, object]:
-    if not wanted.separate_streams:
-        return {"exitCode": exit_code, "result": command.stdout.text()}
-    stdout, stderr = command.stdout.text(), command.stderr.text()
-    return {
-        "exitCode": exit_code,
-        "result": stdout + stderr,
-        "stdout": stdout,
-        "stderr": stderr,
-        "truncated": command.stdout.truncated or command.stderr.truncated,
-        "durationMs": round(command.duration() * 1000, 3),
-    }
+    """Return the real daemon's answer, and what else is known to a client that has asked for our extensions."""
+    answer: dict[str, object] = {"exitCode": exit_code, "result": command.text()}
+    if wanted.separate_streams:
+        answer |= {"stdout": command.stdout.text(), "stderr": command.stderr.text()}
+    if wanted.separate_streams or wanted.drain_seconds is not None:
+        answer |= {"truncated": command.truncated, "durationMs": round(command.duration() * 1000, 3)}
+    return answer

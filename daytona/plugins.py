@@ -22,6 +22,7 @@ __all__ = [
     "AGENT_SERVICES",
     "CLIENT_SERVICES",
     "COMMANDS",
+    "LANGUAGE_SERVERS",
     "PLATFORMS",
     "SANDBOX_SERVICES",
     "Extensible",
@@ -54,11 +55,14 @@ CLIENT_SERVICES = "daytona.client_services"
 AGENT_SERVICES = "daytona.agent_services"
 """Group of what answers inside sandboxes of the embedded platform: a name, and a function that adds its routes."""
 
+LANGUAGE_SERVERS = "daytona.language_servers"
+"""Group of language servers: a language, and a sequence of `daytona_plugins.lsp.registry.Server`."""
+
 COMMANDS = "daytona.commands"
 """Group of commands: a name, and a click command or group that appears under it."""
 
 SERVICES = frozenset({SANDBOX_SERVICES, CLIENT_SERVICES})
-GROUPS = (PLATFORMS, CLIENT_SERVICES, SANDBOX_SERVICES, AGENT_SERVICES, COMMANDS)
+GROUPS = (PLATFORMS, CLIENT_SERVICES, SANDBOX_SERVICES, AGENT_SERVICES, LANGUAGE_SERVERS, COMMANDS)
 
 DISTRIBUTION: Final = "daytona-anyio"
 OURS: Final = frozenset({"computer_use", "lsp", "object_storage", "local"})

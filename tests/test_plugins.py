@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from daytona import AsyncDaytona, Daytona, DaytonaConfig, cli, plugins
 from daytona.errors import DaytonaPluginError, DaytonaPluginMissingError
 from daytona.faces import write_face
+from daytona_plugins.lsp.registry import how_to_install, known_servers
 from tests.conftest import AwaitBlocking
 from tests.wire.stub_server import Recorded, Reply, StubServer, as_json
 
@@ -209,6 +210,27 @@ def test_the_command_lists_plugins_and_their_state(install: Install) -> None:
     assert f"daytona.client_services  notes  {good} 1.0 ({good}.service:AsyncNotes)  ok" in _listing(0)
     install(plugins.SANDBOX_SERVICES, "bad", "1 / 0")
     assert "ZeroDivisionError" in _listing(1)
+
+
+LANGUAGES = """
+from daytona_plugins.lsp.registry import Server
+
+SERVERS = [Server(("rust-analyzer",), "rustup component add rust-analyzer")]
+"""
+
+
+def test_language_servers_of_plugins_come_first_and_broken_ones_stop_nobody(install: Install) -> None:
+    install(plugins.LANGUAGE_SERVERS, "rust", LANGUAGES, "SERVERS")
+    install(plugins.LANGUAGE_SERVERS, "python", LANGUAGES, "SERVERS")
+    install(plugins.LANGUAGE_SERVERS, "broken", "1 / 0")
+    known_servers.cache_clear()
+    try:
+        known = known_servers()
+        assert how_to_install("rust") == "`rustup component add rust-analyzer`"
+    finally:
+        known_servers.cache_clear()
+    assert [server.command[0] for server in known["python"]][:2] == ["rust-analyzer", "ty"]
+    assert "broken" not in known
 
 
 def _listing(status: int) -> str:

@@ -17,6 +17,7 @@ from daytona.service import BlockingService, step
 from daytona.services.sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from daytona.blocking.code_interpreter import CodeInterpreter
     from daytona.blocking.filesystem import FileSystem
     from daytona.blocking.git import Git
@@ -101,13 +102,21 @@ class Sandbox(BlockingService[AsyncSandbox], ExtensibleFace, SandboxView):
     ) -> None:
         step(self._core.__aexit__(kind, error, trace))
 
-    def create_lsp_server(self, language_id: LspLanguageId | str, path_to_project: str) -> LspServer:
+    def create_lsp_server(
+        self, language_id: LspLanguageId | str, path_to_project: str, *, command: Sequence[str] | None = None
+    ) -> LspServer:
         """Return a language server for a project in this sandbox, not yet started.
+
+        Args:
+            language_id: `python`, `typescript` or `javascript`.
+            path_to_project: The directory of the project.
+            command: The program that serves and its arguments, as `AsyncLspServer` takes it; None takes the best
+                that the sandbox has.
 
         Raises:
             DaytonaPluginMissingError: The plugin for language servers is not installed.
         """
-        return cast("LspServer", face_of(self._core.create_lsp_server(language_id, path_to_project)))
+        return cast("LspServer", face_of(self._core.create_lsp_server(language_id, path_to_project, command=command)))
 
     def refresh_data(self, request_timeout: float | None = None) -> None:
         """Ask the platform about this sandbox; its attributes are then up to date.

@@ -29,6 +29,13 @@ class LspServerRequest(Request, frozen=True):
     path_to_project: str
 
 
+class LspStartRequest(LspServerRequest, frozen=True):
+    """Asks for the server of a project to run."""
+
+    command: list[str] | None = None
+    """How it is started, for platforms that take that."""
+
+
 class LspDocumentRequest(LspServerRequest, frozen=True):
     """Says something about a document."""
 

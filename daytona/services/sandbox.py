@@ -44,6 +44,7 @@ from ..protocols.waiting import Goal, Verdict
 from ..service import Api, operation, segment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from daytona_plugins.computer_use.service import AsyncComputerUse
@@ -164,13 +165,25 @@ class AsyncSandbox(SandboxView, Extensible):
                 raise
             error.add_note(f"and the sandbox {self._data.id} could not be deleted: {failure}")
 
-    def create_lsp_server(self, language_id: LspLanguageId | str, path_to_project: str) -> AsyncLspServer:
+    def create_lsp_server(
+        self,
+        language_id: LspLanguageId | str,
+        path_to_project: str,
+        *,
+        command: Sequence[str] | None = None,
+    ) -> AsyncLspServer:
         """Return a language server for a project in this sandbox, not yet started.
+
+        Args:
+            language_id: `python`, `typescript` or `javascript`.
+            path_to_project: The directory of the project.
+            command: The program that serves and its arguments, as `AsyncLspServer` takes it; None takes the best
+                that the sandbox has.
 
         Raises:
             DaytonaPluginMissingError: The plugin for language servers is not installed.
         """
-        made = sandbox_service("lsp")(language_id, path_to_project, self._toolbox)
+        made = sandbox_service("lsp")(language_id, path_to_project, self._toolbox, command=command)
         return cast("AsyncLspServer", made)
 
     async def _locate_toolbox(self) -> Endpoint:

@@ -14,6 +14,7 @@ from daytona.service import BlockingService, step
 from daytona_plugins.lsp.service import AsyncLspServer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from daytona.models.enums import LspLanguageId
     from daytona.models.lsp import CompletionList, LspCompletionPosition, LspSymbol
     from daytona.service import ApiOrSandbox
@@ -31,12 +32,19 @@ class LspServer(BlockingService[AsyncLspServer]):
         language_id: `python`, `typescript` or `javascript`.
         path_to_project: The directory of the project.
         api_client: The sandbox, or the API of its toolbox as services have it (`daytona.service.Api`).
+        command: The program that serves and its arguments; None takes the best that the sandbox has. The embedded
+            platform uses it, and any language will do then; others choose by themselves.
     """
 
     def __init__(
-        self, language_id: LspLanguageId | str, path_to_project: str, api_client: ApiOrSandbox
+        self,
+        language_id: LspLanguageId | str,
+        path_to_project: str,
+        api_client: ApiOrSandbox,
+        *,
+        command: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(AsyncLspServer(language_id, path_to_project, api_client))
+        super().__init__(AsyncLspServer(language_id, path_to_project, api_client, command=command))
 
     def start(self, request_timeout: float | None = None) -> None:
         """Start the server, unless it runs already; it is ready then.

@@ -15,11 +15,14 @@ from daytona.models.lsp import (
     LspDocumentRequest,
     LspPosition,
     LspServerRequest,
+    LspStartRequest,
     LspSymbol,
 )
 from daytona.service import AsyncService, made_directly, operation, toolbox_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from daytona.models.enums import LspLanguageId
     from daytona.service import ApiOrSandbox
 
@@ -38,13 +41,21 @@ class AsyncLspServer(AsyncService):
         language_id: `python`, `typescript` or `javascript`.
         path_to_project: The directory of the project.
         api_client: The sandbox, or the API of its toolbox as services have it (`daytona.service.Api`).
+        command: The program that serves and its arguments; None takes the best that the sandbox has. The embedded
+            platform uses it, and any language will do then; others choose by themselves.
     """
 
     @made_directly
     def __init__(
-        self, language_id: LspLanguageId | str, path_to_project: str, api_client: ApiOrSandbox
+        self,
+        language_id: LspLanguageId | str,
+        path_to_project: str,
+        api_client: ApiOrSandbox,
+        *,
+        command: Sequence[str] | None = None,
     ) -> None:
         super().__init__(toolbox_of(api_client))
+        self._command = list(command) if command is not None else None
         self._language_id = str(language_id)
         self._project = path_to_project
         self._started = False
@@ -57,7 +68,10 @@ class AsyncLspServer(AsyncService):
         Raises:
             DaytonaError: The sandbox has no server for the language; the text says what to install.
         """
-        await self._api.call("POST", "/lsp/start", json=self._server(), timeout=request_timeout)
+        wanted = LspStartRequest(
+            language_id=self._language_id, path_to_project=self._project, command=self._command
+        )
+        await self._api.call("POST", "/lsp/start", json=wanted, timeout=request_timeout)
         self._started, self._opened = True, set()
 
     @operation("Failed to stop LSP server: ")

@@ -17,6 +17,7 @@ from daytona import (
     DaytonaError,
     DaytonaFileNotFoundError,
     DaytonaLspServerNotInitializedError,
+    DaytonaTimeoutError,
     DaytonaValidationError,
     LspCompletionPosition,
     LspLanguageId,
@@ -249,6 +250,64 @@ while head := sys.stdin.buffer.readline():
         sys.stdout.buffer.flush()
 """
 """A server whose answers are given."""
+
+
+async def test_a_server_that_hangs_is_given_up_and_can_be_stopped(
+    box: Callable[[], Any], folder: str
+) -> None:
+    async with box() as sandbox:
+        lsp = await stand_in(sandbox, folder, "#!/bin/sh\nexec sleep 600\n")
+        with pytest.raises(DaytonaTimeoutError, match="Failed to start LSP server: "):
+            await lsp.start(request_timeout=0.5)
+        await lsp.stop(request_timeout=20)
+        with pytest.raises(DaytonaLspServerNotInitializedError):
+            await lsp.stop()
+        assert (await sandbox.process.exec("pgrep -xf 'sleep 600'")).result == ""
+
+
+async def test_a_server_that_stops_answering_is_given_up(box: Callable[[], Any], folder: str) -> None:
+    script = (
+        SERVER % json.dumps({})
+        + "    if message['method'] == 'initialized':\n        __import__('time').sleep(600)\n"
+    )
+    async with box() as sandbox:
+        lsp = await stand_in(sandbox, folder, script)
+        await lsp.start()
+        with pytest.raises(DaytonaTimeoutError, match="Failed to get symbols from sandbox: "):
+            await lsp.sandbox_symbols("x", request_timeout=0.5)
+        await sandbox.process.exec("pkill -KILL -f typescript-language-server")
+
+
+async def test_a_server_that_floods_its_error_output_is_heard_all_the_same(
+    box: Callable[[], Any], folder: str
+) -> None:
+    flood = "sys.stderr.write('x' * 100 + '\\n'); sys.stderr.flush()"
+    script = (SERVER % json.dumps({})).replace(
+        "while head",
+        f"import threading\ndef flood():\n    while True: {flood}\n"
+        "threading.Thread(target=flood, daemon=True).start()\nwhile head",
+    )
+    async with box() as sandbox:
+        lsp = await stand_in(sandbox, folder, script)
+        await lsp.start()
+        assert await lsp.sandbox_symbols("x") == []
+        await sandbox.process.exec("pkill -KILL -f typescript-language-server")
+        with pytest.raises(DaytonaLspServerNotInitializedError, match="start it first"):
+            await lsp.sandbox_symbols("x")
+
+
+async def test_a_server_may_be_named(box: Callable[[], Any], folder: str) -> None:
+    async with box() as sandbox:
+        await sandbox.fs.upload_file((SERVER % json.dumps({})).encode(), f"{folder}/own server")
+        server = sandbox.create_lsp_server("rust", folder, command=["python3", "own server"])
+        lsp = AwaitBlocking(server) if isinstance(server, LspServer) else server
+        await lsp.start()
+        assert await lsp.sandbox_symbols("x") == []
+        await lsp.stop()
+        missing = sandbox.create_lsp_server("rust", folder, command=["nowhere-to-be-found"])
+        lsp = AwaitBlocking(missing) if isinstance(missing, LspServer) else missing
+        with pytest.raises(DaytonaError, match="there is no program nowhere-to-be-found"):
+            await lsp.start()
 
 
 async def test_answers_of_every_shape_are_read(box: Callable[[], Any], folder: str) -> None:

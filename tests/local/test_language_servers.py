@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from daytona_plugins.lsp.registry import dialect
 from daytona_plugins.lsp.servers.files import CHANGED, CREATED, DELETED, changes, look
+from daytona_plugins.lsp.servers.finding import find_servers
 from daytona_plugins.lsp.servers.project import to_path, to_uri
-from daytona_plugins.lsp.servers.registry import dialect, find_servers
 
 
 def program(path: Path) -> Path:

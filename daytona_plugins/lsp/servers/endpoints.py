@@ -16,10 +16,10 @@ from daytona_plugins.local.endpoints import (
     json_response,
     read_json,
 )
+from daytona_plugins.lsp.registry import known_servers
 from daytona_plugins.lsp.servers.answers import Position
 from daytona_plugins.lsp.servers.process import RefusedError, ServerEndedError
 from daytona_plugins.lsp.servers.project import Project, to_path
-from daytona_plugins.lsp.servers.registry import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -39,6 +39,13 @@ class ServerRequest(msgspec.Struct, rename="camel", frozen=True):
     path_to_project: str
 
 
+class StartRequest(ServerRequest, frozen=True):
+    """The server of a project that is to run."""
+
+    command: list[str] = []
+    """How it is started; empty means the best that is there."""
+
+
 class DocumentRequest(ServerRequest, frozen=True):
     """A document of a project."""
 
@@ -54,6 +61,7 @@ class CompletionRequest(DocumentRequest, frozen=True):
 
 def add_lsp(toolbox: Toolbox) -> None:
     """Run language servers."""
+    known_servers()  # plugins are imported now, before there is a sandbox
     servers = LanguageServers(toolbox)
     router = toolbox.router
     router.add("POST", "/lsp/start", servers.start)
@@ -74,21 +82,30 @@ class LanguageServers:
 
     async def start(self, request: Request) -> Response:
         """Start the server of a project, unless it runs already; return when it is ready."""
-        wanted = await read_json(request, ServerRequest)
+        wanted = await read_json(request, StartRequest)
+        if not wanted.command and wanted.language_id not in known_servers():
+            known = ", ".join(known_servers())
+            raise bad_request(f"unsupported language: {wanted.language_id} (there are {known})")
         key = _key(wanted)
         present = self._projects.get(key)
         if present is None or _is_over(present):
-            opening = Project.open(self._toolbox.reaper, wanted.language_id, self._root(wanted))
+            root = self._root(wanted)
+            opening = Project.open(self._toolbox.reaper, wanted.language_id, root, wanted.command)
             self._projects[key] = asyncio.create_task(opening)
         await _answer(asyncio.shield(self._projects[key]))
         return Response()
 
     async def stop(self, request: Request) -> Response:
-        """End the server of a project."""
+        """End the server of a project, also one that does not get ready."""
         wanted = await read_json(request, ServerRequest)
-        project = await self._project(wanted)
-        self._projects.pop(_key(wanted), None)
-        await project.close()
+        opening = self._projects.pop(_key(wanted), None)
+        if opening is None or _is_over(opening):
+            _refuse_not_running(wanted)
+        if not opening.done():
+            opening.cancel()
+            await asyncio.wait({opening})
+        else:
+            await opening.result().close()
         return Response()
 
     async def did_open(self, request: Request) -> Response:
@@ -128,9 +145,7 @@ class LanguageServers:
         """Return a project whose server runs; one that is just starting is waited for."""
         opening = self._projects.get(_key(wanted))
         if opening is None or _is_over(opening):
-            _refuse(
-                f"the language server for {wanted.language_id} in {wanted.path_to_project} is not running"
-            )
+            _refuse_not_running(wanted)
         return await _answer(asyncio.shield(opening))
 
     def _root(self, wanted: ServerRequest) -> str:
@@ -141,14 +156,14 @@ class LanguageServers:
 
 
 def _key(wanted: ServerRequest) -> tuple[str, str]:
-    if wanted.language_id not in SERVERS:
-        raise bad_request(f"unsupported language: {wanted.language_id} (there are {', '.join(SERVERS)})")
     return wanted.language_id, wanted.path_to_project
 
 
 def _is_over(opening: asyncio.Task[Project]) -> bool:
     """Return whether a project's server did not start, or has ended since."""
-    return opening.done() and (opening.exception() is not None or opening.result().ended)
+    if not opening.done():
+        return False
+    return opening.cancelled() or opening.exception() is not None or opening.result().ended
 
 
 def _queried(request: Request, *names: str) -> list[str]:
@@ -166,8 +181,18 @@ async def _answer(pending: Awaitable[T]) -> T:
         raise bad_request(f"the language server refuses: {error}") from error
     except ServerEndedError as error:
         _refuse(str(error))
+    except asyncio.CancelledError as error:
+        if (
+            isinstance(pending, asyncio.Future) and pending.cancelled()
+        ):  # not we: the start that we waited for
+            raise bad_request("the language server was stopped before it was ready") from error
+        raise
     except TimeoutError as error:
         raise HTTPError(408, "the language server took too long to answer", code="REQUEST_TIMEOUT") from error
+
+
+def _refuse_not_running(wanted: ServerRequest) -> NoReturn:
+    _refuse(f"the language server for {wanted.language_id} in {wanted.path_to_project} is not running")
 
 
 def _refuse(why: str) -> NoReturn:

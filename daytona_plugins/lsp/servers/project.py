@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 from daytona_plugins.local.agent.errors import bad_request, from_os_error
 from daytona_plugins.local.web import HTTPError
+from daytona_plugins.lsp.registry import dialect, how_to_install, suffixes
 from daytona_plugins.lsp.servers.answers import (
     Completions,
     Position,
@@ -18,10 +19,12 @@ from daytona_plugins.lsp.servers.answers import (
     flat,
 )
 from daytona_plugins.lsp.servers.files import changes, look
+from daytona_plugins.lsp.servers.finding import find_program, find_servers
 from daytona_plugins.lsp.servers.process import ServerProcess
-from daytona_plugins.lsp.servers.registry import dialect, find_servers, how_to_install, suffixes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from daytona_plugins.local.agent.reaper import Reaper
 
 DOCUMENT_LIMIT: Final = 16 * 1024 * 1024
@@ -69,15 +72,15 @@ class Project:
         self._files = look(root, suffixes(language))
 
     @classmethod
-    async def open(cls, reaper: Reaper, language: str, root: str) -> Self:
-        """Return a project whose server is ready.
+    async def open(cls, reaper: Reaper, language: str, root: str, command: Sequence[str]) -> Self:
+        """Return a project whose server is ready: *command*, or the best that is there when that is empty.
 
         Raises:
             HTTPError: There is no server for the language, or no such directory.
             ServerEndedError: The server has ended instead.
             RefusedError: The server refuses to serve.
         """
-        server = _start_server(reaper, language, root)
+        server = _start_server(reaper, language, root, command)
         await server.open()
         try:
             await server.ask("initialize", _introduction(root), bytes)
@@ -160,9 +163,25 @@ class Project:
         return list(flat(await self._server.ask("workspace/symbol", {"query": query}, decode_symbols)))
 
 
-def _start_server(reaper: Reaper, language: str, root: str) -> ServerProcess:
+def _start_server(reaper: Reaper, language: str, root: str, command: Sequence[str]) -> ServerProcess:
     if not os.path.isdir(root):
         raise bad_request(f"there is no directory {root}")
+    return _start_given(reaper, command, root) if command else _start_best(reaper, language, root)
+
+
+def _start_given(reaper: Reaper, command: Sequence[str], root: str) -> ServerProcess:
+    program = find_program(command[0], root)
+    if program is None:
+        raise HTTPError(
+            501, f"there is no program {command[0]} in this sandbox", code="LSP_SERVER_NOT_INSTALLED"
+        )
+    try:
+        return ServerProcess(reaper, [program, *command[1:]], root)
+    except OSError as error:
+        raise bad_request(f"{program} cannot be started: {os.strerror(error.errno or 0)}") from error
+
+
+def _start_best(reaper: Reaper, language: str, root: str) -> ServerProcess:
     problems: list[str] = []
     for command in find_servers(language, root):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,14 +65,17 @@ def test_a_directory_removed_and_made_again_stays_empty(start: Callable[..., Any
     stop()
 
 
-def test_without_a_base_there_is_only_what_the_layers_hold(start: Callable[..., Any], tmp_path: Any) -> None:
-    files = tmp_path / "layer" / "root" / "files"
+def test_without_a_base_there_is_only_what_the_layers_hold(start: Callable[..., Any]) -> None:
+    _agent, stop, upper = start("beside")
+    stop()
+    layer, outside = Path(upper).parent / "layer", Path(upper).parent / "outside"
+    files = layer / "root" / "files"
     files.mkdir(parents=True)
     (files / "hello").write_text("hi")
-    (files / "dev").symlink_to(tmp_path / "outside")
-    agent, stop, _upper = start("bare", base="none", layers=(str(tmp_path / "layer"),))
+    (files / "dev").symlink_to(outside)
+    agent, stop, _upper = start("bare", base="none", layers=(str(layer),))
     assert agent.read("/hello") == b"hi"
     names = {item["name"] for item in agent.get("/files/", path="/").json}
     assert names == {"dev", "etc", "hello", "home", "proc", "run"}
-    assert not (tmp_path / "outside").exists()
+    assert not outside.exists()
     stop()

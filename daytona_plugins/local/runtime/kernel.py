@@ -53,6 +53,7 @@ _MOVE_MOUNT_F_EMPTY_PATH: Final = 0x4
 _MOUNT_ATTR_RDONLY: Final = 0x1
 _MOUNT_ATTR_NOSUID: Final = 0x2
 _MOUNT_ATTR_NODEV: Final = 0x4
+_MOUNT_ATTR_IDMAP: Final = 0x00100000
 _CAPABILITY_VERSION_3: Final = 0x20080522
 _SECCOMP_SET_MODE_FILTER: Final = 1
 _SIOCGIFFLAGS: Final = 0x8913
@@ -123,6 +124,18 @@ def clone_mount(directory: int) -> int:
         attributes,
         len(attributes),
     )
+    return clone
+
+
+def clone_with_ids(path: int, user_namespace: int) -> int:
+    """Return a descriptor of a mount of what *path* shows, with owners as the map of a user namespace gives them."""
+    clone = _syscall("open_tree", _OPEN_TREE, path, b"", _OPEN_TREE_CLONE | _AT_EMPTY_PATH | os.O_CLOEXEC)
+    attributes = struct.pack("=QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, user_namespace)
+    try:
+        _syscall("map ids", _MOUNT_SETATTR, clone, b"", _AT_EMPTY_PATH, attributes, len(attributes))
+    except OSError:
+        os.close(clone)
+        raise
     return clone
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 from pathlib import Path
@@ -28,8 +29,19 @@ KEPT: Final = {
 }
 
 
+def become_root() -> None:
+    """Become user 0 of the user namespace that this process has made, where it was nobody."""
+    os.setgroups([])
+    os.setgid(0)
+    os.setuid(0)
+    # Changing the user made this process opaque even to itself; `hide_from_inside` does it when all is built.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+
+
 def give_up_privileges(*, max_processes: int | None = None) -> bool:
     """Drop capabilities and forbid dangerous calls, for good; return whether abstract sockets are closed off too."""
+    # Where crashes are piped into a program of the host, that runs as root outside; one byte means that it does not.
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     if max_processes is not None:
         resource.setrlimit(resource.RLIMIT_NPROC, (max_processes, max_processes))
     drop_capabilities()

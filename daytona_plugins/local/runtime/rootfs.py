@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -69,8 +70,9 @@ def _needs_guard(path: str) -> bool:
 def build_root(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> None:
     """Mount everything and make it the root of this process."""
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    root = image.mount_point
-    for tree in trees_of(spec, image):
+    root, trees = image.mount_point, trees_of(spec, image)
+    make_layer(spec.upper, trees)
+    for tree in trees:
         _mount_overlay(spec, tree, f"{root}/{tree.target}")
     for name in MOUNTED_OVER:
         _make_mount_point(f"{root}/{name}")
@@ -180,7 +182,15 @@ def write_identity(spec: SandboxSpec, image: HostImage) -> None:
 
 
 def _write_if_changed(path: str, text: str) -> None:
-    """Leave a file alone that is right already: writing would copy it into the layer at every start."""
+    """Leave a file alone that is right already: writing would copy it into the layer at every start.
+
+    The sandbox may have put anything in its place, such as a pipe that would hold whoever opens it.
+    """
     file = Path(path)
-    if not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != text:
-        file.write_text(text, encoding="utf-8")
+    if file.is_file() and not file.is_symlink():
+        if file.read_text(encoding="utf-8", errors="replace") == text:
+            return
+    elif file.is_dir() and not file.is_symlink():
+        shutil.rmtree(file)
+    file.unlink(missing_ok=True)
+    file.write_text(text, encoding="utf-8")

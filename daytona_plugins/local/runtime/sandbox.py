@@ -23,7 +23,7 @@ import msgspec
 from daytona_plugins.local.agent.main import serve_forever
 from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import SYSTEM_PATH
-from daytona_plugins.local.runtime.privileges import give_up_privileges, hide_from_inside
+from daytona_plugins.local.runtime.privileges import become_root, give_up_privileges, hide_from_inside
 from daytona_plugins.local.runtime.rootfs import ProcPlan, build_root, write_identity
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Inheritance(msgspec.Struct):
     listener: socket.socket
     lifeline: int
     """Reads end of file when the zygote is gone."""
+    shifted: bool
+    """Whether user 0 of the sandbox is another one than ours."""
 
 
 def open_namespaces(
@@ -70,6 +72,8 @@ def open_namespaces(
         kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID)
         channel.send(UNSHARED)
         if channel.recv(64) == MAPPED:
+            if own.shifted:
+                become_root()
             status = _fork_process_1(channel, spec, image, proc, own)
     except OSError as error:
         _report(channel, BuildFailed(str(error), error.errno))

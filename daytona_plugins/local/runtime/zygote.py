@@ -36,8 +36,9 @@ from daytona_plugins.local.runtime.messages import (
 )
 from daytona_plugins.local.runtime.privileges import set_command_line
 from daytona_plugins.local.runtime.probe import probe
-from daytona_plugins.local.runtime.rootfs import ProcPlan, make_layer, plan_proc, trees_of
+from daytona_plugins.local.runtime.rootfs import ProcPlan, plan_proc
 from daytona_plugins.local.runtime.seccomp import build_filter
+from daytona_plugins.local.runtime.shifting import Shift, shift
 from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class _Zygote:
         self._control = control
         self._image: HostImage | None = None
         self._proc: ProcPlan | None = None
+        self._shift: Shift | None = None
         self._sandboxes: dict[int, str] = {}
         self._lifeline, self._lifeline_end = os.pipe()
         self._child_ended, self._child_ended_end = os.pipe()
@@ -122,18 +124,28 @@ class _Zygote:
         if verdict.full:
             self._image = prepare_host_image(data / "host-image")
             self._proc = plan_proc()
+            if os.getuid() == 0:
+                self._shift_ids(command.data)
         self._answer(Ready(verdict))
+
+    def _shift_ids(self, data: str) -> None:
+        """Where that cannot be done, sandboxes share root's id, and say so."""
+        assert self._image is not None
+        with contextlib.suppress(OSError):
+            self._shift = shift(self._image, data)
+            self._image = self._shift.image(self._image)
 
     def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> Event:
         assert self._image is not None
         assert self._proc is not None
-        make_layer(spec.upper, trees_of(spec, self._image))
+        if self._shift is not None:
+            spec = self._shift.spec(spec)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs:
             opener = os.fork()
             if opener == 0:
                 self._forget_the_outside(ours)
-                own = sandbox.Inheritance(listener, self._lifeline)
+                own = sandbox.Inheritance(listener, self._lifeline, shifted=self._shift is not None)
                 sandbox.open_namespaces(theirs, spec, self._image, self._proc, own)
             theirs.close()
             ours.settimeout(BUILD_TIMEOUT)
@@ -154,12 +166,13 @@ class _Zygote:
         pid = 0
         try:
             _expect(channel, sandbox.UNSHARED)
-            write_id_maps(opener)
+            write_id_maps(opener, shifted=self._shift is not None)
             channel.send(sandbox.MAPPED)
             pid = _receive_pid(channel)
             os.waitpid(opener, 0)
             opener = 0
-            channel.send(sandbox.GO)
+            with contextlib.suppress(BrokenPipeError):  # it has failed, and its report is still to be read
+                channel.send(sandbox.GO)
             return self._spawned(spec, pid, sandbox.decode_report(_receive(channel)))
         except (OSError, _StepFailedError) as error:
             _kill(pid)
@@ -170,7 +183,12 @@ class _Zygote:
         if isinstance(report, sandbox.BuildFailed):
             raise _StepFailedError(report.message)
         self._sandboxes[pid] = spec.id
-        return Spawned(spec.id, pid, _describe(spec, report))
+        return Spawned(spec.id, pid, _describe(spec, report, root=self._shares_root))
+
+    @property
+    def _shares_root(self) -> bool:
+        """Whether user 0 of a sandbox is root outside as well."""
+        return os.getuid() == 0 and self._shift is None
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):
@@ -224,8 +242,8 @@ def _kill(pid: int) -> None:
             os.waitpid(pid, 0)
 
 
-def _describe(spec: SandboxSpec, built: sandbox.Built) -> Isolation:
-    enforced = spec.max_processes is not None and os.getuid() != 0
+def _describe(spec: SandboxSpec, built: sandbox.Built, *, root: bool) -> Isolation:
+    enforced = spec.max_processes is not None and not root
     return Isolation(
         tier="namespace",
         network=spec.network,
@@ -235,11 +253,11 @@ def _describe(spec: SandboxSpec, built: sandbox.Built) -> Isolation:
             "disk": "ignored",
             "processes": "enforced" if enforced else "ignored",
         },
-        notes=[note for note in _notes(spec, built) if note],
+        notes=_notes(spec, built, root=root),
     )
 
 
-def _notes(spec: SandboxSpec, built: sandbox.Built) -> list[str]:
+def _notes(spec: SandboxSpec, built: sandbox.Built, *, root: bool) -> list[str]:
     notes = [
         "The kernel is shared with the host: for development, tests and your own agents, not for hostile code."
     ]
@@ -253,6 +271,11 @@ def _notes(spec: SandboxSpec, built: sandbox.Built) -> list[str]:
             )
     elif not built.loopback:
         notes.append("The loopback interface could not be brought up; the sandbox has no network at all.")
+    if root:
+        notes.append(
+            "The user inside is root outside, without capabilities: ids cannot be shifted here."
+            " Run the platform as an ordinary user."
+        )
     if os.getuid() != 0:
         notes.append(
             "Files of the host's system directories, except /etc, /usr/local and /opt, cannot be overwritten."

@@ -18,6 +18,7 @@ from daytona.services.sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from daytona.blocking.code_interpreter import CodeInterpreter
     from daytona.blocking.filesystem import FileSystem
     from daytona.blocking.git import Git
@@ -302,6 +303,10 @@ class Sandbox(BlockingService[AsyncSandbox], ExtensibleFace, SandboxView):
         """Return the home directory of the user that programs run as."""
         return step(self._core.get_user_home_dir())
 
+    def get_user_root_dir(self) -> str:
+        """Return what `get_user_home_dir` does, under its older name."""
+        return step(self._core.get_user_root_dir())
+
     def get_work_dir(self) -> str:
         """Return the directory where programs start and relative paths begin."""
         return step(self._core.get_work_dir())
@@ -309,3 +314,12 @@ class Sandbox(BlockingService[AsyncSandbox], ExtensibleFace, SandboxView):
     def get_metrics_latest(self) -> SandboxMetrics:
         """Return the load of this sandbox now; sizes in bytes, what is not known is 0."""
         return step(self._core.get_metrics_latest())
+
+    def get_metrics(self, start: datetime | None = None, end: datetime | None = None) -> list[SandboxMetrics]:
+        """Return the load of this sandbox over time, oldest first; sizes in bytes, what was not measured is 0.
+
+        Args:
+            start: The first moment; None means the sandbox's creation. A time without a zone is UTC.
+            end: The last moment; None means now.
+        """
+        return step(self._core.get_metrics(start, end))

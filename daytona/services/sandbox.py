@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self, cast
@@ -615,6 +616,13 @@ class AsyncSandbox(SandboxView, Extensible):
         """Return the home directory of the user that programs run as."""
         return (await self._toolbox.call("GET", "/user-home-dir", into=Directory)).dir
 
+    async def get_user_root_dir(self) -> str:
+        """Return what `get_user_home_dir` does, under its older name."""
+        warnings.warn(
+            "get_user_root_dir is deprecated; use get_user_home_dir", DeprecationWarning, stacklevel=2
+        )
+        return await self.get_user_home_dir()
+
     @operation("Failed to get working directory path: ")
     async def get_work_dir(self) -> str:
         """Return the directory where programs start and relative paths begin."""
@@ -635,11 +643,31 @@ class AsyncSandbox(SandboxView, Extensible):
             timestamp=_timestamp(now.timestamp),
         )
 
+    @operation("Failed to get sandbox metrics: ")
+    async def get_metrics(
+        self, start: datetime | None = None, end: datetime | None = None
+    ) -> list[SandboxMetrics]:
+        """Return the load of this sandbox over time, oldest first; sizes in bytes, what was not measured is 0.
+
+        Args:
+            start: The first moment; None means the sandbox's creation. A time without a zone is UTC.
+            end: The last moment; None means now.
+        """
+        from ._metrics import ask, by_time  # few programs ask
+
+        first = _moment(start) if start is not None else _timestamp(self._data.created_at)
+        last = _moment(end) if end is not None else datetime.now(UTC)
+        return by_time(await ask(self._api, self._data, first, last))
+
 
 def _minutes(interval: int) -> int:
     if interval < 0:
         raise DaytonaValidationError(f"{interval} minutes: the interval must be 0 or more")
     return int(interval)
+
+
+def _moment(time: datetime) -> datetime:
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def _timestamp(text: str | None) -> datetime:

@@ -115,6 +115,13 @@ async def test_a_sandbox_knows_its_directories_and_its_load(box: Callable[[], An
         assert load.cpu_count > 0
         assert load.mem_total > load.mem_used > 0
         assert load.disk_total > 0
+        assert await sandbox.get_metrics() == []  # nobody collects them here
+
+
+async def test_the_older_name_of_the_home_directory_works_and_warns(box: Callable[[], Any]) -> None:
+    async with box() as sandbox:
+        with pytest.warns(DeprecationWarning, match="get_user_home_dir"):
+            assert await sandbox.get_user_root_dir() == await sandbox.get_user_home_dir()
 
 
 async def test_variables_of_a_running_sandbox_change(connect: Callable[[], Any]) -> None:

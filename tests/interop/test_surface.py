@@ -1,7 +1,7 @@
 """Every call that the official client accepts, ours accepts too: names, order and defaults of parameters are compared.
 
-The two are introspected in interpreters of their own, because they share an import name. What differs on purpose, or is
-yet to come, is in the tables, and a table that says more than is true fails as well.
+The two are introspected in interpreters of their own, because they share an import name. What differs on purpose is in
+the tables, and a table that says more than is true fails as well.
 """
 
 from __future__ import annotations
@@ -15,12 +15,6 @@ from typing import Any
 import pytest
 
 from tests.interop.peer import ROOT, SCRIPTS, run_official
-
-LATER = {
-    "get_metrics": "history of a sandbox's load, from the analytics API",
-    "get_user_root_dir": "an alias, deprecated upstream",
-}
-"""Methods that this version does not have yet."""
 
 NOT_WANTED = {
     "to_str": "a print of the generated models",
@@ -93,7 +87,7 @@ def test_methods_take_what_the_official_ones_take(
     problems = [
         f"{method}: {problem}"
         for method, parameters in theirs["classes"][name].items()
-        if method not in {*LATER, *NOT_WANTED, *DIFFERENT}
+        if method not in {*NOT_WANTED, *DIFFERENT}
         for problem in _problems(parameters, ours["classes"][name].get(method))
     ]
     assert problems == []
@@ -102,8 +96,8 @@ def test_methods_take_what_the_official_ones_take(
 def test_the_tables_say_no_more_than_is_true(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
     known = {method for methods in theirs["classes"].values() for method in methods}
     there = {method for methods in ours["classes"].values() for method in methods}
-    assert {*LATER, *NOT_WANTED, *DIFFERENT} - known == set()
-    assert (LATER.keys() | NOT_WANTED.keys()) & there == set()
+    assert {*NOT_WANTED, *DIFFERENT} - known == set()
+    assert NOT_WANTED.keys() & there == set()
 
 
 Parameter = list[str | None]

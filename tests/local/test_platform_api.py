@@ -279,6 +279,15 @@ def test_what_this_version_lacks_says_so(platform: Platform, method: str, path: 
     assert (answer.status, answer.json["code"]) == (501, "NOT_IN_THIS_VERSION")
 
 
+def test_reports_of_telemetry_are_empty(platform: Platform) -> None:
+    sandbox = platform.create()["id"]
+    asked = "from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"
+    empty = {"items": [], "total": 0, "page": 1, "totalPages": 0}
+    for kind, nothing in {"metrics": {"series": []}, "logs": empty, "traces": empty, "traces/x": []}.items():
+        assert platform.api("GET", f"/sandbox/{sandbox}/telemetry/{kind}?{asked}").json == nothing
+    assert platform.api("GET", f"/sandbox/unknown/telemetry/metrics?{asked}").status == 404
+
+
 def test_an_unknown_path_is_404(platform: Platform) -> None:
     assert platform.api("GET", "/nowhere").status == 404
     assert platform.call("GET", "/").status == 404

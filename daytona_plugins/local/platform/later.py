@@ -23,7 +23,6 @@ MISSING: dict[str, tuple[tuple[str, str], ...]] = {
         ("*", f"{_ONE}/ssh-access"),
         ("GET", "/api/sandbox/ssh-access/validate"),
     ),
-    "telemetry": (("GET", f"{_ONE}/telemetry/{{rest*}}"),),
 }
 
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         DaytonaAuthorizationError as DaytonaAuthorizationError,
         DaytonaBadGatewayError as DaytonaBadGatewayError,
         DaytonaBadRequestError as DaytonaBadRequestError,
+        DaytonaCertificateError as DaytonaCertificateError,
         DaytonaClosedError as DaytonaClosedError,
         DaytonaCommandAlreadyCompletedError as DaytonaCommandAlreadyCompletedError,
         DaytonaCommandFailedError as DaytonaCommandFailedError,
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
         DaytonaPluginMissingError as DaytonaPluginMissingError,
         DaytonaProcessExecutionTimeoutError as DaytonaProcessExecutionTimeoutError,
         DaytonaProcessNotFoundError as DaytonaProcessNotFoundError,
+        DaytonaProxyError as DaytonaProxyError,
         DaytonaQueueTimeoutError as DaytonaQueueTimeoutError,
         DaytonaRateLimitError as DaytonaRateLimitError,
         DaytonaRecordingFfmpegNotFoundError as DaytonaRecordingFfmpegNotFoundError,
@@ -252,7 +254,7 @@ _NAMES_OF = {
     "daytona.config": "DaytonaConfig",
     "daytona.errors": """
         DaytonaA11yUnavailableError DaytonaAuthenticationError DaytonaAuthorizationError
-        DaytonaBadGatewayError DaytonaBadRequestError DaytonaClosedError
+        DaytonaBadGatewayError DaytonaBadRequestError DaytonaCertificateError DaytonaClosedError
         DaytonaCommandAlreadyCompletedError DaytonaCommandFailedError DaytonaConflictError DaytonaConnectionError
         DaytonaConnectionTimeoutError DaytonaError DaytonaFileAccessDeniedError
         DaytonaFileNotFoundError DaytonaFileReadFailedError DaytonaForbiddenError
@@ -263,7 +265,7 @@ _NAMES_OF = {
         DaytonaLocalPlatformError DaytonaLspServerNotInitializedError DaytonaNotFoundError
         DaytonaNotSupportedError DaytonaPluginError DaytonaPluginMissingError
         DaytonaProcessExecutionTimeoutError
-        DaytonaProcessNotFoundError DaytonaQueueTimeoutError DaytonaRateLimitError
+        DaytonaProcessNotFoundError DaytonaProxyError DaytonaQueueTimeoutError DaytonaRateLimitError
         DaytonaRecordingFfmpegNotFoundError DaytonaRecordingStillActiveError
         DaytonaServiceUnavailableError DaytonaSessionEndedError DaytonaSpotEvictedError
         DaytonaTimeoutError DaytonaUnprocessableEntityError DaytonaValidationError

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from . import plugins
 from .blocking.client import Client
 from .config import LOCAL, DaytonaConfig, Settings, resolve
+from .errors import DaytonaValidationError
 from .protocols.rest import Endpoint
 from .service import Api
 from .services.client import AsyncClient
@@ -17,6 +19,7 @@ from .transport.http import HTTPTransport
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Generator
 
     from .protocols.proxy import Proxies
     from .telemetry import Telemetry
@@ -127,10 +130,23 @@ def _tls(config: DaytonaConfig | None) -> ssl.SSLContext:
 
     if config is not None and config.ssl_context is not None:
         return config.ssl_context
-    context = default_context(config.ca_file if config is not None else None)
-    if config is not None and config.client_cert is not None:
-        context.load_cert_chain(config.client_cert)
+    if config is None:
+        return default_context()
+    with _files_of("ca_file", config.ca_file):
+        context = default_context(config.ca_file)
+    if config.client_cert is not None:
+        with _files_of("client_cert", config.client_cert):
+            context.load_cert_chain(config.client_cert)
     return context
+
+
+@contextmanager
+def _files_of(option: str, path: str | os.PathLike[str] | None) -> Generator[None]:
+    """Say which option named a file that is missing or holds something else."""
+    try:
+        yield
+    except OSError as error:
+        raise DaytonaValidationError(f"{option}={os.fspath(path or '')!r} cannot be used: {error}") from error
 
 
 def _telemetry(source: str) -> Telemetry:

@@ -49,7 +49,8 @@ class DaytonaConfig:
         env_file: Path of a file with `NAME=value` lines, for credentials and the target.
         proxy: URL of the proxy for every connection, `http://`, `https://` or `socks5://`; None takes the usual variables
             (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`).
-        no_proxy: Hosts to reach directly, separated by commas; None takes `NO_PROXY`. This machine is always direct.
+        no_proxy: Hosts to reach directly, separated by commas; None takes `NO_PROXY`; `*` means all of them. This
+            machine is always direct.
         ca_file: Path of a file with the certificates to trust, instead of the system's; `SSL_CERT_FILE` does the same.
         client_cert: Path of a file with a certificate that tells the server who we are, and its key.
         ssl_context: Context for https connections, instead of one made from *ca_file* and *client_cert*.

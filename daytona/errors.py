@@ -350,6 +350,40 @@ class DaytonaCommandFailedError(DaytonaError):
     response: ExecuteResponse | None = None
 
 
+class DaytonaProxyError(DaytonaConnectionError):
+    """The proxy that is configured cannot be reached, or does not let us through; `proxy` is its address."""
+
+    code = "PROXY_FAILED"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        proxy: str | None = None,
+        retryable: bool = False,
+        outcome: Outcome = "unknown",
+    ) -> None:
+        super().__init__(message, retryable=retryable, outcome=outcome)
+        self.proxy = proxy
+
+
+class DaytonaCertificateError(DaytonaConnectionError):
+    """The server's certificate is not to be trusted; `issuer` is who issued it, None when that is not known."""
+
+    code = "CERTIFICATE_NOT_TRUSTED"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        issuer: str | None = None,
+        retryable: bool = False,
+        outcome: Outcome = "unknown",
+    ) -> None:
+        super().__init__(message, retryable=retryable, outcome=outcome)
+        self.issuer = issuer
+
+
 class DaytonaQueueTimeoutError(DaytonaTimeoutError):
     """The sandbox waited for free capacity longer than its queue timeout."""
 

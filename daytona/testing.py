@@ -114,14 +114,17 @@ class FaultyRelay:
 
     Args:
         url: The API's base URL, plain http.
+        public_url: Scheme, host and port that clients know the relay by, where something stands before it in turn, a
+            proxy or an end of TLS; None means its own. It may also be set later.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, public_url: str | None = None) -> None:
         parts = urlsplit(url)
         self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._here = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.url = f"http://{self._here}{parts.path}"
+        here = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{here}{parts.path}"
+        self.public_url = public_url or here
         self.seen: list[Seen] = []
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
@@ -226,9 +229,9 @@ class FaultyRelay:
 
     def _as_ours(self, head: bytes, body: bytes) -> bytes:
         """Return an answer that names the relay wherever it named the platform."""
-        theirs = f"{self._target[0]}:{self._target[1]}".encode()
+        theirs = f"http://{self._target[0]}:{self._target[1]}".encode()
         if b"json" in head.lower() and theirs in body:
-            body = body.replace(theirs, self._here.encode())
+            body = body.replace(theirs, self.public_url.encode())
             head = re.sub(rb"(?i)(content-length: *)\d+", rb"\g<1>%d" % len(body), head)
         return head + body
 

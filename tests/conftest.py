@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import os
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -144,3 +145,11 @@ def connect(face: str, platform: Platform) -> Callable[[], Any]:
 
     config = DaytonaConfig(api_key=platform.endpoint.api_key, api_url=platform.endpoint.api_url)
     return functools.partial(open_client, face, config)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

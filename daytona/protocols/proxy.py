@@ -17,14 +17,23 @@ from .pool import Origin
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-__all__ = ["Proxies", "Proxy", "ProxyError", "connect_request", "socks5"]
+__all__ = ["Proxies", "Proxy", "ProxyError", "check_connected", "connect_request", "socks5"]
 
 _PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _LOOPBACK: Final = ("localhost", "127.0.0.0/8", "::1")
 
 
 class ProxyError(Exception):
-    """The proxy did not let us through."""
+    """The proxy did not let us through.
+
+    Args:
+        message: Why, and what to do about it.
+        passing: Whether it may let us through another time.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class Proxy(NamedTuple):
@@ -42,18 +51,28 @@ class Proxy(NamedTuple):
         Raises:
             DaytonaValidationError: It is not the URL of a proxy that can be used.
         """
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        # A message must not repeat the URL: there may be a password in it.
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            port = parts.port
+        except ValueError as error:
+            raise DaytonaValidationError(f"this is not the URL of a proxy: {error}") from None
         if parts.scheme not in _PORTS or not parts.hostname:
             raise DaytonaValidationError(
-                f"{parts.scheme}://{parts.hostname or ''} is not an http or socks5 proxy"
+                f"{parts.scheme}://{parts.hostname or ''} is not an http, https or socks5 proxy"
             )
         credentials = None
         if parts.username is not None:
             credentials = (unquote(parts.username), unquote(parts.password or ""))
-        return cls(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], credentials)
+        return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], credentials)
 
     def __repr__(self) -> str:
-        return f"Proxy({self.scheme}://{self.host}:{self.port})"
+        return f"Proxy({self.address})"
+
+    @property
+    def address(self) -> str:
+        """Its URL without the credentials, for people."""
+        return f"{self.scheme}://{_bracketed(self.host)}:{self.port}"
 
     @property
     def origin(self) -> Origin:
@@ -73,14 +92,17 @@ class Proxies:
         proxy: One for everything; None takes those of the environment.
         no_proxy: Hosts to reach directly, as in the variable NO_PROXY; None takes that.
         environ: The environment.
+
+    Raises:
+        DaytonaValidationError: What should be the URL of a proxy is none.
     """
 
     def __init__(self, proxy: str | None, no_proxy: str | None, environ: Mapping[str, str]) -> None:
-        by_scheme = {
-            scheme: proxy or _variable(environ, f"{scheme}_proxy") or _variable(environ, "all_proxy")
-            for scheme in ("http", "https")
-        }
-        self._by_scheme = {scheme: Proxy.parse(url) for scheme, url in by_scheme.items() if url}
+        self._by_scheme: dict[str, Proxy] = {}
+        for scheme in ("http", "https"):
+            url = proxy or _variable(environ, f"{scheme}_proxy") or _variable(environ, "all_proxy")
+            if url:
+                self._by_scheme[scheme] = Proxy.parse(url)
         listed = no_proxy if no_proxy is not None else _variable(environ, "no_proxy") or ""
         self._direct = [*_LOOPBACK, *(entry.strip().lower() for entry in listed.split(",") if entry.strip())]
 
@@ -108,7 +130,7 @@ def _covers(entry: str, origin: Origin) -> bool:
     name, _, port = entry.partition(":") if entry.count(":") == 1 else (entry, "", "")
     if port and port != str(origin.port):
         return False
-    name = name.removeprefix("*").lstrip(".")
+    name = name.removeprefix("*").strip("[].")
     return host == name or host.endswith(f".{name}")
 
 
@@ -123,37 +145,95 @@ def _in_network(host: str, network: str) -> bool:
 
 def connect_request(origin: Origin, credentials: tuple[str, str] | None) -> bytes:
     """Return the request for a tunnel to *origin*; the answer is read as that to a CONNECT."""
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    fields = [("Host", f"{host}:{origin.port}")]
+    target = f"{_bracketed(origin.host)}:{origin.port}"
+    fields = [("Host", target)]
     if credentials is not None:
         token = base64.b64encode(":".join(credentials).encode()).decode("ascii")
         fields.append(("Proxy-Authorization", f"Basic {token}"))
-    return http1.encode_head("CONNECT", f"{host}:{origin.port}", http1.encode_fields(fields))
+    return http1.encode_head("CONNECT", target, http1.encode_fields(fields))
+
+
+def check_connected(status: int, reason: str) -> None:
+    """Check the answer to a `connect_request`.
+
+    Raises:
+        ProxyError: It was refused.
+    """
+    if 200 <= status < 300:
+        return
+    if status == 407:
+        raise ProxyError(f"407 {reason}: {_CHECK_CREDENTIALS}")
+    raise ProxyError(f"{status} {reason}", passing=status in (429, 502, 503, 504))
+
+
+_CHECK_CREDENTIALS: Final = (
+    "check the user name and the password in the proxy's URL, as in http://user:password@host:port"
+)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def socks5(origin: Origin, credentials: tuple[str, str] | None) -> Generator[tuple[bytes, int], bytes]:
     """Ask a SOCKS proxy for a tunnel to *origin*: yields what to send and how many bytes to read, and is sent those.
 
-    The name is resolved by the proxy. The exchange is over when the generator is.
+    The name is resolved by the proxy. The exchange is over when the generator is. A proxy that closes the connection has
+    sent fewer bytes than it should have: those are passed in.
 
     Raises:
         ProxyError: It refused.
     """
-    method = 0 if credentials is None else 2
-    chosen = yield bytes((5, 1, method)), 2
-    if chosen != bytes((5, method)):
-        raise ProxyError(
-            "it does not accept our way to log in" if chosen[:1] == b"\5" else "it does not speak SOCKS 5"
-        )
-    if credentials is not None:
-        user, password = (part.encode()[:255] for part in credentials)
-        if (yield bytes((1, len(user))) + user + bytes((len(password),)) + password, 2)[1:] != b"\0":
-            raise ProxyError("it does not accept the user name and password")
-    name = origin.host.encode("idna")
-    reply = yield b"\5\1\0\3" + bytes((len(name),)) + name + origin.port.to_bytes(2, "big"), 5
+    offered = b"\0" if credentials is None else b"\0\2"
+    version, chosen = _whole((yield bytes((5, len(offered))) + offered, 2), 2)
+    if version != 5:
+        raise ProxyError("it does not speak SOCKS 5")
+    if chosen not in offered:
+        raise ProxyError(f"it accepts none of our ways to log in: {_CHECK_CREDENTIALS}")
+    # There are proxies that hang up on a wrong password instead of saying so.
+    if chosen == 2 and credentials is not None and (yield _login(*credentials), 2)[1:] != b"\0":
+        raise ProxyError(f"it does not accept the user name and the password: {_CHECK_CREDENTIALS}")
+    request = b"\5\1\0" + _socks_address(origin.host) + origin.port.to_bytes(2, "big")
+    reply = _whole((yield request, 5), 5)
+    if reply[0] != 5:
+        raise ProxyError("it does not speak SOCKS 5")
     if reply[1]:
-        raise ProxyError(_SOCKS_ERRORS.get(reply[1], f"error {reply[1]}"))
-    yield b"", {1: 3, 4: 15, 3: reply[4]}.get(reply[3], 0) + 2
+        raise ProxyError(_SOCKS_ERRORS.get(reply[1], f"error {reply[1]}"), passing=reply[1] in _PASSING)
+    rest = {1: 3, 4: 15, 3: reply[4]}.get(reply[3], 0) + 2
+    _whole((yield b"", rest), rest)
+
+
+def _whole(reply: bytes, size: int) -> bytes:
+    if len(reply) < size:
+        raise ProxyError("it closed the connection", passing=True)
+    return reply
+
+
+def _login(user: str, password: str) -> bytes:
+    """Return the request of RFC 1929."""
+    parts = [part.encode() for part in (user, password)]
+    if any(len(part) > 255 for part in parts):
+        raise ProxyError("SOCKS has no room for a user name or a password of more than 255 bytes")
+    return b"\1" + b"".join(bytes((len(part),)) + part for part in parts)
+
+
+def _socks_address(host: str) -> bytes:
+    """Return a destination: an address as it is, and a name for the proxy to resolve."""
+    from ipaddress import ip_address  # only who has a proxy pays for it
+
+    try:
+        packed = ip_address(host).packed
+    except ValueError:
+        pass
+    else:
+        return (b"\1" if len(packed) == 4 else b"\4") + packed
+    try:
+        name = host.encode("idna")
+    except UnicodeError:
+        name = b""
+    if not 0 < len(name) < 256:
+        raise ProxyError(f"{host!r} is not the name of a host")
+    return b"\3" + bytes((len(name),)) + name
 
 
 _SOCKS_ERRORS: Final = {
@@ -166,3 +246,5 @@ _SOCKS_ERRORS: Final = {
     7: "command not supported",
     8: "address type not supported",
 }
+_PASSING: Final = (1, 3, 4, 5, 6)
+"""Errors about the way and the destination, which may be another one the next time."""

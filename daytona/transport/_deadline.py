@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from types import TracebackType
 
-__all__ = ["Deadline", "left", "seconds", "without_deadline"]
+__all__ = ["Deadline", "left", "seconds", "until", "without_deadline"]
 
 _deadline: ContextVar[float | None] = ContextVar("daytona_deadline", default=None)
 
@@ -54,6 +54,20 @@ def left() -> float | None:
     remaining = deadline - now()
     if remaining <= 0:
         raise TimeoutError("the deadline has passed")
+    return remaining
+
+
+def until(expiry: float | None) -> float | None:
+    """Return the seconds until *expiry*, by the clock of `now`; None when there is no limit.
+
+    Raises:
+        TimeoutError: There are none.
+    """
+    if expiry is None:
+        return None
+    remaining = expiry - now()
+    if remaining <= 0:
+        raise TimeoutError("the time is up")
     return remaining
 
 

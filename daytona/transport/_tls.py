@@ -5,13 +5,16 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from ..protocols.certificates import issuer_of
+from ._deadline import now, until
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
     from ._interface import Stream
 
-__all__ = ["CertificateError", "TLSStream", "default_context"]
+__all__ = ["CertificateError", "TLSStream", "default_context", "issuer_seen"]
 
 CertificateError = ssl.SSLCertVerificationError
 
@@ -19,12 +22,36 @@ T = TypeVar("T")
 
 RECORD_SIZE: Final = 64 * 1024
 
+_WANT_CERTIFICATE: Final = (
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+    "TLSV1_ALERT_UNKNOWN_CA",
+    "SSLV3_ALERT_BAD_CERTIFICATE",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+)
+"""Alerts that a server sends about the client's certificate."""
+
 
 def default_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContext:
     """Return a context that speaks HTTP/1.1 and trusts what *ca_file* holds, or else what the system trusts."""
     context = ssl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+async def issuer_seen(stream: Stream, host: str, timeout: float | None) -> str | None:
+    """Return who issued the certificate at the other end of *stream*, whoever that is; closes it.
+
+    Nothing is sent through it but the handshake: what the answer is good for is an error message.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    secured = await TLSStream.over(stream, context, host, timeout)
+    secured.close()
+    try:
+        return issuer_of(secured.peer_certificate or b"") or None
+    except ValueError:
+        return None
 
 
 class TLSStream:
@@ -48,6 +75,11 @@ class TLSStream:
             stream.close()
             raise
         return secured
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate that the server showed, in DER."""
+        return self._machine.getpeercert(binary_form=True)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
@@ -74,18 +106,24 @@ class TLSStream:
 
     async def _advance(self, act: Callable[[], T], timeout: float | None) -> T:
         """Return what *act* returns, moving bytes between the machine and the stream until it can."""
+        expiry = None if timeout is None else now() + timeout
         while True:
             try:
                 result = act()
             except ssl.SSLWantReadError:
-                await self._flush(timeout)
-                data = await self._stream.read(RECORD_SIZE, timeout)
+                await self._flush(until(expiry))
+                data = await self._stream.read(RECORD_SIZE, until(expiry))
                 self._incoming.write(data) if data else self._incoming.write_eof()
                 continue
-            except ssl.SSLError:
-                await self._flush(timeout)  # the alert that tells the peer why
+            except ssl.SSLError as error:
+                await self._flush(until(expiry))  # the alert that tells the peer why
+                if error.reason in _WANT_CERTIFICATE:
+                    raise OSError(
+                        f"the server wants a certificate of ours that it trusts ({error.reason}): pass "
+                        "DaytonaConfig(client_cert=...)"
+                    ) from error
                 raise
-            await self._flush(timeout)
+            await self._flush(until(expiry))
             return result
 
     async def _flush(self, timeout: float | None) -> None:

@@ -10,6 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._deadline import now, until
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
@@ -104,13 +106,22 @@ class BlockingDriver:
         return _Process.current
 
     async def connect(self, origin: Origin, timeout: float | None) -> SocketStream:
-        """Return a plain connection.
+        """Return a plain connection to the first address of the host that takes one.
 
-        The name is resolved by the system's resolver, which knows no timeout; the connection keeps to it.
+        The name is resolved by the system's resolver, which knows no timeout; the connection keeps to it: an address
+        that does not answer may use an even share of the time that is left for those not tried yet.
         """
-        connected = socket.create_connection((origin.host, origin.port), timeout)
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return SocketStream(connected)
+        expiry = None if timeout is None else now() + timeout
+        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        failure: OSError = OSError(f"{origin.host} has no address")
+        for index, (family, kind, protocol, _, address) in enumerate(found):
+            remaining = until(expiry)
+            share = None if remaining is None else remaining / (len(found) - index)
+            try:
+                return SocketStream(_connected(family, kind, protocol, address, share))
+            except OSError as error:
+                failure = error
+        raise failure
 
     def gate(self) -> _ThreadGate:
         """Return a closed gate."""
@@ -130,3 +141,21 @@ class BlockingDriver:
 
     def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do nothing: we start no threads."""
+
+
+def _connected(
+    family: int,
+    kind: int,
+    protocol: int,
+    address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
+    timeout: float | None,
+) -> socket.socket:
+    fresh = socket.socket(family, kind, protocol)
+    try:
+        fresh.settimeout(timeout)
+        fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        fresh.connect(address)
+    except BaseException:
+        fresh.close()
+        raise
+    return fresh

@@ -31,6 +31,7 @@ from ..protocols import http1, retry, throttle
 from ..protocols.pool import Origin, Pool, Ticket
 from ..protocols.rest import Body, Request, Response, headers_from
 from . import _deadline
+from ._connector import Connector
 from ._deadline import Deadline, left
 
 if TYPE_CHECKING:
@@ -112,9 +113,7 @@ class HTTPTransport:
     ) -> None:
         self._driver = driver
         self._policy = policy
-        self._proxies = proxies
-        self._tls = tls
-        self._context: ssl.SSLContext | None = None
+        self._connector = Connector(driver, proxies, tls)
         self._pool: Pool[Connection] = Pool(limit)
         self._gates: dict[object, Gate] = {}
         self._active: set[Connection] = set()
@@ -409,11 +408,14 @@ class HTTPTransport:
             displaced.stream.close()
         began = _deadline.now()
         try:
-            stream = await self._connect(origin)
+            stream = await self._connector.connect(origin)
         except TimeoutError as error:
             raise self._timed_out(request, "connecting", error, "not_sent") from error
-        except OSError as error:
-            raise AttemptFailed(retry.Fault.CONNECT, _cannot_connect(request, error)) from error
+        except DaytonaConnectionError as error:
+            error.method, error.path = request.method, request.target.partition("?")[0]
+            if not error.retryable:
+                raise
+            raise AttemptFailed(retry.Fault.CONNECT, error) from error.__cause__
         connection = Connection(origin, stream, generation, _deadline.now() - began)
         with self._lock:
             self._active.add(connection)
@@ -424,37 +426,6 @@ class HTTPTransport:
                 "The client was closed, or used elsewhere, while the call was connecting"
             )
         return connection
-
-    async def _connect(self, origin: Origin) -> Stream:
-        proxy = self._proxies.for_origin(origin) if self._proxies is not None else None
-        if proxy is None:
-            stream = await self._driver.connect(origin, left())
-        else:
-            from ._proxy import tunnel  # proxies are not every program's business
-
-            stream = await self._driver.connect(proxy.origin, left())
-            if proxy.scheme == "https":
-                stream = await self._secure(stream, proxy.origin)
-            await tunnel(stream, proxy, origin, left())
-        return await self._secure(stream, origin) if origin.scheme == "https" else stream
-
-    async def _secure(self, stream: Stream, origin: Origin) -> Stream:
-        from ._tls import (
-            CertificateError,
-            TLSStream,
-            default_context,
-        )  # https is not every program's business
-
-        if self._context is None:
-            self._context = self._tls() if self._tls is not None else default_context()
-        try:
-            return await TLSStream.over(stream, self._context, origin.host, left())
-        except CertificateError as error:
-            raise DaytonaConnectionError(
-                f"The certificate of {origin.host}:{origin.port} is not to be trusted: {error.verify_message}. If its "
-                "issuer is a private authority, pass DaytonaConfig(ca_file=...) or set SSL_CERT_FILE",
-                outcome="not_sent",
-            ) from error
 
     def keep(self, connection: Connection) -> None:
         """Put a connection back after a complete exchange."""
@@ -730,14 +701,3 @@ def _of(request: Request) -> tuple[str, str, str]:
 def _url(request: Request) -> str:
     origin = request.origin
     return f"{origin.scheme}://{origin.host}:{origin.port}{request.target.partition('?')[0]}"
-
-
-def _cannot_connect(request: Request, error: OSError) -> DaytonaConnectionError:
-    origin = request.origin
-    return DaytonaConnectionError(
-        f"Cannot connect to {origin.host}:{origin.port}: {error.strerror or error}",
-        method=request.method,
-        path=request.target,
-        retryable=True,
-        outcome="not_sent",
-    )

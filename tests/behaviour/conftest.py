@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -43,14 +42,6 @@ def folder() -> str:
 def unique() -> str:
     """A name that no other test uses, for a sandbox."""
     return f"s-{uuid.uuid4().hex[:10]}"
-
-
-@pytest.fixture
-def unused_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def ended(process: Any, session_id: str, command_id: str) -> int:

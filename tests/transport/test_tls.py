@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from daytona.errors import DaytonaConnectionError, DaytonaConnectionTimeoutError
+from daytona import DaytonaConfig
+from daytona.client import _tls
+from daytona.errors import (
+    DaytonaCertificateError,
+    DaytonaConnectionError,
+    DaytonaConnectionTimeoutError,
+    DaytonaValidationError,
+)
 from daytona.protocols.rest import Body, Endpoint
 from daytona.protocols.retry import Policy
 
+from .certificates import AUTHORITY
 from .scripted_server import Peer, ScriptedServer, answer
 from .worlds import transport_of
 
@@ -21,44 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificates with openssl")
-
 QUICK = Policy(attempts=4, first_delay=0.001, longest_delay=0.002)
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a private authority and a certificate of it for 127.0.0.1 and for nobody else."""
-    directory = tmp_path_factory.mktemp("authority")
-    openssl(
-        directory,
-        "req",
-        "-x509",
-        "-days",
-        "1",
-        *NEW_KEY,
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-        "-subj",
-        "/CN=test authority",
-    )
-    openssl(directory, "req", *NEW_KEY, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=server")
-    (directory / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    openssl(
-        directory,
-        *("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"),
-        *("-days", "1", "-extfile", "names", "-out", "server.pem"),
-    )
-    return directory
-
-
-NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-
-
-def openssl(directory: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -88,13 +58,125 @@ async def test_an_unknown_authority_is_a_typed_error_and_not_tried_again(
 ) -> None:
     with ScriptedServer(context=server_context) as server:
         async with transport_of(face, policy=QUICK) as transport:
-            with pytest.raises(DaytonaConnectionError, match=rf"127\.0\.0\.1:{server.port}") as caught:
+            with pytest.raises(DaytonaCertificateError, match=rf"127\.0\.0\.1:{server.port}") as caught:
                 await transport.send(server.api.request("GET", "/x"))
             assert caught.value.outcome == "not_sent"
             assert not caught.value.retryable
             assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
             assert transport._pool.permits == 0
-        assert server.accepted == 1
+        assert server.accepted == 2  # the second time only to see who issued the certificate
+        assert server.requests == []
+
+
+async def test_a_certificate_that_is_not_trusted_is_explained(
+    face: str, server_context: ssl.SSLContext
+) -> None:
+    """R-76: the host, the reason, the issuer that was seen, and the option to set."""
+    with ScriptedServer(context=server_context) as server:
+        async with transport_of(face) as transport:
+            with pytest.raises(DaytonaCertificateError) as caught:
+                await transport.send(server.api.request("POST", "/x?secret=1"))
+    error = caught.value
+    assert str(error) == (
+        f"The certificate of 127.0.0.1:{server.port} is not to be trusted: unable to get local issuer certificate. It was "
+        f"issued by {AUTHORITY}. If its issuer is a private authority, pass DaytonaConfig(ca_file=...) with its "
+        "certificate, or set SSL_CERT_FILE"
+    )
+    assert error.issuer == AUTHORITY
+    assert (error.method, error.path) == ("POST", "/x")
+
+
+async def test_an_issuer_that_cannot_be_seen_does_not_hide_the_failure(
+    face: str, server_context: ssl.SSLContext
+) -> None:
+    def shake_hands(peer: Peer) -> None:
+        secured = server_context.wrap_socket(peer._socket, server_side=True, do_handshake_on_connect=False)
+        peer._socket = secured
+        secured.do_handshake()
+
+    with ScriptedServer(shake_hands, Peer.close) as server:
+        async with transport_of(face) as transport:
+            with pytest.raises(DaytonaCertificateError, match="is not to be trusted: unable") as caught:
+                await transport.send(Endpoint(f"https://127.0.0.1:{server.port}", {}).request("GET", "/x"))
+    assert caught.value.issuer is None
+
+
+async def test_a_certificate_of_ours_is_shown_when_it_is_asked_for(
+    face: str, authority: Path, server_context: ssl.SSLContext
+) -> None:
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    server_context.load_verify_locations(authority / "ca.pem")
+    config = DaytonaConfig(api_key="k", ca_file=authority / "ca.pem", client_cert=authority / "client.pem")
+    with ScriptedServer(partial(Peer.serve, response=answer(b"known")), context=server_context) as server:
+        async with transport_of(face, tls=partial(_tls, config)) as transport:
+            assert (await transport.send(server.api.request("GET", "/x"))).body == b"known"
+
+
+async def test_a_server_that_misses_a_certificate_of_ours_is_understood(
+    face: str, authority: Path, server_context: ssl.SSLContext, trusting: partial[ssl.SSLContext]
+) -> None:
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    server_context.load_verify_locations(authority / "ca.pem")
+
+    def refuse(peer: Peer) -> None:
+        # Below `ssl`, so that the alert is not overtaken by the end of the connection.
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        machine = server_context.wrap_bio(incoming, outgoing, server_side=True)
+        while data := peer._receive():
+            incoming.write(data)
+            try:
+                machine.do_handshake()
+            except ssl.SSLWantReadError:
+                peer.send(outgoing.read())
+            except ssl.SSLError:
+                peer.send(outgoing.read())
+                peer.drain()
+                return
+
+    with ScriptedServer(refuse) as server:
+        async with transport_of(face, tls=trusting, policy=QUICK) as transport:
+            endpoint = Endpoint(f"https://127.0.0.1:{server.port}", {})
+            with pytest.raises(DaytonaConnectionError, match=r"wants a certificate of ours.*client_cert="):
+                await transport.send(endpoint.request("POST", "/x"))
+
+
+@pytest.mark.parametrize("option", ["ca_file", "client_cert"])
+async def test_a_file_of_certificates_that_is_none_is_named(face: str, option: str, tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing.pem"
+    for _ in range(2):
+        config = DaytonaConfig(api_key="k", api_url="https://127.0.0.1:9/api", **{option: nothing})  # type: ignore[arg-type]
+        with ScriptedServer(Peer.stall) as server:
+            async with transport_of(face, tls=partial(_tls, config)) as transport:
+                with pytest.raises(DaytonaValidationError, match=rf"{option}='.*nothing\.pem'"):
+                    await transport.send(
+                        Endpoint(f"https://127.0.0.1:{server.port}", {}).request("GET", "/x")
+                    )
+        nothing.write_text("no certificate")
+
+
+async def test_a_handshake_in_drops_does_not_extend_the_deadline(
+    face: str, server_context: ssl.SSLContext, trusting: partial[ssl.SSLContext]
+) -> None:
+    whole = threading.Event()
+
+    def drip(peer: Peer) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        machine = server_context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(peer._receive())
+        with pytest.raises(ssl.SSLWantReadError):
+            machine.do_handshake()
+        for byte in outgoing.read():
+            peer.send(bytes([byte]))
+            if peer._server.over.wait(0.03):
+                return
+        whole.set()
+
+    with ScriptedServer(drip) as server:
+        async with transport_of(face, tls=trusting) as transport:
+            endpoint = Endpoint(f"https://127.0.0.1:{server.port}", {})
+            with transport.deadline(0.3), pytest.raises(DaytonaConnectionTimeoutError):
+                await transport.send(endpoint.request("POST", "/x"))
+            assert not whole.is_set()
 
 
 async def test_a_certificate_for_another_host_is_a_typed_error_that_names_the_host(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.interop.peer import run_official
+from tests.interop.peer import ROOT, SCRIPTS, run_official
 
 if TYPE_CHECKING:
     from tests.local.platform_process import Platform
@@ -29,3 +32,24 @@ def async_session(platform: Platform, tmp_path_factory: pytest.TempPathFactory) 
     """What the official asynchronous client saw."""
     seen: dict[str, Any] = _run("async_session.py", platform, tmp_path_factory)
     return seen
+
+
+@pytest.fixture(scope="session")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The official surface."""
+    found: dict[str, Any] = run_official("surface.py", directory=tmp_path_factory.mktemp("surface"))
+    return found
+
+
+@pytest.fixture(scope="session")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Our surface."""
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "surface.py")],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -6,15 +6,10 @@ the tables, and a table that says more than is true fails as well.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from itertools import zip_longest
 from typing import Any
 
 import pytest
-
-from tests.interop.peer import ROOT, SCRIPTS, run_official
 
 NOT_WANTED = {
     "to_str": "a print of the generated models",
@@ -27,27 +22,7 @@ DIFFERENT = {
 """Signatures that accept more than the official ones, in another shape."""
 
 
-@pytest.fixture(scope="session")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The official surface."""
-    found: dict[str, Any] = run_official("surface.py", directory=tmp_path_factory.mktemp("surface"))
-    return found
-
-
-@pytest.fixture(scope="session")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Our surface."""
-    done = subprocess.run(
-        [sys.executable, str(SCRIPTS / "surface.py")],
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
+DESKTOP = ("ComputerUse", "Mouse", "Keyboard", "Screenshot", "Display", "RecordingService", "Accessibility")
 CLASSES = (
     "Daytona",
     "AsyncDaytona",
@@ -73,6 +48,7 @@ CLASSES = (
     "AsyncWarmPoolService",
     "ObjectStorage",
     "AsyncObjectStorage",
+    *(f"{face}{name}" for face in ("", "Async") for name in DESKTOP),
 )
 
 

@@ -22,6 +22,9 @@ DRAG_STEPS: Final = 20
 DRAG_PAUSE: Final = 0.01
 CLICK_PAUSE: Final = 0.05
 """Seconds between clicks: window managers hold the first one back for a moment, and lose what comes meanwhile."""
+STANDSTILL: Final = 0.25
+"""Seconds that a pointer which does not move is waited for: programs may also hold it for themselves."""
+STANDSTILL_POLL: Final = 0.002
 ALL_PLANES: Final = 0xFFFFFFFF
 
 # Keys that are on no keyboard of today have names in groups of their own.
@@ -106,14 +109,19 @@ class Screen:
         return Place(pointer.root_x, pointer.root_y)
 
     def move(self, x: int, y: int) -> Place:
-        """Move the pointer, as far as the screen goes."""
-        width, height = self.size
-        self._motion(min(max(x, 0), width - 1), min(max(y, 0), height - 1))
-        return self.position()
+        """Move the pointer, as far as the screen goes.
 
-    def _motion(self, x: int, y: int) -> None:
-        xtest.fake_input(self._display, X.MotionNotify, x=x, y=y)
+        While a window manager looks at a click the pointer stands still: it is waited for, so that what comes next
+        happens where it was meant to.
+        """
+        width, height = self.size
+        goal = Place(min(max(x, 0), width - 1), min(max(y, 0), height - 1))
+        xtest.fake_input(self._display, X.MotionNotify, x=goal.x, y=goal.y)
         self._display.sync()
+        end = time.monotonic() + STANDSTILL
+        while (place := self.position()) != goal and time.monotonic() < end:
+            time.sleep(STANDSTILL_POLL)
+        return place
 
     def button(self, number: int, *, down: bool) -> None:
         """Press or release a button where the pointer is."""
@@ -141,16 +149,16 @@ class Screen:
     def drag(self, start: Place, end: Place, number: int, modifiers: Sequence[str]) -> Place:
         """Move with a button held: in steps, because programs look at the way."""
         with self._holding(modifiers):
-            self.move(*start)
+            place = self.move(*start)
             self.button(number, down=True)
             for step in range(1, DRAG_STEPS + 1):
                 time.sleep(DRAG_PAUSE)
-                self.move(
+                place = self.move(
                     start.x + (end.x - start.x) * step // DRAG_STEPS,
                     start.y + (end.y - start.y) * step // DRAG_STEPS,
                 )
             self.button(number, down=False)
-        return self.position()
+        return place
 
     # -- Keyboard -------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,17 @@ CLASSES = {
     "LspServer": ("daytona._sync.lsp_server", "daytona"),
     "AsyncLspServer": ("daytona._async.lsp_server", "daytona"),
 }
+for _name in (
+    "ComputerUse",
+    "Mouse",
+    "Keyboard",
+    "Screenshot",
+    "Display",
+    "RecordingService",
+    "Accessibility",
+):
+    CLASSES[_name] = ("daytona._sync.computer_use", "daytona.computer_use")
+    CLASSES[f"Async{_name}"] = ("daytona._async.computer_use", "daytona.computer_use")
 
 
 def find(name: str, modules: tuple[str, ...]) -> type:

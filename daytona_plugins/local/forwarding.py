@@ -91,6 +91,10 @@ class Connection:
             return early
         return await self._reader.read(READ_SIZE)
 
+    def end_raw(self) -> None:
+        """Say after an upgrade that nothing more will be sent; the peer may go on sending."""
+        self._writer.write_eof()
+
     def renew(self) -> bool:
         """Make ready for another exchange, if that is possible on this connection."""
         if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:

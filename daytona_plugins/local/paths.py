@@ -65,6 +65,16 @@ class Paths:
         return self.data / "key"
 
     @property
+    def ssh_host_key(self) -> Path:
+        """What the SSH server proves with that it is this platform's."""
+        return self.data / "ssh_host_key"
+
+    @property
+    def ssh_known_hosts(self) -> Path:
+        """What an SSH client needs to know of it: its address and public key."""
+        return self.data / "ssh_known_hosts"
+
+    @property
     def sandboxes(self) -> Path:
         """One directory a sandbox: its writable layer."""
         return self.data / "sandboxes"

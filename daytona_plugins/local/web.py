@@ -168,6 +168,10 @@ class Stream:
         self._writer.write(data)
         await self._writer.drain()
 
+    def end(self) -> None:
+        """Say that nothing more will be sent; the peer may go on sending."""
+        self._writer.write_eof()
+
 
 Handler = Callable[[Request], Awaitable[Response]]
 Envelope = Callable[[Request | None, HTTPError], Response]

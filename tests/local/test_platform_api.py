@@ -270,8 +270,7 @@ def test_every_answer_names_the_version(platform: Platform) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/sandbox/ssh-access/validate?token=x"),
-        ("POST", "/sandbox/x/ssh-access"),
+        ("GET", "/docker-registry"),
     ],
 )
 def test_what_this_version_lacks_says_so(platform: Platform, method: str, path: str) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, cast
 from daytona.errors import DaytonaPluginError
 from daytona.plugins import AGENT_SERVICES, entry_points, load
 from daytona_plugins.local.agent.build import add_build
+from daytona_plugins.local.agent.channels import add_channels
 from daytona_plugins.local.agent.code_run import add_code_run
 from daytona_plugins.local.agent.download import add_download
 from daytona_plugins.local.agent.errors import envelope
@@ -57,7 +58,7 @@ HANG_UP_AFTER: Final = 0.1
 
 PARTS: Final[tuple[Callable[[Toolbox], None], ...]] = (
     add_info, add_files, add_search, add_upload, add_download, add_execute, add_code_run, add_ports, add_pty, add_sessions,
-    add_git, add_git_remote, add_git_settings, add_build, add_interpreter, add_port_proxy,
+    add_git, add_git_remote, add_git_settings, add_build, add_interpreter, add_port_proxy, add_channels,
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ async def _redirect(request: Request) -> Response:
 
 async def _forward(request: Request) -> Response:
     """Answer as the program does; 502 and nothing else when nobody listens."""
-    port = _port(request.params["port"])
+    port = port_number(request.params["port"])
     query = f"?{request.query_string}" if request.query_string else ""
     try:
         connection = await _connect(port)
@@ -49,20 +49,29 @@ def _headers(request: Request, port: int) -> list[tuple[str, str]]:
 
 
 async def _connect(port: int) -> Connection:
-    """Return a connection to a program, which may listen on either loopback address."""
-    with contextlib.suppress(OSError):
-        return await _open("127.0.0.1", port)
     try:
-        return await _open("::1", port)
+        return Connection(*await open_port(port))
     except OSError as error:
         raise PeerGoneError(str(error)) from error
 
 
-async def _open(host: str, port: int) -> Connection:
-    return Connection(*await asyncio.open_connection(host, port, limit=READ_SIZE))
+async def open_port(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection to a program, which may listen on either loopback address.
+
+    Raises:
+        OSError: Nobody listens there.
+    """
+    with contextlib.suppress(OSError):
+        return await asyncio.open_connection("127.0.0.1", port, limit=READ_SIZE)
+    return await asyncio.open_connection("::1", port, limit=READ_SIZE)
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
+    """Return the number of a port.
+
+    Raises:
+        HTTPError: It is none (400).
+    """
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise bad_request("a port is a number from 1 to 65535")
     return int(text)

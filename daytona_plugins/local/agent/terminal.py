@@ -24,8 +24,8 @@ class Terminal:
 
     def __init__(self, descriptor: int, pid: int, exit_code: asyncio.Future[int]) -> None:
         self.exit_code = exit_code
+        self.pid = pid
         self._descriptor = descriptor
-        self._pid = pid
         self._loop = asyncio.get_running_loop()
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
@@ -98,7 +98,7 @@ class Terminal:
 
     def kill(self) -> None:
         """End the program and everything it started."""
-        kill_session(self._pid)
+        kill_session(self.pid)
 
     def close(self) -> None:
         """Let go of the terminal once its program has ended: whoever still holds it is hung up on."""

@@ -18,6 +18,7 @@ from daytona_plugins.local.platform.sandbox_routes import SandboxRoutes
 from daytona_plugins.local.platform.signing_keys import SigningKeys
 from daytona_plugins.local.platform.snapshot_routes import SnapshotRoutes
 from daytona_plugins.local.platform.snapshots import Snapshots
+from daytona_plugins.local.platform.ssh_routes import SshRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,8 @@ class Application:
         self.organization.add_to(self._router)
         SandboxRoutes(site, sandboxes, snapshots, self.organization).add_to(self._router)
         SigningKeys(sandboxes).add_to(self._router)
+        self.ssh = SshRoutes(site, sandboxes)
+        self.ssh.add_to(self._router)
         for part in parts:
             part.add_to(self._router)
         later.add_to(self._router)

@@ -12,16 +12,11 @@ from daytona_plugins.local.platform.errors import not_in_this_version
 if TYPE_CHECKING:
     from daytona_plugins.local.web import Handler, Request, Response, Router
 
-_ONE = "/api/sandbox/{sandbox}"
 
 MISSING: dict[str, tuple[tuple[str, str], ...]] = {
     "registries": (
         ("*", "/api/docker-registry"),
         ("*", "/api/docker-registry/{rest*}"),
-    ),
-    "ssh": (
-        ("*", f"{_ONE}/ssh-access"),
-        ("GET", "/api/sandbox/ssh-access/validate"),
     ),
 }
 

@@ -102,6 +102,8 @@ async def _serving(paths: Paths) -> AsyncGenerator[Site]:
         stack.push_async_callback(sandboxes.close)
         application = Application(site, sandboxes, _parts(site, paths))
         stack.callback(application.close)
+        await application.ssh.open()
+        stack.push_async_callback(application.ssh.close)
         server = await web.serve(listener, application, envelope=application.envelope)
         stack.push_async_callback(server.close)
         await stack.enter_async_context(ticking(sandboxes.tick))

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 
     from .protocols.rest import Body
-    from .telemetry import Telemetry
     from .transport._interface import Transport
     from .transport.http import StreamedResponse
 
@@ -126,6 +125,8 @@ class Api:
             DaytonaError: The server refused, could not be reached in *timeout* seconds, or answered something else.
         """
         request = (self._endpoint or await self.endpoint()).request(method, path, query=query, json=json)
+        if timeout is None:
+            return decode(request, await self.transport.send(request), into)
         return decode(request, await self.send(request, timeout), into)
 
     async def call_text(self, method: str, path: str) -> str:
@@ -241,7 +242,8 @@ def operation(
         method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
     ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
         async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            telemetry = _telemetry(self)
+            api: Api | None = getattr(self, "_api", None)
+            telemetry = api.transport.telemetry if api is not None else None
             try:
                 if telemetry is None:
                     return await method(self, *args, **kwargs)
@@ -263,11 +265,6 @@ def _complete(error: DaytonaError, service: object, failure: str) -> None:
     api: Api | None = getattr(service, "_api", None)
     if error.sandbox_id is None and api is not None:
         error.sandbox_id = api.sandbox_id
-
-
-def _telemetry(service: object) -> Telemetry | None:
-    api: Api | None = getattr(service, "_api", None)
-    return api.transport.telemetry if api is not None else None
 
 
 def keyword_when_blocking(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

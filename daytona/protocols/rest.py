@@ -81,7 +81,7 @@ class Request:
     @property
     def upgrades(self) -> bool:
         """Whether the answer may leave HTTP."""
-        return b"\r\nUpgrade: " in self.fields
+        return self.method == "GET" and b"\r\nUpgrade: " in self.fields
 
     def encode(self) -> bytes:
         """Return everything that can be sent at once: the head, and the body when it is in memory.
@@ -89,25 +89,23 @@ class Request:
         Raises:
             DaytonaValidationError: A header or the path cannot be sent as it is.
         """
+        body = self.body
+        if isinstance(body, bytes):
+            framing, rest = b"Content-Length: %d\r\n" % len(body), body
+        else:
+            framing, rest = self._framing(body), b""
         try:
-            return self._encode()
+            return http1.encode_head(self.method, self.target, self.fields, framing) + rest
         except http1.ProtocolError as error:
             raise DaytonaValidationError(f"The request cannot be sent: {error}") from error
 
-    def _encode(self) -> bytes:
-        body = self.body
-        blocks = [self.fields]
-        if isinstance(body, bytes):
-            blocks.append(b"Content-Length: %d\r\n" % len(body))
-            return http1.encode_head(self.method, self.target, *blocks) + body
-        if body is not None:
-            length = body.length
-            blocks.append(
-                b"Transfer-Encoding: chunked\r\n" if length is None else b"Content-Length: %d\r\n" % length
-            )
-        elif self.method in ("POST", "PUT", "PATCH"):
-            blocks.append(b"Content-Length: 0\r\n")
-        return http1.encode_head(self.method, self.target, *blocks)
+    def _framing(self, body: Body | None) -> bytes:
+        """Return the field that says how long a body is that is sent later, or that there is none."""
+        if body is None:
+            return b"Content-Length: 0\r\n" if self.method in ("POST", "PUT", "PATCH") else b""
+        if body.length is None:
+            return b"Transfer-Encoding: chunked\r\n"
+        return b"Content-Length: %d\r\n" % body.length
 
 
 class Response:

@@ -424,7 +424,7 @@ def _checked(response: ExecuteResponse, what: str) -> ExecuteResponse:
 
 def _whole(timeout: float | None) -> int | None:
     """Return the timeout as the wire has it, in whole seconds rounded up; None for no limit."""
-    limit = seconds(timeout)
+    limit = None if timeout is None else seconds(timeout)
     return None if limit is None else math.ceil(limit)
 
 

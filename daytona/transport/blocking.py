@@ -36,18 +36,19 @@ class SocketStream:
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
-        self._limit(timeout)
+        if timeout != self._timeout:
+            self._limit(timeout)
         return self._socket.recv(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
-        self._limit(timeout)
+        if timeout != self._timeout:
+            self._limit(timeout)
         self._socket.sendall(buffer)
 
     def _limit(self, timeout: float | None) -> None:
-        if timeout != self._timeout:  # a system call each
-            self._socket.settimeout(timeout)
-            self._timeout = timeout
+        self._socket.settimeout(timeout)  # a system call each
+        self._timeout = timeout
 
     def is_stale(self) -> bool:
         """Return whether anything is to be read: an idle server has nothing to say but goodbye."""

@@ -321,8 +321,16 @@ class HTTPTransport:
         """Return one attempt's answer, read up to its head."""
         if self.telemetry is not None:
             request = request.with_fields(self.telemetry.headers())
-        self._enter_world()
-        generation = await self._get_permit(request)
+        if self._closed or self._driver.world() is not self._world:
+            self._enter_world()
+        place: tuple[Ticket, Gate] | None = None
+        with self._lock:
+            ticket, generation = self._pool.enter(), self._pool.generation
+            if ticket is not None:
+                place = ticket, self._driver.gate()
+                self._gates[ticket] = place[1]
+        if place is not None:
+            await self._wait_in_line(request, *place, generation)
         try:
             connection = self._take(request.origin, generation) or await self._dial(request, generation)
         except BaseException:
@@ -356,13 +364,8 @@ class HTTPTransport:
 
     # -- Permits and connections ----------------------------------------------------------------------------------
 
-    async def _get_permit(self, request: Request) -> int:
-        """Wait for a permit; return the generation it belongs to."""
-        with self._lock:
-            ticket, generation = self._pool.enter(), self._pool.generation
-            if ticket is None:
-                return generation
-            gate = self._gates[ticket] = self._driver.gate()
+    async def _wait_in_line(self, request: Request, ticket: Ticket, gate: Gate, generation: int) -> None:
+        """Wait until the permit that *ticket* stands for is granted."""
         try:
             await gate.wait(left())
         except BaseException as error:
@@ -375,7 +378,6 @@ class HTTPTransport:
             raise
         if self._closed:
             raise DaytonaClosedError("The client was closed while the call waited for a connection")
-        return generation
 
     def _return_permit(self, generation: int) -> None:
         with self._lock:
@@ -527,8 +529,10 @@ class StreamedResponse:
         "_pending",
         "_reader",
         "_request",
+        "_rest",
         "_sent",
         "_sent_at",
+        "_stream",
         "_transport",
         "fields",
         "status",
@@ -538,8 +542,10 @@ class StreamedResponse:
         self._transport = transport
         self._request = request
         self._connection: Connection | None = connection
-        self._reader = http1.ResponseReader(request.method, upgrade=request.upgrades)
+        self._stream = connection.stream
+        self._reader: http1.ResponseReader | None = None
         self._pending: deque[http1.Event] = deque()
+        self._rest = b""
         self._sent = False
         self._sent_at: float | None = None
         self.status = 0
@@ -557,12 +563,10 @@ class StreamedResponse:
         except AttemptFailed:
             # A server may refuse a request before it has read all of it: its answer says more than our broken pipe.
             with suppress(AttemptFailed, DaytonaConnectionError):
-                await self._read_head()
+                while not self.status:
+                    await self._receive()
             if not self.status:
                 raise
-        await self._read_head()
-
-    async def _read_head(self) -> None:
         while not self.status:
             await self._receive()
 
@@ -600,20 +604,27 @@ class StreamedResponse:
     async def _answered(self) -> bool:
         """Return whether the server has answered before it has read everything: it may never read the rest."""
         # Below TLS there may be bytes that are no answer.
-        if self._request.origin.scheme == "http" and self._live.stream.is_stale():
+        if self._request.origin.scheme == "http" and self._stream.is_stale():
             await self._receive()
         return bool(self.status)
 
     async def _send(self, data: bytes) -> None:
         # Only here and in `_receive` does an OSError mean the network: a body raises its own.
         try:
-            await self._live.stream.write(data, left())
+            await self._stream.write(data, left())
         except OSError as error:
             raise self._failed(error) from error
 
     async def _receive(self) -> None:
         try:
-            events = self._reader.receive(await self._live.stream.read(READ_SIZE, left()))
+            data = await self._stream.read(READ_SIZE, left())
+            if self._reader is None:
+                if self._sent and (whole := http1.read_whole(self._request.method, data)) is not None:
+                    self.status, self.fields, self._rest = whole
+                    self._release(reusable=True)
+                    return
+                self._reader = http1.ResponseReader(self._request.method, upgrade=self._request.upgrades)
+            events = self._reader.receive(data)
         except (OSError, http1.ProtocolError) as error:
             raise self._failed(error) from error
         for event in events:
@@ -624,6 +635,8 @@ class StreamedResponse:
 
     async def read(self) -> bytes:
         """Return the next piece of the body, `b""` at its end."""
+        if self._rest:
+            return self._take_rest()
         try:
             while not self._pending:
                 if self._connection is None:
@@ -635,21 +648,29 @@ class StreamedResponse:
         event = self._pending.popleft()
         if isinstance(event, http1.Data):
             return event.data
-        self._release()
+        self._release(reusable=self._reader is not None and self._reader.reusable and self._sent)
         return b""
 
     async def read_all(self) -> bytes:
         """Return the rest of the body."""
+        if self._connection is None:
+            return self._take_rest()
         pieces: list[bytes] = []
         while piece := await self.read():
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _take_rest(self) -> bytes:
+        """Return the body that came with the head, once."""
+        rest, self._rest = self._rest, b""
+        return rest
 
     def take_over(self) -> tuple[Stream, bytes, Callable[[], None]]:
         """Return the stream below an upgraded connection, what has arrived of the other protocol, and how to close.
 
         The connection leaves the pool and its permit is free again: a stream may live for hours.
         """
+        assert self._reader is not None, "nothing has been read"
         assert self._reader.upgraded, "the server has not changed the protocol"
         connection, self._connection = self._live, None
         self._transport.release(connection)
@@ -657,18 +678,17 @@ class StreamedResponse:
 
     def _failed(self, error: OSError | http1.ProtocolError) -> AttemptFailed | DaytonaError:
         waited = None if self._sent_at is None else _deadline.now() - self._sent_at
-        return self._transport.failed(
-            self._request, self._live, error, begun=self._reader.begun, waited=waited
-        )
+        begun = self._reader is not None and self._reader.begun
+        return self._transport.failed(self._request, self._live, error, begun=begun, waited=waited)
 
     @property
     def _live(self) -> Connection:
         assert self._connection is not None, "the exchange is over"
         return self._connection
 
-    def _release(self) -> None:
+    def _release(self, *, reusable: bool) -> None:
         connection, self._connection = self._live, None
-        if self._reader.reusable and self._sent:
+        if reusable:
             self._transport.keep(connection)
         else:
             self._transport.drop(connection)

@@ -24,6 +24,7 @@ from daytona.protocols.http1 import (
     encode_chunk,
     encode_fields,
     encode_head,
+    read_whole,
 )
 
 CORPUS: list[dict[str, Any]] = json.loads(
@@ -284,6 +285,46 @@ def test_whoever_accepts_a_broken_answer_reads_the_same(mutation: tuple[str, byt
 # -- The corpus ---------------------------------------------------------------------------------------------------
 
 
+def agrees_with_the_reader(method: str, wire: bytes) -> bool:
+    """Check `read_whole` against the reader; return whether it took the answer at all."""
+    whole = read_whole(method, wire)
+    if whole is None:
+        return False
+    reader = ResponseReader(method)
+    assert Answer(*whole) == answer_of(events_of(reader, [wire], close=False))
+    assert reader.reusable
+    return True
+
+
+@given(st.one_of(responses(), mutations()))
+@settings(max_examples=300)
+def test_what_is_read_in_one_piece_is_what_the_reader_reads(response: tuple[str, bytes]) -> None:
+    agrees_with_the_reader(*response)
+
+
+def test_an_ordinary_answer_is_read_in_one_piece() -> None:
+    wire = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: Keep-Alive\r\nX: y\r\n\r\n{}"
+    assert agrees_with_the_reader("GET", wire)
+    assert not any(read_whole("GET", wire[:end]) for end in range(len(wire)))
+    assert read_whole("GET", wire + b"H") is None
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Content-Length: 2\r\nConnection: close",
+        b"Content-Length: 2\r\nContent-Length: 2",
+        b"Content-Length: 2, 2",
+        b"Content-Length: +2",
+        b"Transfer-Encoding: chunked",
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked",
+        b"Content-Length: 2\r\n" + b"A: b\r\n" * 256 + b"C: d",
+    ],
+)
+def test_an_answer_out_of_the_ordinary_is_left_to_the_reader(lines: bytes) -> None:
+    assert read_whole("GET", b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n\r\n{}") is None
+
+
 def wire_of(case: dict[str, Any]) -> bytes:
     """Return a case's bytes: strings, one character a byte, and [string, times]."""
     parts = (part if isinstance(part, str) else part[0] * part[1] for part in case["bytes"])
@@ -311,6 +352,12 @@ def test_the_corpus_is_read_as_it_says(case: dict[str, Any]) -> None:
         expected["body"].encode("latin-1"),
         expected["reusable"],
     )
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=named)
+def test_the_corpus_is_read_the_same_in_one_piece(case: dict[str, Any]) -> None:
+    taken = agrees_with_the_reader(case.get("method", "GET"), wire_of(case))
+    assert not (taken and case["expect"] == "refused")
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=named)

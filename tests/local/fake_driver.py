@@ -12,7 +12,7 @@ from daytona_plugins.local.paths import Paths
 from daytona_plugins.local.platform.sandboxes import Sandboxes
 from daytona_plugins.local.platform.store import Store
 from daytona_plugins.local.runtime.runner import SpawnError
-from daytona_plugins.local.runtime.spec import Isolation
+from daytona_plugins.local.runtime.spec import Isolation, Limits
 from tests.local.platform_process import short_directory
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class FakeSandbox:
 
     pid = None
     isolation = Isolation(tier="fake", network="none", limits={}, notes=[])
+    watched = Limits()
 
     def __init__(self, socket_path: Path, server: web.Server) -> None:
         self.socket_path = socket_path
@@ -37,6 +38,9 @@ class FakeSandbox:
     async def stop(self, *, grace: float) -> None:
         self.graces.append(grace)
         await self.die(-9)
+
+    def limit(self, limits: Limits) -> None:
+        self.watched = limits
 
     async def wait(self) -> int:
         return await asyncio.shield(self._ended)

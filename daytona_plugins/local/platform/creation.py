@@ -113,6 +113,7 @@ def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None 
         cpu=body.cpu or (snapshot.cpu if snapshot else 1),
         memory=body.memory or (snapshot.mem if snapshot else 1),
         disk=body.disk or (snapshot.disk if snapshot else 3),
+        limited=_limited(body, snapshot),
         auto_stop_interval=not_negative(body.auto_stop_interval, default=15),
         auto_pause_interval=not_negative(body.auto_pause_interval, default=0),
         auto_archive_interval=archive_interval(not_negative(body.auto_archive_interval, default=10080)),
@@ -121,6 +122,12 @@ def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None 
         build_info=build_info_of(body.build_info),
         image=snapshot.image if snapshot else HOST,
     )
+
+
+def _limited(body: CreateSandbox, snapshot: SnapshotRecord | None) -> tuple[str, ...]:
+    """Return which sizes somebody has asked for, now or when the snapshot was made."""
+    asked = {"cpu": body.cpu, "memory": body.memory, "disk": body.disk}
+    return tuple(name for name, size in asked.items() if size) or (snapshot.limited if snapshot else ())
 
 
 def new_token() -> str:

@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.store import Store
-    from daytona_plugins.local.runtime.spec import Isolation
+    from daytona_plugins.local.runtime.spec import Isolation, Limits
 
 logger = logging.getLogger(__name__)
 
 # Ways to end that are not failures: on its own, killed, terminated, or lost together with its terminal.
 _ORDINARY_EXITS = frozenset({0, 137, 143, 255, -9, -15})
+DEMAND = "daytona.local/limits"
+"""A label: when it is "enforced", limits that do not hold are a reason to refuse."""
 _INTERRUPTED = "the platform ended while the sandbox was being made; recover or delete it"
 
 
@@ -58,6 +60,15 @@ class Running(Protocol):
     @property
     def isolation(self) -> Isolation:
         """What separates it from this machine."""
+        ...
+
+    @property
+    def watched(self) -> Limits:
+        """The limits that nobody keeps unless somebody looks."""
+        ...
+
+    def limit(self, limits: Limits) -> None:
+        """Change its limits."""
         ...
 
     async def stop(self, *, grace: float) -> None:
@@ -142,6 +153,7 @@ class Lifecycle:
         try:
             await self._restore(record.id)
             running = await self._driver.spawn(self._spec(record))
+            await _refuse_unkept_limits(record, running)
         except (SpawnError, ArchiveError, OSError, TimeoutError) as error:
             self._fail(record, str(error) or "its agent did not answer in time")
             return
@@ -278,6 +290,12 @@ class Lifecycle:
         self._store.remove(record.id)
         await self.collect()
 
+    async def end_over_limit(self, record: Record, running: Running, reason: str) -> None:
+        """End a sandbox that uses more than it may; what it has written is kept."""
+        if self._running.get(record.id) is running:
+            await self._end_processes(record, 0)
+            self._fail(record, reason)
+
     async def _watch(self, sandbox_id: str, running: Running) -> None:
         """Notice when a sandbox ends that nobody asked to end."""
         status = await running.wait()
@@ -314,7 +332,20 @@ class Lifecycle:
             layers=self.builds.layers.paths_of(record.image.layers),
             env=own | record.image.config.env | record.environment,
             workdir=record.image.config.workdir or HOME,
+            limits=record.limits,
             network="none" if record.network_block_all else "host",
+        )
+
+
+async def _refuse_unkept_limits(record: Record, running: Running) -> None:
+    """End a sandbox that was asked for with limits that hold, and has some that do not."""
+    held = running.isolation.limits
+    unkept = [name for name in sorted(record.limited) if held.get(name) != "enforced"]
+    if record.labels.get(DEMAND) == "enforced" and unkept:
+        await running.stop(grace=0)
+        raise SpawnError(
+            f"limits that the kernel keeps were asked for, and on this machine it keeps none of {', '.join(unkept)};"
+            f" `daytona local doctor` says what helps, and without the label {DEMAND} they are watched or ignored"
         )
 
 

@@ -7,6 +7,9 @@ import msgspec
 from daytona_plugins.local.images.image import HOST, Image
 from daytona_plugins.local.platform.mounts import MountRequest
 from daytona_plugins.local.platform.states import Desired, Situation, State, is_pending, is_visible
+from daytona_plugins.local.runtime.spec import Limits
+
+GIB = 1024**3
 
 
 class BuildInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +41,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     cpu: int = 1
     memory: int = 1
     disk: int = 3
+    limited: tuple[str, ...] = ()
+    """The sizes that were asked for and are limits; the others are told and do not hold."""
     error_reason: str | None = None
     recoverable: bool = False
     auto_stop_interval: float = 15
@@ -60,6 +65,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def environment(self) -> dict[str, str]:
         """What the environment of its processes gets for this sandbox in particular."""
         return self.env | self.secrets
+
+    @property
+    def limits(self) -> Limits:
+        """What it may use, of what somebody has asked for."""
+        return Limits(
+            cpu=self.cpu if "cpu" in self.limited else None,
+            memory=self.memory * GIB if "memory" in self.limited else None,
+            disk=self.disk * GIB if "disk" in self.limited else None,
+        )
 
     @property
     def pending(self) -> bool:

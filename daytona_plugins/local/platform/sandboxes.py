@@ -22,6 +22,7 @@ from daytona_plugins.local.platform.lifecycle import Lifecycle
 from daytona_plugins.local.platform.states import Desired, Operation, State, refusal
 from daytona_plugins.local.platform.store import LostRaceError, NameTakenError
 from daytona_plugins.local.platform.timers import due
+from daytona_plugins.local.platform.watching import Watch
 from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Sandboxes:
         self.paths = paths
         self._lifecycle = Lifecycle(store, driver, paths, clock)
         self.builds = self._lifecycle.builds
+        self._watch = Watch(self._lifecycle, store, paths)
         self._due: dict[Operation, Callable[[Record], Awaitable[Record]]] = {
             Operation.STOP: self.stop,
             Operation.ARCHIVE: self.archive,
@@ -197,13 +199,18 @@ class Sandboxes:
         return self._store.get(record.id) or record
 
     def resize(self, record: Record, size: Size) -> Record:
-        """Change the size of a sandbox, which is told and not enforced here.
+        """Change the size of a sandbox; what is asked for is a limit from now on, also of one that runs.
 
         Raises:
             HTTPError: It cannot be of this size (400), or is changing (409).
         """
         _require(Operation.RESIZE, record)
-        return self.change(record, **size.changes(record))
+        changes = size.changes(record)
+        limited = tuple({*record.limited, *changes})
+        changed = self.change(record, limited=limited, **changes)
+        if running := self.running(record.id):
+            running.limit(changed.limits)
+        return changed
 
     async def snapshot(self, record: Record, name: str, snapshots: Snapshots) -> Record:
         """Make a snapshot of the files of a sandbox; the memory of its programs is no part of it.
@@ -212,7 +219,7 @@ class Sandboxes:
             HTTPError: It is neither started nor stopped (400), is changing (409), or the name is taken (409).
         """
         _require(Operation.SNAPSHOT, record)
-        made = snapshots.reserve(name, record.id, cpu=record.cpu, mem=record.memory, disk=record.disk)
+        made = snapshots.reserve(name, record)
         await self._lifecycle.work.run(self._take(record, made, snapshots), patience=START_PATIENCE)
         return self.get(record.id)
 
@@ -286,7 +293,8 @@ class Sandboxes:
             raise _modified(record) from error
 
     async def tick(self) -> None:
-        """Stop, archive and delete what is due."""
+        """Stop, archive and delete what is due, and end what uses more than it may."""
+        await self._watch.look()
         for record in self._store.all():
             operation = due(record, self.clock())
             if operation is not None:

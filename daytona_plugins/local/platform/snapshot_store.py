@@ -36,6 +36,8 @@ class SnapshotRecord(msgspec.Struct, frozen=True, kw_only=True):
     image_name: str = ""
     build_info: BuildInfo | None = None
     entrypoint: tuple[str, ...] | None = None
+    limited: tuple[str, ...] = ()
+    """The sizes that somebody has asked for; they are limits of the sandboxes made from it."""
     cpu: int = 1
     mem: int = 1
     disk: int = 3

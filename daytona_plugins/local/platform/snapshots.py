@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.platform.builds import Builds
+    from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.snapshot_store import SnapshotStore
 
 logger = logging.getLogger(__name__)
@@ -116,12 +117,13 @@ class Snapshots:
             cpu=body.cpu or 1,
             mem=body.memory or 1,
             disk=body.disk or 3,
+            limited=tuple(name for name in ("cpu", "memory", "disk") if getattr(body, name)),
         )
         self._add(record)
         self._builds.begin(self._make(record))
         return record
 
-    def reserve(self, name: str, source_sandbox_id: str, *, cpu: int, mem: int, disk: int) -> SnapshotRecord:
+    def reserve(self, name: str, source: Record) -> SnapshotRecord:
         """Return a snapshot that is being taken from a sandbox.
 
         Raises:
@@ -135,10 +137,11 @@ class Snapshots:
             state="snapshotting",
             created_at=now,
             updated_at=now,
-            cpu=cpu,
-            mem=mem,
-            disk=disk,
-            source_sandbox_id=source_sandbox_id,
+            cpu=source.cpu,
+            mem=source.memory,
+            disk=source.disk,
+            limited=source.limited,
+            source_sandbox_id=source.id,
         )
         self._add(record)
         return record

@@ -38,17 +38,23 @@ def become_root() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
 
 
-def give_up_privileges(*, max_processes: int | None = None) -> bool:
+def give_up_privileges(*, max_processes: int) -> bool:
     """Drop capabilities and forbid dangerous calls, for good; return whether abstract sockets are closed off too."""
     # Where crashes are piped into a program of the host, that runs as root outside; one byte means that it does not.
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
-    if max_processes is not None:
-        resource.setrlimit(resource.RLIMIT_NPROC, (max_processes, max_processes))
+    _limit(resource.RLIMIT_NPROC, max_processes)
     drop_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     scoped = _restrict_abstract_sockets()
     kernel.set_seccomp_filter(build_filter())
     return scoped
+
+
+def _limit(what: int, most: int) -> None:
+    """Lower a limit; one that is lower already cannot be raised."""
+    _soft, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
 
 
 def drop_capabilities() -> None:

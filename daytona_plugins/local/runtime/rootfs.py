@@ -77,8 +77,8 @@ def build_root(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> None:
     for name in MOUNTED_OVER:
         _make_mount_point(f"{root}/{name}")
     _mount_proc(f"{root}/proc", proc)
-    _mount_dev(f"{root}/dev")
-    kernel.mount("tmpfs", f"{root}/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+    _mount_dev(f"{root}/dev", spec)
+    _mount_tmpfs(f"{root}/run", "mode=755", spec)
     lend(image.lent, root)
     if image.python is not None and spec.base == "host":
         _bind_python(image.python, root + PYTHON)
@@ -149,7 +149,13 @@ def _mount_proc(target: str, plan: ProcPlan) -> None:
             kernel.bind(f"{target}/{name}", f"{target}/{name}", read_only=True)
 
 
-def _mount_dev(target: str) -> None:
+def _mount_tmpfs(target: str, options: str, spec: SandboxSpec) -> None:
+    """Files in memory count as memory: where only processes are looked at, they would be a way around the limit."""
+    size = f",size={spec.limits.memory // 4}" if spec.limits.memory else ""
+    kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options + size)
+
+
+def _mount_dev(target: str, spec: SandboxSpec) -> None:
     kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=64k")
     for name in DEVICES:
         os.close(os.open(f"{target}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
@@ -165,7 +171,7 @@ def _mount_dev(target: str) -> None:
         "newinstance,ptmxmode=0666,mode=0620",
     )
     os.mkdir(f"{target}/shm")
-    kernel.mount("tmpfs", f"{target}/shm", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
+    _mount_tmpfs(f"{target}/shm", "mode=1777", spec)
 
 
 def _bind_python(source: str, target: str) -> None:

@@ -20,12 +20,14 @@ import socket
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from daytona.errors import DaytonaLocalPlatformError
+from daytona_plugins.local.runtime.cgroups import Cgroups, Group
 from daytona_plugins.local.runtime.messages import (
     MESSAGE_LIMIT,
     Command,
@@ -38,14 +40,18 @@ from daytona_plugins.local.runtime.messages import (
     SpawnFailed,
     decode_event,
 )
-from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
+from daytona_plugins.local.runtime.spec import Holds, Isolation, Limits, SandboxSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.runtime.probe import Verdict
 
 __all__ = ["Isolation", "Runner", "RunningSandbox", "SandboxSpec", "SpawnError", "remove_tree"]
 
+WITHOUT_KERNEL: Final[dict[str, Holds]] = {"cpu": "ignored", "memory": "watched", "disk": "watched"}
+"""What becomes of a limit for which there is no control group."""
 START_TIMEOUT: Final = 60.0
 READY_TIMEOUT: Final = 20.0
 BACKLOG: Final = 1024
@@ -66,7 +72,12 @@ class RunningSandbox:
     """A sandbox whose agent answers; its files outlive it in `spec.upper`."""
 
     def __init__(
-        self, spec: SandboxSpec, socket_path: Path, spawned: Spawned, ended: asyncio.Future[int]
+        self,
+        spec: SandboxSpec,
+        socket_path: Path,
+        spawned: Spawned,
+        ended: asyncio.Future[int],
+        group: Callable[[], Group],
     ) -> None:
         self.id = spec.id
         self.spec = spec
@@ -74,8 +85,28 @@ class RunningSandbox:
         """Process 1 of the sandbox, as the host counts."""
         self.socket_path = socket_path
         """Where the agent listens; the socket lies outside the sandbox and goes away when it ends."""
-        self.isolation = spawned.isolation
+        self._isolation = spawned.isolation
+        self._group = group
+        self._kept: set[str] = set()
         self._ended = ended
+
+    @property
+    def isolation(self) -> Isolation:
+        """What separates it from this machine, and which of its limits hold in which way."""
+        return with_limits(self._isolation, self.spec.limits, self._kept)
+
+    @property
+    def watched(self) -> Limits:
+        """The limits that the kernel does not keep, and somebody has to look after."""
+        return msgspec.structs.replace(self.spec.limits, **dict.fromkeys(self._kept))
+
+    def limit(self, limits: Limits) -> None:
+        """Change its limits while it runs."""
+        self.spec = msgspec.structs.replace(self.spec, limits=limits)
+        if limits != Limits():
+            group = self._group()
+            group.take(self.pid)
+            self._kept = group.limit(limits)
 
     async def stop(self, *, grace: float = 5.0) -> None:
         """Ask every process inside to end, wait up to *grace* seconds, then kill; fine on a sandbox that has ended."""
@@ -109,6 +140,8 @@ class Runner:
         self._spawning: dict[str, asyncio.Future[Spawned]] = {}
         self._ended: dict[str, asyncio.Future[int]] = {}
         self._send_lock = asyncio.Lock()
+        self._cgroups: Cgroups | None = None
+        self._groups: dict[str, Group] = {}
 
     @property
     def zygote_pid(self) -> int:
@@ -155,8 +188,10 @@ class Runner:
         path = self._paths.agent_socket(spec.id)
         with _listen(path) as listener:
             spawned = await self._ask_for(spec, listener)
-        sandbox = RunningSandbox(spec, path, spawned, self._ended[spec.id])
+        group = partial(self._group, spec.id)
+        sandbox = RunningSandbox(spec, path, spawned, self._ended[spec.id], group)
         try:
+            sandbox.limit(spec.limits)
             async with asyncio.timeout(READY_TIMEOUT):
                 await _ask_version(path)
         except BaseException:
@@ -179,6 +214,14 @@ class Runner:
             answer.add_done_callback(_kill_unwanted)
             raise
 
+    def _group(self, sandbox_id: str) -> Group:
+        """Return the control group of a sandbox, which goes when it ends."""
+        if self._cgroups is None:  # most platforms never need one
+            self._cgroups = Cgroups(str(self._paths.data))
+        if sandbox_id not in self._groups:
+            self._groups[sandbox_id] = self._cgroups.open(sandbox_id)
+        return self._groups[sandbox_id]
+
     async def close(self) -> None:
         """Kill every sandbox and end the zygote; may be called twice."""
         if self._control.fileno() >= 0:
@@ -197,8 +240,15 @@ class Runner:
                 answer.set_exception(SpawnError("the zygote has ended"))
         for sandbox_id in self._ended:
             self._paths.agent_socket(sandbox_id).unlink(missing_ok=True)
+            self._close_group(sandbox_id)
         self._ended.clear()
         self._spawning.clear()
+        if self._cgroups is not None:
+            self._cgroups.close()
+
+    def _close_group(self, sandbox_id: str) -> None:
+        if group := self._groups.pop(sandbox_id, None):
+            group.close()
 
     async def _command(self, command: Command, passed: socket.socket | None = None) -> None:
         await self._send(msgspec.json.encode(command), [passed.fileno()] if passed else [])
@@ -244,7 +294,17 @@ class Runner:
                 self._spawning.pop(sandbox_id).set_exception(SpawnError(message))
             case Exited(sandbox_id, status):
                 self._paths.agent_socket(sandbox_id).unlink(missing_ok=True)
+                self._close_group(sandbox_id)
                 self._ended.pop(sandbox_id).set_result(status)
+
+
+def with_limits(isolation: Isolation, limits: Limits, kept: set[str]) -> Isolation:
+    """Tell of each limit whether the kernel keeps it, the platform looks after it, or nobody does."""
+    holds: dict[str, Holds] = dict(isolation.limits)
+    for name in ("cpu", "memory", "disk"):
+        if getattr(limits, name) is not None:
+            holds[name] = "enforced" if name in kept else WITHOUT_KERNEL[name]
+    return msgspec.structs.replace(isolation, limits=holds)
 
 
 def _start_zygote(control: socket.socket) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ Holds = Literal["enforced", "watched", "ignored"]
 Base = Literal["host", "none"]
 
 HOME = "/home/daytona"
+MAX_PROCESSES = 4096
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +20,17 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     target: str
     subpath: str = ""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The most that a sandbox may use; None is as much as there is."""
+
+    cpu: int | None = None
+    """Processors."""
+    memory: int | None = None
+    """Bytes, of all processes together."""
+    disk: int | None = None
+    """Bytes in its own layer."""
 
 
 class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +51,9 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     home: str = HOME
     workdir: str = HOME
     network: Network = "host"
-    max_processes: int | None = None
-    """The most processes it may have at a time; None means as many as the user may have."""
+    limits: Limits = Limits()
+    max_processes: int = MAX_PROCESSES
+    """The most processes and threads it may have at a time."""
 
 
 class Isolation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -243,7 +243,6 @@ def _kill(pid: int) -> None:
 
 
 def _describe(spec: SandboxSpec, built: sandbox.Built, *, root: bool) -> Isolation:
-    enforced = spec.max_processes is not None and not root
     return Isolation(
         tier="namespace",
         network=spec.network,
@@ -251,7 +250,7 @@ def _describe(spec: SandboxSpec, built: sandbox.Built, *, root: bool) -> Isolati
             "cpu": "ignored",
             "memory": "ignored",
             "disk": "ignored",
-            "processes": "enforced" if enforced else "ignored",
+            "processes": "ignored" if root else "enforced",
         },
         notes=_notes(spec, built, root=root),
     )

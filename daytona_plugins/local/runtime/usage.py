@@ -1,0 +1,61 @@
+"""What a sandbox uses, for limits that the kernel does not keep here: looked at from outside now and then."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.runtime.cgroups import family
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def memory_of(process_1: int, *, precise_above: int) -> int:
+    """Return the memory of all processes of a sandbox in bytes.
+
+    The cheap sum counts what processes share once for each of them, so it is looked at closely only when it is more
+    than *precise_above*.
+    """
+    pids = list(family(process_1))
+    rough = sum(map(_resident, pids))
+    return rough if rough <= precise_above else sum(map(_proportional, pids))
+
+
+def disk_of(directory: Path) -> int:
+    """Return what the files below *directory* take on disk in bytes; a file with several names counts once."""
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    for status in _files(directory):
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            total += status.st_blocks * 512
+    return total
+
+
+def _files(directory: Path) -> Iterator[os.stat_result]:
+    waiting = [str(directory)]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:  # removed, or closed, while we looked
+            for entry in entries:
+                with suppress(OSError):
+                    yield entry.stat(follow_symlinks=False)
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+
+
+def _resident(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _proportional(pid: int) -> int:
+    """Pages that several processes share are divided among them; without the right to see that, nothing is shared."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return _resident(pid)

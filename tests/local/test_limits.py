@@ -1,0 +1,240 @@
+"""What a sandbox may use: kept by the kernel where this machine lets us, looked after or ignored where not, and told so."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from daytona_plugins.local.platform.creation import CreateSandbox, new_record
+from daytona_plugins.local.platform.lifecycle import DEMAND
+from daytona_plugins.local.platform.sizes import Size
+from daytona_plugins.local.platform.states import State
+from daytona_plugins.local.platform.watching import DISK_PERIOD
+from daytona_plugins.local.runtime.cgroups import Cgroups, parse_hierarchies, settings
+from daytona_plugins.local.runtime.spec import Limits
+from daytona_plugins.local.runtime.usage import disk_of, memory_of
+from daytona_plugins.local.web import HTTPError
+from tests.local.fake_driver import fake_sandboxes
+from tests.local.ordinary_user import needs_root, run_as_ordinary_user
+from tests.local.test_escape import Builder, building
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIB = 1024**2
+BOMB = "import os, time\nn = 0\ntry:\n    while n < 300:\n        if os.fork() == 0: time.sleep(60)\n        n += 1\nexcept OSError as e:\n    print(n, e.errno)"
+
+
+@pytest.fixture(scope="module")
+def builder() -> Iterator[Builder]:
+    with building() as builder:
+        yield builder
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """What the kernel can keep on this machine."""
+    groups = Cgroups(str(tmp_path_factory.mktemp("limits")))
+    groups.close()
+    return groups.controllers
+
+
+# The kernel's limits
+
+
+def test_processes_are_limited_everywhere(builder: Builder):
+    box = builder.box("bomb", max_processes=40)
+    started, number = box.run(f"python3 -c {shlex.quote(BOMB)}; pkill -f sleep").split()
+    assert (int(started) < 40, int(number)) == (True, 11)
+    assert box.sandbox.isolation.limits["processes"] == "enforced"
+    assert builder.box("beside").run("echo fine") == "fine\n"
+
+
+def test_limits_are_told_as_what_they_are(builder: Builder, kept: set[str]):
+    box = builder.box("told", limits=Limits(cpu=1, memory=512 * MIB, disk=512 * MIB))
+    assert box.sandbox.isolation.limits == {
+        "cpu": "enforced" if "cpu" in kept else "ignored",
+        "memory": "enforced" if "memory" in kept else "watched",
+        "disk": "watched",
+        "processes": "enforced",
+    }
+    watched = box.sandbox.watched
+    assert (watched.memory, watched.disk) == (None if "memory" in kept else 512 * MIB, 512 * MIB)
+
+
+def test_without_limits_nothing_is_promised(builder: Builder):
+    box = builder.box("free")
+    assert {box.sandbox.isolation.limits[name] for name in ("cpu", "memory", "disk")} == {"ignored"}
+
+
+def test_what_needs_more_memory_than_allowed_is_killed(builder: Builder, kept: set[str]):
+    box = builder.box("memory", limits=Limits(memory=96 * MIB))
+    answer = box.post("/process/execute", {"command": "python3 -c 'len(bytearray(300 << 20))'"}).json
+    assert answer["exitCode"] == (137 if "memory" in kept else 0)
+    assert box.run("echo alive") == "alive\n"
+
+
+def test_files_in_memory_count_as_memory(builder: Builder):
+    box = builder.box("shared-memory", limits=Limits(memory=64 * MIB))
+    for directory in ("/dev/shm", "/run"):
+        assert "No space left" in box.run(f"head -c 48M /dev/zero > {directory}/file")
+
+
+def test_a_limit_can_be_changed_while_programs_run(builder: Builder, kept: set[str]):
+    box = builder.box("changed")
+    box.run("sleep 1000 >/dev/null 2>&1 &")
+    box.sandbox.limit(Limits(cpu=1, memory=96 * MIB))
+    assert box.sandbox.isolation.limits["memory"] == ("enforced" if "memory" in kept else "watched")
+    if "memory" in kept:
+        sleeper = Path(f"/proc/{box.pid}/task/{box.pid}/children").read_text().split()[0]
+        assert "/changed" in Path(f"/proc/{sleeper}/cgroup").read_text()
+        command = {"command": "python3 -c 'len(bytearray(300 << 20))'"}
+        assert box.post("/process/execute", command).json["exitCode"] == 137
+        box.sandbox.limit(Limits(cpu=1, memory=600 * MIB))
+        assert box.post("/process/execute", command).json["exitCode"] == 0
+
+
+def test_processors_are_limited_and_groups_go_with_their_sandbox(builder: Builder, kept: set[str]):
+    name = f"processors-{os.getpid()}"
+    box = builder.box(name, limits=Limits(cpu=1))
+    groups = list(Path("/sys/fs/cgroup").glob(f"**/daytona-*/{name}"))
+    assert len(groups) == len(kept)
+    box.run("for i in 1 2 3; do (while :; do :; done) >/dev/null 2>&1 & done")
+    if "cpu" in kept:
+        group = next(group for group in groups if (group / "cpu.stat").exists())
+        deadline = time.monotonic() + 30
+        while _throttled(group) == 0:
+            assert time.monotonic() < deadline
+    box.stop()
+    assert not any(group.exists() for group in groups)
+
+
+def _throttled(group: Path) -> int:
+    facts = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())
+    return int(facts["nr_throttled"])
+
+
+# Where groups may be made
+
+MOUNTINFO = """\
+30 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
+32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+35 31 0:32 /docker/x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+"""
+OWN = "3:cpu,cpuacct:/user\n2:memory:/docker/x/y\n0::/user.slice/app.scope\n"
+
+
+def test_trees_of_both_versions_are_found():
+    found = {
+        str(tree.own): (tree.version, set(tree.controllers)) for tree in parse_hierarchies(MOUNTINFO, OWN)
+    }
+    assert found == {
+        "/sys/fs/cgroup/cpu,cpuacct/user": (1, {"cpu", "cpuacct"}),
+        "/sys/fs/cgroup/memory/y": (1, {"memory"}),
+        "/sys/fs/cgroup/unified/user.slice/app.scope": (2, set()),
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "value", "files"),
+    [
+        (1, "cpu", 2, {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "200000"}),
+        (2, "cpu", 2, {"cpu.max": "200000 100000"}),
+        (1, "memory", 5, {"memory.limit_in_bytes": "5"}),
+        (2, "memory", 5, {"memory.max": "5", "memory.swap.max": "0"}),
+    ],
+)
+def test_each_version_has_its_own_files(version: int, name: str, value: int, files: dict[str, str]):
+    assert settings(version, name, value) == files
+
+
+@needs_root
+def test_groups_that_were_left_behind_are_removed(tmp_path: Path, kept: set[str]):
+    groups = Cgroups(str(tmp_path))
+    groups.open("lost")
+    found = list(Path("/sys/fs/cgroup").glob("**/daytona-*/lost"))
+    assert len(found) == len(kept)
+    Cgroups(str(tmp_path)).close()
+    assert not any(path.parent.exists() for path in found)
+
+
+# What the platform looks after
+
+
+def wanted(**fields: Any) -> Any:
+    return new_record(CreateSandbox(**fields), 0.0)
+
+
+async def started(sandboxes: Any, **fields: Any) -> Any:
+    return await sandboxes.create(wanted(**fields))
+
+
+def test_memory_and_disk_are_counted(tmp_path: Path):
+    assert memory_of(os.getpid(), precise_above=10**15) > 5 * MIB
+    assert 5 * MIB < memory_of(os.getpid(), precise_above=0) <= memory_of(os.getpid(), precise_above=10**15)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "file").write_bytes(os.urandom(MIB))
+    os.link(tmp_path / "deep" / "file", tmp_path / "again")
+    assert MIB <= disk_of(tmp_path) < 2 * MIB
+
+
+async def in_asyncio(looks: int, **watched: int) -> Any:
+    """Return a sandbox after some looks at what it uses, which is what we use."""
+    async with fake_sandboxes() as (sandboxes, driver):
+        record = await started(sandboxes)
+        fake = driver.sandboxes[record.id]
+        fake.pid = os.getpid()  # type: ignore[assignment]
+        fake.watched = Limits(**watched)
+        sandboxes.paths.sandbox(record.id).mkdir()
+        (sandboxes.paths.sandbox(record.id) / "file").write_bytes(bytes(MIB))
+        for _ in range(looks):
+            await sandboxes.tick()
+        return sandboxes.get(record.id)
+
+
+def test_a_sandbox_over_its_limit_is_ended_with_a_reason():
+    over = asyncio.run(in_asyncio(1, memory=MIB))
+    assert (over.state, over.recoverable) == (State.ERROR, True)
+    assert "of memory, and its limit is" in over.error_reason
+    over = asyncio.run(in_asyncio(DISK_PERIOD, disk=1000))
+    assert "of disk, and its limit is" in over.error_reason
+    fine = asyncio.run(in_asyncio(DISK_PERIOD, disk=10 * MIB, memory=2**40))
+    assert fine.state is State.STARTED
+
+
+def test_sizes_that_nobody_asked_for_are_no_limits():
+    async def main() -> None:
+        async with fake_sandboxes() as (sandboxes, driver):
+            record = await started(sandboxes)
+            assert record.limits == Limits()
+            sandboxes.resize(record, Size(cpu=2, memory=4))
+            assert driver.sandboxes[record.id].watched == Limits(cpu=2, memory=4 * 1024 * MIB)
+            child = await sandboxes.fork(sandboxes.get(record.id), None)
+            assert child.limits == Limits(cpu=2, memory=4 * 1024 * MIB)
+
+    asyncio.run(main())
+
+
+def test_limits_that_must_hold_are_a_reason_to_refuse():
+    async def main() -> None:
+        async with fake_sandboxes() as (sandboxes, _driver):
+            assert (await started(sandboxes, labels={DEMAND: "enforced"})).state is State.STARTED
+            limited = msgspec.structs.replace(wanted(labels={DEMAND: "enforced"}), limited=("memory", "disk"))
+            with pytest.raises(HTTPError, match="keeps none of disk, memory"):
+                await sandboxes.create(limited)
+
+    asyncio.run(main())
+
+
+@needs_root
+def test_all_of_this_holds_for_an_ordinary_user():
+    """Run this file again as a user without any rights."""
+    run_as_ordinary_user(__file__)

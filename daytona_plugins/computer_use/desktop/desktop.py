@@ -16,6 +16,7 @@ from daytona_plugins.computer_use.desktop.bus import BusError
 from daytona_plugins.computer_use.desktop.buses import Buses
 from daytona_plugins.computer_use.desktop.program import Program, Recipe
 from daytona_plugins.computer_use.desktop.screen import Screen
+from daytona_plugins.computer_use.desktop.viewing import Viewing
 from daytona_plugins.computer_use.desktop.waiting import until
 from daytona_plugins.local.agent.errors import bad_request
 from daytona_plugins.local.web import HTTPError
@@ -36,7 +37,6 @@ RECIPES: Final = (
     Recipe("xfce4", "openbox", "openbox", 200),
     Recipe("dbus", "dbus-daemon", "dbus", 240, restarts=False, required=False),
     Recipe("atspi", "/usr/libexec/at-spi-bus-launcher", "at-spi2-core", 250, restarts=False, required=False),
-    Recipe("x11vnc", "x11vnc", "x11vnc", 300, required=False),
 )
 
 
@@ -46,6 +46,8 @@ class Desktop:
     def __init__(self, toolbox: Toolbox) -> None:
         self._directory = Path(os.environ.get("HOME", toolbox.work_dir)) / ".daytona/computeruse"
         self.programs = {recipe.name: Program(recipe, toolbox, self._directory) for recipe in RECIPES}
+        self._viewing = Viewing(toolbox, self._directory)
+        self.programs |= {part.recipe.name: part for part in (self._viewing.server, self._viewing.page)}
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "desktop")
         self._screen: Screen | None = None
@@ -69,7 +71,7 @@ class Desktop:
                     await self._start_server()
                     await self._start_manager()
                     await self.buses.start()
-                    self._start_sharing()
+                    self._viewing.start()
             except (OSError, BusError) as error:
                 await self._stop_all()
                 raise _unavailable(f"the desktop did not start: {error or 'it took too long'}") from error
@@ -128,14 +130,9 @@ class Desktop:
             manager.start()
         await until(lambda: self.use(Screen.is_managed))
 
-    def _start_sharing(self) -> None:
-        sharing = self.programs["x11vnc"]
-        if sharing.recipe.path is not None and not sharing.running and self.display is not None:
-            port = os.environ.get("VNC_PORT", "5901")
-            sharing.start("-display", self.display, "-forever", "-shared", "-localhost", "-rfbport", port)
-
     async def _stop_all(self) -> None:
         self._disconnect()
+        self._viewing.stop()
         for program in reversed(self.programs.values()):
             await program.stop()
         self.buses.forget()

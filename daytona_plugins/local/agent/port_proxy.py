@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 def add_port_proxy(toolbox: Toolbox) -> None:
     """Show the ports of the sandbox."""
-    toolbox.router.add("*", "/proxy/{port}/{path*}", _forward)
+
+    async def show(request: Request) -> Response:
+        port = port_number(request.params["port"])
+        page = toolbox.pages.get(port)
+        return await page(request) if page is not None else await _forward(request, port)
+
+    toolbox.router.add("*", "/proxy/{port}/{path*}", show)
     toolbox.router.add("*", "/proxy/{port}", _redirect)
 
 
@@ -24,9 +30,8 @@ async def _redirect(request: Request) -> Response:
     return Response(301, [("Location", f"{request.raw_path}/")])
 
 
-async def _forward(request: Request) -> Response:
+async def _forward(request: Request, port: int) -> Response:
     """Answer as the program does; 502 and nothing else when nobody listens."""
-    port = port_number(request.params["port"])
     query = f"?{request.query_string}" if request.query_string else ""
     try:
         connection = await _connect(port)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from daytona_plugins.local.agent.reaper import Reaper
 from daytona_plugins.local.web import Router
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.web import Handler
 
 
 class Toolbox:
@@ -14,6 +18,8 @@ class Toolbox:
     def __init__(self) -> None:
         self.router = Router()
         self.reaper = Reaper()
+        self.pages: dict[int, Handler] = {}
+        """What the agent itself shows on ports of the sandbox, in place of a program there; `path` is a parameter."""
         self.work_dir = os.getcwd()
         self.ending = False
         """Whether the sandbox is about to end: what keeps programs running must let them go."""

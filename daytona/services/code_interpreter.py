@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
 from ..errors import DaytonaProcessExecutionTimeoutError, DaytonaTimeoutError
@@ -132,7 +132,8 @@ class AsyncCodeInterpreter(AsyncService):
                 await self._api.endpoint(), "/process/interpreter/execute"
             )
         try:
-            with limit:
+            # A server that refuses may have closed already: what it said is read below.
+            with limit, suppress(ConnectionError):
                 await socket.send_text(_request(code, context, envs, timeout))
             while not run.ended:
                 try:

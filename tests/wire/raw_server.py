@@ -72,6 +72,8 @@ class RawServer:
     def __init__(self, serve: Callable[[Peer], None]) -> None:
         self.requests: list[str] = []
         """The first line of each request that was read to its end."""
+        self.over = threading.Event()
+        """Set when the test is: a script that waits for something waits for this too."""
         self._serve = serve
         self._peers: list[Peer] = []
         self._threads: list[threading.Thread] = []
@@ -85,6 +87,7 @@ class RawServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.over.set()
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         for peer in self._peers:

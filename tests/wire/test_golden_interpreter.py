@@ -152,3 +152,10 @@ async def test_the_recorded_answers_are_understood(face: str) -> None:
     async with interpreter_at(face, refused) as python:
         with pytest.raises(DaytonaBadRequestError, match="Failed to create interpreter context: "):
             await python.create_context()
+
+
+async def test_a_server_that_refuses_before_it_was_asked_is_understood(face: str) -> None:
+    close = {"dir": "in", "opcode": "close", "code": 1008, "reason": "no interpreter here"}
+    async with interpreter_at(face, Canned([close])) as interpreter:
+        with pytest.raises(DaytonaConnectionError, match=r"no interpreter here \(close code 1008\)"):
+            await interpreter.run_code("1")

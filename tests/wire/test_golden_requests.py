@@ -18,7 +18,8 @@ import pytest
 
 import daytona
 from daytona import AsyncDaytona, Daytona, DaytonaConfig
-from tests.wire.stub_server import Recorded, Reply, StubServer, as_json
+from tests.wire.anything import answer_anything
+from tests.wire.stub_server import Recorded, StubServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -122,7 +123,7 @@ def _compare(face: str, request: Recorded, recorded: dict[str, Any], meant: Diff
 @asynccontextmanager
 async def _objects(face: str) -> AsyncIterator[tuple[dict[str, Any], StubServer]]:
     """Yield the names that the recorded calls use, and the server that they reach."""
-    with StubServer(_answer) as server:
+    with StubServer(answer_anything) as server:
         config = DaytonaConfig(api_key="KEY", api_url=f"{server.url}/api", target="us")
         client: Any = Daytona(config) if face == "blocking" else AsyncDaytona(config)
         try:
@@ -160,51 +161,3 @@ async def _now(result: Any) -> Any:
 CONTEXT = daytona.InterpreterContext(id="ctx", cwd="/", language="python")
 
 VOLUME = daytona.Volume(id="vol-1", name="n")
-
-ANSWERS: dict[tuple[str, str], Any] = {
-    ("GET", "/files"): [],
-    ("GET", "/files/find"): [],
-    ("POST", "/files/replace"): [],
-    ("GET", "/process/session"): [],
-    ("GET", "/lsp/document-symbols"): [],
-    ("GET", "/lsp/workspacesymbols"): [],
-}
-"""Answers that are lists."""
-
-ANYTHING = {
-    "id": "sb-1",
-    "name": "n",
-    "state": "started",
-    "labels": {"k": "v"},
-    "sandboxId": "sb-1",
-    "port": 3000,
-    "url": "http://127.0.0.1:9/",
-    "token": "t",
-    "sshCommand": "ssh t@127.0.0.1",
-    "expiresAt": "2026-01-02T03:04:05.000Z",
-    "createdAt": "2026-01-02T03:04:05.000Z",
-    "updatedAt": "2026-01-02T03:04:05.000Z",
-    "valid": True,
-    "dir": "/home/daytona",
-    "exitCode": 0,
-    "result": "",
-    "files": [],
-    "sessionId": "s",
-    "cmdId": "c",
-    "hash": "0123abc",
-    "command": "x",
-    "output": "",
-}
-"""One object that holds whatever any of the calls reads."""
-
-
-def _answer(request: Recorded) -> Reply:
-    if request.path.endswith("/bulk-download"):
-        return 200, {"Content-Type": "multipart/form-data; boundary=B"}, b"--B--\r\n"
-    toolbox_path = request.path.removeprefix("/toolbox/sb-1")
-    if (request.method, toolbox_path) in ANSWERS:
-        return as_json(ANSWERS[request.method, toolbox_path])
-    thing = {**ANYTHING, "toolboxProxyUrl": f"http://{request.headers['Host']}/toolbox"}
-    if (request.method, request.path) == ("GET", "/api/sandbox"):
-        return as_json({"items": [thing], "nextCursor": None})
-    return as_json(thing)

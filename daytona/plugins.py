@@ -6,7 +6,7 @@ distribution that brought it; nothing is skipped in silence, and nothing else st
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, cast, get_args
 
@@ -174,7 +174,10 @@ class Extensible:
     """
 
     _plugins: ClassVar[str]
-    _plugged_in: dict[type[Any] | str, Any]
+
+    @cached_property
+    def _plugged_in(self) -> dict[type[Any] | str, Any]:
+        return {}
 
     def use(self, service: type[S]) -> S:
         """Return the service of a plugin, by its class: what type checkers know as `AsyncClipboard`, say.

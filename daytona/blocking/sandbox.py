@@ -45,17 +45,15 @@ class Sandbox(BlockingService[AsyncSandbox], ExtensibleFace, SandboxView):
 
     Its attributes are what the platform said last; `refresh_data` asks again. As a context manager it is deleted at
     the end.
-
-    Attributes:
-        language: What `process.code_run` runs.
     """
 
     @property
     def _data(self) -> SandboxData:  # type: ignore[override]  # read through, never kept
         return self._core._data
 
-    @property
+    @functools.cached_property
     def language(self) -> str:
+        """What `process.code_run` runs."""
         return self._core.language
 
     @functools.cached_property

@@ -44,7 +44,7 @@ class Isolation(Model, frozen=True):
     notes: list[str] = []
 
 
-class SandboxData(Model, frozen=True):
+class SandboxData(Model, frozen=True, gc=False):
     """A sandbox as the API describes it, alone or, with a little less, in a list."""
 
     id: str

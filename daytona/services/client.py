@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from msgspec.structs import replace
 
@@ -19,7 +19,7 @@ from ..models.enums import CodeLanguage, SandboxState
 from ..models.sandbox import ListSandboxesResponse, SandboxData
 from ..plugins import CLIENT_SERVICES, Extensible
 from ..protocols import waiting
-from ..service import Api, operation, segment, streaming_operation
+from ..service import Api, operation, segment
 from .sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ class AsyncClient(Extensible):
     def __init__(self, api: Api, target: str | None = None) -> None:
         self._api = api
         self._target = target
-        self._plugged_in: dict[type[Any] | str, Any] = {}
 
     # Loaded when they are first used, as what sandboxes are made from is: a client object is there in half the time.
 
@@ -235,12 +234,13 @@ class AsyncClient(Extensible):
         """
         if sandbox_id_or_name:
             return await self._get(sandbox_id_or_name)
-        page = await self._page({"limit": 1, "labels": labels or None}, None, None)
+        wanted: dict[str, QueryValue] = {"limit": 1, "labels": labels or None}
+        page = await self._api.call("GET", "/sandbox", query=wanted, into=ListSandboxesResponse)
         if not page.items:
             raise DaytonaNotFoundError(f"There is no sandbox with the labels {labels or {}}")
         return self._handle(page.items[0])
 
-    @streaming_operation("Failed to list sandboxes: ")
+    # No `streaming_operation`: all that can fail here is the page, and passing on each sandbox took a fifth of the time.
     async def list(
         self, query: ListSandboxesQuery | None = None, request_timeout: float | None = None
     ) -> AsyncGenerator[AsyncSandbox]:
@@ -252,30 +252,26 @@ class AsyncClient(Extensible):
             query: Which ones, in which order, and how many to a page.
             request_timeout: Seconds for each page.
         """
-        wanted: dict[str, QueryValue] = {}
-        if query is not None:
-            from ._requests import listing
-
-            wanted = listing(query)
         cursor: str | None = None
         while True:
-            page = await self._page(wanted, cursor, request_timeout)
+            page = await self._page(query, cursor, request_timeout)
             for item in page.items:
                 yield self._handle(item)
             cursor = page.next_cursor
             if not cursor:
                 return
 
-    @operation("", name="list.fetch_page")
+    @operation("Failed to list sandboxes: ", name="list.fetch_page")
     async def _page(
-        self, query: dict[str, QueryValue], cursor: str | None, timeout: float | None
+        self, query: ListSandboxesQuery | None, cursor: str | None, timeout: float | None
     ) -> ListSandboxesResponse:
+        wanted: dict[str, QueryValue] = {"cursor": cursor}
+        if query is not None:
+            from ._requests import listing
+
+            wanted |= listing(query)
         return await self._api.call(
-            "GET",
-            "/sandbox",
-            query={"cursor": cursor, **query},
-            into=ListSandboxesResponse,
-            timeout=timeout,
+            "GET", "/sandbox", query=wanted, into=ListSandboxesResponse, timeout=timeout
         )
 
     # -- Life, by the client --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import functools
 import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 import msgspec
 
@@ -87,22 +87,26 @@ class AsyncSandbox(SandboxView, Extensible):
 
     Its attributes are what the platform said last; `refresh_data` asks again. As a context manager it is deleted at
     the end.
-
-    Attributes:
-        language: What `process.code_run` runs.
     """
 
+    _signing_key: tuple[str, float] | None = None
     _plugins = SANDBOX_SERVICES
 
     def __init__(self, api: Api, data: SandboxData) -> None:
-        self._api = Api(api.transport, api.endpoint, data.id)
+        self._client_api = api
         self._data = data
-        self._signing_key: tuple[str, float] | None = None
-        self.language = data.labels.get(LANGUAGE_LABEL) or CodeLanguage.PYTHON.value
-        self._plugged_in: dict[type[Any] | str, Any] = {}
 
     # Loaded and made when they are first used: few programs need them all, and most sandboxes of a list are only
     # looked at. Together with the client's services this is a third of the time to the first answer.
+
+    @functools.cached_property
+    def language(self) -> str:
+        """What `process.code_run` runs."""
+        return self._data.labels.get(LANGUAGE_LABEL) or CodeLanguage.PYTHON.value
+
+    @functools.cached_property
+    def _api(self) -> Api:
+        return Api(self._client_api.transport, self._client_api.endpoint, self._data.id)
 
     @functools.cached_property
     def _toolbox(self) -> Api:

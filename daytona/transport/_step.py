@@ -111,19 +111,24 @@ class BlockingStream(Iterator[U], Generic[T, U]):
             self.close()
 
 
+_NO_HOOKS = (None, None)
+
+
 def _step_generator(source: Any, awaitable: Any) -> Any:
     """Step one pull of an async generator, out of sight of a loop that may be running in this thread (a notebook's).
 
     Such a loop would adopt the generator through the interpreter's hooks and finish it later, in its own way.
     """
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
+    if hooks != _NO_HOOKS:
+        sys.set_asyncgen_hooks(None, None)
     try:
         awaitable.send(None)
     except StopIteration as finished:
         return finished.value
     finally:
-        sys.set_asyncgen_hooks(*hooks)
+        if hooks != _NO_HOOKS:
+            sys.set_asyncgen_hooks(*hooks)
     place = _innermost(source.ag_frame, source.ag_code, source.ag_await)
     # Thrown in where it waits, so that the generator ends.
     awaitable.throw(

@@ -5,16 +5,15 @@ Nothing is read before it is needed, except that a missing local path is reporte
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import re
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
+from daytona.build_files import Context, copied
 from daytona.errors import DaytonaNotFoundError, DaytonaValidationError
 
 if TYPE_CHECKING:
@@ -30,14 +29,6 @@ _PYTHON_RELEASES = {
     "3.13": "3.13.3",
 }
 _REQUIREMENTS = "/.requirements.txt"
-
-
-@dataclass(frozen=True)
-class Context:
-    """A local path, and its name in the build."""
-
-    source_path: str
-    archive_path: str | None
 
 
 class Image:
@@ -100,6 +91,8 @@ class Image:
     def from_dockerfile(cls, path: str | Path, *, strict_context: bool = False) -> Self:
         """Return the image that a Dockerfile describes; what it copies is looked for beside it.
 
+        What `.dockerignore` there names, or one of the Dockerfile's own, `Dockerfile.dockerignore`, is left out.
+
         Args:
             path: The Dockerfile.
             strict_context: Refuse sources outside of its directory.
@@ -109,7 +102,9 @@ class Image:
             raise DaytonaNotFoundError(f"Dockerfile {path} does not exist")
         image = cls()
         image._text = file.read_text(encoding="utf-8")
-        image._contexts += _copied(image._text, str(file.parent.absolute()), strict=strict_context)
+        image._contexts += copied(
+            image._text, str(file.parent.absolute()), own=file.name, strict=strict_context
+        )
         return image
 
     # What is added ------------------------------------------------------------------------------------------------
@@ -230,7 +225,7 @@ class Image:
         if root and not os.path.isdir(root):
             raise DaytonaNotFoundError(f"Context directory {context_dir} does not exist")
         text = "\n".join(dockerfile_commands)
-        self._contexts += _copied(text, root, strict=strict_context)
+        self._contexts += copied(text, root, strict=strict_context)
         return self._add(text)
 
     def _add(self, *lines: str) -> Self:
@@ -319,66 +314,3 @@ def _json_words(words: list[str]) -> str:
     if isinstance(words, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a checker
         raise TypeError(f"{words!r} is a string; it must be a list of strings")
     return _json(words)
-
-
-# What a Dockerfile copies -----------------------------------------------------------------------------------------
-
-
-def _copied(dockerfile: str, root: str, *, strict: bool) -> Iterator[Context]:
-    for line in _logical_lines(dockerfile):
-        for source in _copy_sources(line):
-            if strict:
-                _refuse_outside(source, root)
-            yield from _matches(source, root)
-
-
-def _logical_lines(dockerfile: str) -> Iterator[str]:
-    pending = ""
-    for line in dockerfile.splitlines():
-        # Blank lines and comments within a continued line are no part of it, and a comment is never continued.
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        pending += line.rstrip().removesuffix("\\")
-        if not line.rstrip().endswith("\\"):
-            yield pending
-            pending = ""
-    if pending:
-        yield pending
-
-
-def _copy_sources(line: str) -> list[str]:
-    match = re.match(r"\s*COPY\s+(?P<flags>(?:--\S+\s+)*)(?P<rest>.*)", line, re.IGNORECASE | re.DOTALL)
-    # What comes from another stage or from the line itself is not on this machine.
-    if not match or "--from=" in line or "<<" in line:
-        return []
-    return _words(match["rest"].strip())[:-1]
-
-
-def _words(text: str) -> list[str]:
-    try:
-        words: object = json.loads(text) if text.startswith("[") else shlex.split(text)
-    except ValueError:
-        return []
-    return [str(word) for word in words] if isinstance(words, list) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
-
-
-def _matches(source: str, root: str) -> Iterator[Context]:
-    found = sorted(glob.glob(os.path.join(root, source)))
-    if not found:
-        raise DaytonaNotFoundError(
-            f"COPY source {source} does not exist in {root or 'the current directory'}"
-        )
-    for path in found:
-        relative = path if os.path.isabs(source) else path.removeprefix(root)
-        yield Context(path, relative.lstrip(os.sep))
-
-
-def _refuse_outside(source: str, root: str) -> None:
-    climbs = ".." in re.split(r"[/\\]", source)
-    top = os.path.realpath(root)
-    strays = any(
-        os.path.commonpath([top, os.path.realpath(path)]) != top
-        for path in glob.glob(os.path.join(root, source))
-    )
-    if os.path.isabs(source) or os.path.splitdrive(source)[0] or climbs or strays:
-        raise DaytonaValidationError(f"forbidden path outside the build context: {source}")

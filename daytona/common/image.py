@@ -1,7 +1,4 @@
 """Names that programs import from `daytona.common.image`."""
 
-from daytona.image import (
-    Context as Context,
-    Image as Image,
-    SupportedPythonSeries as SupportedPythonSeries,
-)
+from daytona.build_files import Context as Context
+from daytona.image import Image as Image, SupportedPythonSeries as SupportedPythonSeries

@@ -11,6 +11,7 @@ files are.
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 import tarfile
 from hashlib import md5, sha256
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DaytonaError, DaytonaValidationError
 from ..image import archive_path
+from ..protocols.dockerignore import Ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["BuildContext", "Part"]
 
@@ -49,29 +51,33 @@ class BuildContext:
     Args:
         path: The file or directory.
         name: Its name in the build; None makes it from the path.
+        ignored: What is left out: lines of a `.dockerignore`, which are about names in the build.
 
     Raises:
         FileNotFoundError: It is not there.
     """
 
-    def __init__(self, path: str, name: str | None = None) -> None:
+    def __init__(self, path: str, name: str | None = None, ignored: Iterable[str] = ()) -> None:
         if not os.path.exists(path):
             raise FileNotFoundError(f"Path does not exist: {path}")
-        self._path = path
+        self.path = path
         self._name = archive_path(path) if name is None else name
+        self._ignore = Ignore(ignored)
 
     def hash(self) -> str:
         """Return the hash that names this context."""
         hashed = md5(self._name.encode("utf-8", "surrogateescape"), usedforsecurity=False)
-        for entry in self._entries():
-            for piece in self._hashed(entry):
+        entries = list(self._entries())
+        full = {posixpath.dirname(entry.relative) for entry in entries if entry.relative}
+        for entry in entries:
+            for piece in self._hashed(entry, empty=entry.relative not in full):
                 hashed.update(piece)
         return hashed.hexdigest()
 
-    def _hashed(self, entry: _Entry) -> Iterator[bytes]:
+    def _hashed(self, entry: _Entry, *, empty: bool) -> Iterator[bytes]:
         name = entry.relative.encode("utf-8", "surrogateescape")
         if stat.S_ISDIR(entry.found.st_mode):
-            if not os.listdir(entry.path):
+            if empty:
                 yield name or b"."
             return
         yield name
@@ -101,26 +107,48 @@ class BuildContext:
         yield bytes(end + -(size + end) % tarfile.RECORDSIZE)
 
     def _entries(self) -> Iterator[_Entry]:
-        """Yield the root and everything below it, in the order of names."""
-        root = _Entry(self._path, "", os.stat(self._path))
+        """Yield the root and everything below it that is not left out, in the order of names."""
+        root = _Entry(self.path, "", os.stat(self.path))
         yield root
         if stat.S_ISDIR(root.found.st_mode):
-            yield from _below(root)
+            yield from self._below(root)
+
+    def _below(self, directory: _Entry) -> Iterator[_Entry]:
+        for entry in _entries_in(directory):
+            is_directory = stat.S_ISDIR(entry.found.st_mode)
+            if not self._leaves_out(entry):
+                yield _checked(entry)
+                yield from self._below(entry) if is_directory else ()
+            elif is_directory and self._ignore.takes_back:
+                yield from self._taken_back(entry)
+
+    def _taken_back(self, directory: _Entry) -> Iterator[_Entry]:
+        """Yield what is not left out below a directory that is, and then the directory before it."""
+        found = self._below(directory)
+        first = next(found, None)
+        if first is not None:
+            yield directory
+            yield first
+            yield from found
+
+    def _leaves_out(self, entry: _Entry) -> bool:
+        return self._ignore.excludes(posixpath.normpath(f"{self._name}/{entry.relative}"))
 
 
-def _below(directory: _Entry) -> Iterator[_Entry]:
+def _entries_in(directory: _Entry) -> Iterator[_Entry]:
     for name in sorted(os.listdir(directory.path)):
         path = os.path.join(directory.path, name)
         relative = f"{directory.relative}/{name}" if directory.relative else name
-        entry = _Entry(path, relative, os.lstat(path))
-        mode = entry.found.st_mode
-        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            raise DaytonaValidationError(
-                f"{path} is neither a file nor a directory, and cannot be part of an image"
-            )
-        yield entry
-        if stat.S_ISDIR(mode):
-            yield from _below(entry)
+        yield _Entry(path, relative, os.lstat(path))
+
+
+def _checked(entry: _Entry) -> _Entry:
+    mode = entry.found.st_mode
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise DaytonaValidationError(
+            f"{entry.path} is neither a file nor a directory, and cannot be part of an image"
+        )
+    return entry
 
 
 def _member(entry: _Entry, name: str) -> Iterator[bytes]:

@@ -53,7 +53,10 @@ async def push_contexts(api: Api, contexts: Sequence[ImageContext]) -> list[str]
     access = await push_access(api)
     bucket = BuildContexts(api.transport, access)
     return [
-        await bucket.upload(context.source_path, access.organization_id, context.archive_path)
+        await bucket.store(
+            BuildContext(context.source_path, context.archive_path, getattr(context, "ignored", ())),
+            access.organization_id,
+        )
         for context in contexts
     ]
 
@@ -85,7 +88,11 @@ class BuildContexts:
             FileNotFoundError: It is not there.
             DaytonaTimeoutError: The store has not answered for a while.
         """
-        context = BuildContext(path, archive_base_path)
+        return await self.store(BuildContext(path, archive_base_path), organization_id)
+
+    async def store(self, context: BuildContext, organization_id: str) -> str:
+        """Return the hash of a context, once it is stored."""
+        path = context.path
         digest = await self._transport.run(context.hash)
         key = sigv4.encode_path(f"{organization_id}/{digest}/context.tar")
         with _phase(f"looking for {path}"):

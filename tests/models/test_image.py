@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daytona.build_files import Context
 from daytona.errors import DaytonaNotFoundError, DaytonaValidationError
-from daytona.image import Context, Image, archive_path
+from daytona.image import Image, archive_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,13 +184,21 @@ def test_dockerfile_is_taken_as_it_is(tmp_path: Path) -> None:
         "  /app/\n"
         'copy ["src/a.py", "/b"]\n'
         "COPY --from=stage /x /y\n"
-        "COPY <<EOF /z\n"
-        "ADD src /w"
+        "COPY <<EOF src/b.py /z/\n"
+        "COPY nothing /\n"
+        "EOF\n"
+        "ADD https://example.org/x git@example.org:x src /w/"
     )
     (tmp_path / "Dockerfile").write_text(text)
     image = Image.from_dockerfile(tmp_path / "Dockerfile")
     assert image.dockerfile() == text
-    assert [context.archive_path for context in image.contexts] == ["src/a.py", "src/b.py", "src/a.py"]
+    assert [context.archive_path for context in image.contexts] == [
+        "src/a.py",
+        "src/b.py",
+        "src/a.py",
+        "src/b.py",
+        "src",
+    ]
     assert image.contexts[0].source_path == str(tmp_path / "src" / "a.py")
 
 

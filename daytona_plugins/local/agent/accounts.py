@@ -5,6 +5,8 @@ The C library's look-ups would load modules that the sandbox's /etc/nsswitch.con
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 
 def user_id(name: str) -> int:
     """Return the number of a user given by number or name.
@@ -22,6 +24,16 @@ def group_id(name: str) -> int:
         LookupError: There is no such group.
     """
     return _find("/etc/group", name)
+
+
+def home_directory(user: str) -> str:
+    """Return the home directory of a user given by number or name, or nothing when there is none."""
+    with suppress(FileNotFoundError), open("/etc/passwd", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            fields = line.split(":")
+            if len(fields) > 5 and user in (fields[0], fields[2]):
+                return fields[5]
+    return ""
 
 
 def _find(path: str, name: str) -> int:

@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
 
-from daytona_plugins.local.agent.accounts import group_id, user_id
+from daytona_plugins.local.agent.accounts import group_id, home_directory, user_id
 from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.errors import bad_request, from_os_error
 from daytona_plugins.local.web import HTTPError, Request, Response, json_response
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from daytona_plugins.local.agent.toolbox import Toolbox
 
+ROOT: Final = ("", "0", "root")
 READ_SIZE: Final = 256 * 1024
 LAST_WORDS: Final = 0.1
 """Seconds for output that is under way when a command ends; a daemon it left behind may keep the pipe open for ever."""
@@ -48,6 +49,8 @@ class RunRequest(msgspec.Struct):
     cwd: str = "/"
     env: dict[str, str] = {}
     user: str = ""
+    script: str = ""
+    """The text of a program to execute in the place of *command*; its first line names its interpreter."""
 
 
 def add_build(toolbox: Toolbox) -> None:
@@ -73,15 +76,17 @@ def add_build(toolbox: Toolbox) -> None:
 
 def _start(toolbox: Toolbox, wanted: RunRequest) -> tuple[int, asyncio.Future[int]]:
     reading, writing = os.pipe()
+    script = _in_memory(wanted.script) if wanted.script else None
     try:
         user, group = _account(wanted.user)
         process = subprocess.Popen(  # noqa: S603 (running what the user asked for is the purpose)
-            wanted.command,
+            wanted.command if script is None else [f"/proc/self/fd/{script}"],
+            pass_fds=() if script is None else (script,),
             stdin=subprocess.DEVNULL,
             stdout=writing,
             stderr=writing,
             cwd=wanted.cwd,
-            env={**os.environ, **wanted.env},
+            env={**os.environ, **_home_of(wanted.user), **wanted.env},
             user=user,
             group=group,
             process_group=0,
@@ -91,19 +96,38 @@ def _start(toolbox: Toolbox, wanted: RunRequest) -> tuple[int, asyncio.Future[in
         raise bad_request(f"{wanted.command[0]} cannot be started: {error}") from error
     finally:
         os.close(writing)
+        if script is not None:
+            os.close(script)
     process.returncode = 0  # the reaper collects it, not this object
     return reading, toolbox.reaper.claim(process.pid)
+
+
+def _in_memory(script: str) -> int:
+    """Return a program that is in no directory; its interpreter reads it from the descriptor."""
+    descriptor = os.memfd_create("script", 0)
+    os.fchmod(descriptor, 0o755)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(script.encode("utf-8", "surrogateescape"))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def _account(user: str) -> tuple[int | None, int | None]:
     """Return the numbers to run as; None leaves them as they are, which is what user 0 is."""
     name, _, group = user.partition(":")
-    if name in ("", "0", "root") and not group:
+    if name in ROOT and not group:
         return None, None
     try:
         return user_id(name), group_id(group or name)
     except LookupError as error:
         raise bad_request(str(error)) from error
+
+
+def _home_of(user: str) -> dict[str, str]:
+    """Return where a user other than root is at home, whose `~` would be that of root."""
+    name = user.partition(":")[0]
+    home = home_directory(name) if name not in ROOT else ""
+    return {"HOME": home} if home else {}
 
 
 async def _output(reading: int, code: asyncio.Future[int]) -> AsyncGenerator[bytes, None]:
@@ -138,16 +162,16 @@ async def _unpack(request: Request) -> Response:
     """Put the archive in the body where `path` says.
 
     `file=1`: it holds one file, which gets the name `path` unless that is a directory. `archives=1`: files in it that
-    are archives themselves are opened, as ADD does.
+    are archives themselves are opened, as ADD does. The answer is where `path` is, all links followed.
     """
     query = request.query
     with tempfile.TemporaryFile(dir="/") as file:
         async for chunk in request.chunks():
             file.write(chunk)
         file.seek(0)
-        unpacking = _Unpacking(query.first("path"), query.first("chown"), query.first("chmod"))
         try:
-            await asyncio.to_thread(
+            unpacking = _Unpacking(query.first("path"), query.first("chown"), query.first("chmod"))
+            place = await asyncio.to_thread(
                 unpacking.run,
                 file,
                 single=bool(query.first("file")),
@@ -157,7 +181,7 @@ async def _unpack(request: Request) -> Response:
             raise from_os_error(error, os.fsdecode(error.filename or query.first("path"))) from error
         except (tarfile.TarError, LookupError) as error:
             raise bad_request(str(error)) from error
-    return json_response({})
+    return json_response({"path": place})
 
 
 class _Unpacking:
@@ -165,12 +189,12 @@ class _Unpacking:
 
     def __init__(self, path: str, chown: str, chmod: str) -> None:
         self._path = path
-        self._mode = int(chmod, 8) if chmod else None
+        self._mode = _mode(chmod) if chmod else None
         name, _, group = chown.partition(":")
-        self._owner = (user_id(name), group_id(group or name)) if chown else (0, 0)
+        self._owner = (user_id(name), group_id(group or name)) if chown else None
 
-    def run(self, file: IO[bytes], *, single: bool, open_archives: bool) -> None:
-        """Put everything in place."""
+    def run(self, file: IO[bytes], *, single: bool, open_archives: bool) -> str:
+        """Put everything in place, and return where that is."""
         to_directory = not single or self._path.endswith("/") or os.path.isdir(self._path)
         os.makedirs(self._path if to_directory else os.path.dirname(self._path) or "/", exist_ok=True)
         with tarfile.open(fileobj=file, mode="r:") as archive:
@@ -179,6 +203,7 @@ class _Unpacking:
                     continue
                 name = member.name if to_directory else ""
                 self._place(archive, member, os.path.join(self._path, name) if name else self._path)
+        return os.path.realpath(self._path)
 
     def _open(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
         """Return whether the member is an archive, whose content is in place then."""
@@ -188,17 +213,22 @@ class _Unpacking:
             with tarfile.open(fileobj=content) as inner:
                 os.makedirs(self._path, exist_ok=True)
                 for entry in inner:
-                    self._place(
-                        inner, entry, os.path.join(self._path, os.path.normpath(entry.name).lstrip("/"))
-                    )
+                    place = os.path.join(self._path, os.path.normpath(entry.name).lstrip("/"))
+                    self._place(inner, entry, place, self._owner or (entry.uid, entry.gid))
         except tarfile.ReadError:
             return False
         return True
 
-    def _place(self, archive: tarfile.TarFile, member: tarfile.TarInfo, target: str) -> None:
+    def _place(
+        self,
+        archive: tarfile.TarFile,
+        member: tarfile.TarInfo,
+        target: str,
+        owner: tuple[int, int] | None = None,
+    ) -> None:
         """What is there makes way, but a directory for a directory."""
         target = target.rstrip("/") or "/"
-        member.uid, member.gid = self._owner
+        member.uid, member.gid = owner or self._owner or (0, 0)
         member.uname = member.gname = ""
         if self._mode is not None and not member.issym():
             member.mode = self._mode
@@ -209,8 +239,15 @@ class _Unpacking:
                 _as_it_is  # Python before 3.11.4 has no other way to say so, and needs none
             )
             archive.extract(member, "/", numeric_owner=True)
-            if self._owner != (0, 0):
+            if self._owner is not None:
                 os.chown(target, *self._owner, follow_symlinks=False)
+
+
+def _mode(text: str) -> int:
+    try:
+        return int(text, 8)
+    except ValueError as error:
+        raise LookupError(f"--chmod={text}: only octal numbers are understood here") from error
 
 
 def _as_it_is(member: tarfile.TarInfo, _path: str) -> tarfile.TarInfo:

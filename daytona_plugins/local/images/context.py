@@ -9,14 +9,17 @@ import asyncio
 import copy
 import fnmatch
 import hashlib
+import io
 import posixpath
 import tarfile
 import tempfile
-from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, NamedTuple
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
+
+from daytona.protocols.dockerignore import Ignore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
     from pathlib import Path
 
 READ_SIZE = 256 * 1024
@@ -27,8 +30,9 @@ class ContextError(Exception):
 
 
 class _Entry(NamedTuple):
-    archive: tarfile.TarFile
     member: tarfile.TarInfo
+    open: Callable[[], IO[bytes] | None]
+    """Opens its content; None for what has none."""
 
 
 class Selection(NamedTuple):
@@ -41,11 +45,12 @@ class Selection(NamedTuple):
     def digest(self) -> str:
         """Return a name for exactly this content."""
         found = hashlib.sha256()
-        for name, (archive, member) in sorted(self.entries.items()):
+        for name, entry in sorted(self.entries.items()):
+            member = entry.member
             facts = (name, member.mode & 0o777, member.type, member.linkname, member.size)
             found.update(repr(facts).encode("utf-8", "surrogateescape"))
-            if member.isfile() and (content := archive.extractfile(member)):
-                while piece := content.read(READ_SIZE):
+            with _opened(entry) as content:
+                while content and (piece := content.read(READ_SIZE)):
                     found.update(piece)
         return found.hexdigest()
 
@@ -58,11 +63,35 @@ class Selection(NamedTuple):
 
     def _write(self, file: IO[bytes]) -> None:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as target:
-            for name, (archive, member) in sorted(self.entries.items()):
-                target.addfile(
-                    _renamed(member, name), archive.extractfile(member) if member.isfile() else None
-                )
+            for name, entry in sorted(self.entries.items()):
+                with _opened(entry) as content:
+                    target.addfile(_renamed(entry.member, name), content)
         file.seek(0)
+
+    def with_files(self, files: Mapping[str, bytes]) -> Selection:
+        """Return the same files and some more, of which only names and contents are known."""
+        entries = self.entries | {name: _made(name, content) for name, content in files.items()}
+        return Selection(entries, len(entries) == 1 and (self.single or not self.entries))
+
+    def without(self, patterns: Iterable[str]) -> Selection:
+        """Return what is left when the files that fit patterns are left out."""
+        ignore = Ignore(patterns)
+        kept = {name: entry for name, entry in self.entries.items() if not ignore.excludes(name)}
+        return Selection(kept, self.single)
+
+
+def entry_of_file(path: Path, mode: int) -> _Entry:
+    """Return a file of this machine as one of a context."""
+    member = tarfile.TarInfo(path.name)
+    member.size, member.mode = path.stat().st_size, mode
+    return _Entry(member, lambda: path.open("rb"))
+
+
+@contextmanager
+def _opened(entry: _Entry) -> Generator[IO[bytes] | None]:
+    content = entry.open()
+    with content if content is not None else nullcontext():
+        yield content
 
 
 def _renamed(member: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
@@ -70,6 +99,15 @@ def _renamed(member: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
     written = copy.copy(member)
     written.name, written.uid, written.gid, written.uname, written.gname = name, 0, 0, "", ""
     return written
+
+
+def _made(name: str, content: bytes) -> _Entry:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    return _Entry(member, lambda: io.BytesIO(content))
+
+
+NOTHING: Final = Selection({}, single=False)
 
 
 class Context:
@@ -112,7 +150,7 @@ class Context:
             self._files.callback(archive.close)
             for member in archive:
                 if member.isfile() or member.isdir() or member.issym():  # no devices, no pipes
-                    self._entries[_normal(member.name)] = _Entry(archive, member)
+                    self._entries[_normal(member.name)] = _Entry(member, _opener(archive, member))
                 elif member.islnk():
                     self._entries[_normal(member.name)] = self._entries[_normal(member.linkname)]
         except FileNotFoundError as error:
@@ -143,6 +181,10 @@ class Context:
             for found, entry in self._entries.items()
             if found.startswith(prefix) and found != "."
         }
+
+
+def _opener(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], IO[bytes] | None]:
+    return lambda: archive.extractfile(member) if member.isfile() else None
 
 
 def _normal(name: str) -> str:

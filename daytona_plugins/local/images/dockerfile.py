@@ -2,10 +2,8 @@
 
     text ── logical lines ──► (line number, word, flags, rest) ──► one struct per instruction, grouped into stages
 
-What is understood: FROM (with AS), RUN, COPY, ADD, ENV, ARG, WORKDIR, USER, LABEL, ENTRYPOINT, CMD, SHELL, continuation
-lines, comments, the `escape` directive. What only describes a container to others (EXPOSE, VOLUME, STOPSIGNAL,
-HEALTHCHECK, MAINTAINER) is kept as a note. Everything else is refused with its line, because an image
-that lacks a step is not the image that was asked for.
+What is not understood, or cannot be done here, is refused with its line, because an image that lacks a step is not the
+image that was asked for.
 """
 
 from __future__ import annotations
@@ -13,24 +11,48 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import msgspec
+from daytona.protocols.dockerfile import (
+    DockerfileError,
+    Heredoc,
+    Line,
+    exec_form,
+    flags,
+    logical_lines,
+    unquoted,
+    words,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-NOTES: Final = frozenset({"EXPOSE", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER"})
-_DIRECTIVE = re.compile(r"#\s*([A-Za-z]+)\s*=\s*(\S+)\s*$")
-_FLAG = re.compile(r"--([a-z]+)(?:=(\S*))?(?:\s+|$)")
-_HEREDOC = re.compile(r"(?:^|\s)<<-?(?P<quote>[\"']?)[A-Za-z_]\w*(?P=quote)(?:\s|$)")
-_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""", re.DOTALL)
+__all__ = [
+    "Arg", "Copy", "Dockerfile", "DockerfileError", "Health", "Instruction", "Mark", "Place", "Program", "Run",
+    "RunMount", "Set", "Stage", "Trigger", "parse", "parse_trigger",
+]  # fmt: skip
+
+_GIT: Final = re.compile(r"(git@|git://|ssh://|https?://[^#]*\.git(#|$))")
+_REMOTE: Final = re.compile(r"https?://")
+_MOUNT_KEYS: Final = {
+    "bind": {"type", "target", "source", "from", "rw"},
+    "cache": {"type", "target", "id", "rw", "sharing"},
+    "tmpfs": {"type", "target"},
+    "secret": {"type", "target", "id", "required", "env", "mode", "uid", "gid"},
+    "ssh": {"type", "target", "id", "required", "mode", "uid", "gid"},
+}
+_MOUNT_ALIASES: Final = {"src": "source", "dst": "target", "destination": "target", "readwrite": "rw"}
 
 
-class DockerfileError(Exception):
-    """A line that is no Dockerfile, or that this platform cannot build."""
+class RunMount(NamedTuple):
+    """What one command sees at *target*, and no later step."""
 
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(f"Dockerfile line {line}: {message}")
-        self.line = line
+    kind: str
+    """"bind", "cache" or "tmpfs"; "secret" and "ssh" have nothing to show here."""
+    target: str
+    source: str = ""
+    image: str | None = None
+    """The stage or image that *source* is in; None for the build context."""
+    name: str = ""
+    shared: bool = True
 
 
 class Run(NamedTuple):
@@ -39,6 +61,10 @@ class Run(NamedTuple):
     line: int
     text: str
     command: str | tuple[str, ...]
+    script: bool = False
+    """The command is a program of its own, with an interpreter in its first line."""
+    mounts: tuple[RunMount, ...] = ()
+    network: bool = True
 
 
 class Copy(NamedTuple):
@@ -52,6 +78,10 @@ class Copy(NamedTuple):
     chown: str | None = None
     chmod: str | None = None
     unpack: bool = False
+    """Archives are opened."""
+    excluded: tuple[str, ...] = ()
+    checksum: str | None = None
+    heredocs: tuple[Heredoc, ...] = ()
 
 
 class Set(NamedTuple):
@@ -90,15 +120,33 @@ class Program(NamedTuple):
     command: str | tuple[str, ...]
 
 
-class Note(NamedTuple):
-    """An instruction that changes nothing here."""
+class Mark(NamedTuple):
+    """What is written down about an image for others (EXPOSE, VOLUME, STOPSIGNAL, MAINTAINER) and changes nothing here."""
 
     line: int
     text: str
     word: str
+    values: tuple[str, ...]
 
 
-Instruction = Run | Copy | Set | Arg | Place | Program | Note
+class Health(NamedTuple):
+    """How one could ask a program whether it is well; None means that nobody should, and nobody does here."""
+
+    line: int
+    text: str
+    command: str | tuple[str, ...] | None
+    options: tuple[tuple[str, str], ...]
+
+
+class Trigger(NamedTuple):
+    """An instruction for builds that begin with this image (ONBUILD)."""
+
+    line: int
+    text: str
+    instruction: str
+
+
+Instruction = Run | Copy | Set | Arg | Place | Program | Mark | Health | Trigger
 
 
 class Stage(NamedTuple):
@@ -108,6 +156,7 @@ class Stage(NamedTuple):
     text: str
     image: str
     name: str | None
+    platform: str | None
     instructions: tuple[Instruction, ...]
 
 
@@ -116,22 +165,6 @@ class Dockerfile(NamedTuple):
 
     arguments: tuple[Arg, ...]
     stages: tuple[Stage, ...]
-
-    @property
-    def entrypoint(self) -> tuple[str, ...] | None:
-        """The last ENTRYPOINT; a text counts as one word."""
-        programs = [
-            one
-            for one in self.stages[-1].instructions
-            if isinstance(one, Program) and one.word == "ENTRYPOINT"
-        ]
-        command = programs[-1].command if programs else None
-        return (command,) if isinstance(command, str) else command
-
-
-class _Line(NamedTuple):
-    number: int
-    text: str
 
 
 def parse(text: str) -> Dockerfile:
@@ -143,73 +176,55 @@ def parse(text: str) -> Dockerfile:
     arguments: list[Arg] = []
     stages: list[Stage] = []
     for line in logical_lines(text):
-        word, _, rest = line.text.partition(" ")
-        word, rest = word.upper(), rest.strip()
+        word, rest = _divided(line)
         if word == "FROM":
             stages.append(_from(line, rest))
         elif stages:
             last = stages[-1]
-            stages[-1] = last._replace(instructions=(*last.instructions, _instruction(line, word, rest)))
+            more = _instructions(line, word, rest)
+            stages[-1] = last._replace(instructions=(*last.instructions, *more))
         elif word == "ARG":
             arguments += _args(line, rest)
         else:
             raise DockerfileError(line.number, f"{word} comes before the first FROM")
     if not stages:
         raise DockerfileError(1, "there is no FROM")
-    return Dockerfile(tuple(arguments), tuple(_with_all_args(stage) for stage in stages))
+    return Dockerfile(tuple(arguments), tuple(stages))
 
 
-def logical_lines(text: str) -> Iterator[_Line]:
-    """Yield the lines that hold instructions: joined where one ends with the escape, without comments."""
-    lines = text.replace("\r\n", "\n").removeprefix("\ufeff").split("\n")
-    ending = re.compile(re.escape(_escape(lines)) + r"[ \t]*$")
-    collected, first = "", 0
-    for number, line in enumerate(lines, 1):
-        if line.lstrip().startswith("#") or (collected and not line.strip()):
-            continue
-        first = first if collected else number
-        joined = ending.sub("", line)
-        if joined != line:
-            collected += joined if collected else joined.lstrip()
-            collected = collected or " "
-            continue
-        if whole := (collected + line).strip():
-            yield _Line(first, _spaced(whole))
-        collected = ""
-    if collected.strip():
-        yield _Line(first, _spaced(collected.strip()))
+def parse_trigger(text: str) -> Iterable[Instruction]:
+    """Return the instructions of an ONBUILD, whose image may come from elsewhere.
+
+    Raises:
+        DockerfileError: It cannot be done here.
+    """
+    for line in logical_lines(text):
+        yield from _instructions(line, *_divided(line))
 
 
-def _spaced(text: str) -> str:
-    """Return the line with one blank after its first word."""
-    return " ".join(text.split(None, 1))
+def _divided(line: Line) -> tuple[str, str]:
+    word, _, rest = line.text.partition(" ")
+    return word.upper(), rest.strip()
 
 
-def _escape(lines: list[str]) -> str:
-    """Return the character that continues a line; only directives may stand before the one that changes it."""
-    for line in lines:
-        directive = _DIRECTIVE.match(line.strip())
-        if directive is None:
-            break
-        if directive[1].lower() == "escape" and directive[2] in ("`", "\\"):
-            return directive[2]
-    return "\\"
-
-
-def _from(line: _Line, rest: str) -> Stage:
-    flags, rest = _flags(line, rest, {"platform"})
-    del flags  # everything here runs on this machine's own architecture
-    words = rest.split()
-    if len(words) == 3 and words[1].upper() == "AS":
-        return Stage(line.number, line.text, words[0], words[2].lower(), ())
-    if len(words) != 1:
+def _from(line: Line, rest: str) -> Stage:
+    given, rest = _flags(line, rest, {"platform"})
+    found = rest.split()
+    if len(found) == 3 and found[1].upper() == "AS":
+        return Stage(line.number, line.text, found[0], found[2].lower(), given.get("platform"), ())
+    if len(found) != 1:
         raise DockerfileError(line.number, "FROM needs an image, and perhaps AS and a name")
-    return Stage(line.number, line.text, words[0], None, ())
+    return Stage(line.number, line.text, found[0], None, given.get("platform"), ())
 
 
-def _instruction(line: _Line, word: str, rest: str) -> Instruction:
-    if word not in NOTES and not rest:
+def _instructions(line: Line, word: str, rest: str) -> list[Instruction]:
+    """Return what one line means; only ARG may mean several things."""
+    if not rest:
         raise DockerfileError(line.number, f"{word} needs an argument")
+    return [*_args(line, rest)] if word == "ARG" else [_instruction(line, word, rest)]
+
+
+def _instruction(line: Line, word: str, rest: str) -> Instruction:
     match word:
         case "RUN":
             return _run(line, rest)
@@ -217,147 +232,185 @@ def _instruction(line: _Line, word: str, rest: str) -> Instruction:
             return _copy(line, rest, word)
         case "ENV" | "LABEL":
             return Set(line.number, line.text, word, tuple(_pairs(line, rest)))
-        case "ARG":
-            return _args(line, rest)[0]
         case "WORKDIR" | "USER":
-            return Place(line.number, line.text, word, _unquoted(rest))
+            return Place(line.number, line.text, word, unquoted(rest, line.escape))
         case "ENTRYPOINT" | "CMD" | "SHELL":
             return _program(line, word, rest)
-        case _ if word in NOTES:
-            return Note(line.number, line.text, word)
+        case "EXPOSE" | "VOLUME" | "STOPSIGNAL" | "MAINTAINER":
+            return _mark(line, word, rest)
+        case "HEALTHCHECK":
+            return _health(line, rest)
+        case "ONBUILD":
+            return _trigger(line, rest)
         case _:
             raise DockerfileError(line.number, f"{word} is not an instruction that can be built here")
 
 
-def _run(line: _Line, rest: str) -> Run:
-    flags, rest = _flags(line, rest, {"mount", "network", "security"})
-    for name, value in flags:
-        if (name, value) not in (("network", "default"), ("network", "host"), ("security", "sandbox")):
+# RUN --------------------------------------------------------------------------------------------------------------
+
+
+def _run(line: Line, rest: str) -> Run:
+    mounts: list[RunMount] = []
+    network = True
+    found, rest = flags(rest)
+    for name, value in found:
+        if name == "mount":
+            mounts.append(_mount(line, value or ""))
+        elif name == "network" and value in ("default", "host", "none"):
+            network = value != "none"
+        elif (name, value) != ("security", "sandbox"):
             raise DockerfileError(line.number, f"RUN --{name}={value} cannot be honoured here")
-    _refuse_heredoc(line, rest)
-    return Run(line.number, line.text, _exec_form(rest) or rest)
+    if not rest:
+        raise DockerfileError(line.number, "RUN needs a command")
+    command, script = _command(line, rest)
+    return Run(line.number, line.text, command, script, tuple(mounts), network)
 
 
-def _copy(line: _Line, rest: str, word: str) -> Copy:
-    flags, rest = _flags(
-        line, rest, {"from", "chown", "chmod", "link"} if word == "COPY" else {"chown", "chmod", "link"}
+def _command(line: Line, rest: str) -> tuple[str | tuple[str, ...], bool]:
+    """Return the command, and whether it is a program of its own.
+
+    A here-document that stands alone is the command; any other one is left to the shell.
+    """
+    if not line.heredocs:
+        return exec_form(rest) or rest, False
+    if len(line.heredocs) == 1 and rest == line.heredocs[0].word:
+        content = line.heredocs[0].content
+        return content, content.startswith("#!")
+    return "\n".join((rest, *(f"{each.content}{each.name}" for each in line.heredocs))) + "\n", False
+
+
+def _mount(line: Line, text: str) -> RunMount:
+    pairs = (part.partition("=") for part in text.split(","))
+    given = {_MOUNT_ALIASES.get(key.lower(), key.lower()): value for key, _, value in pairs}
+    kind = given.get("type", "bind")
+    # "ro" asks for less than what there is: what a command writes to a mount is lost.
+    strange = sorted(set(given) - _MOUNT_KEYS.get(kind, {"type"}) - {"ro", "readonly"})
+    if kind not in _MOUNT_KEYS or strange:
+        what = ", ".join(strange) or f"type={kind}"
+        raise DockerfileError(line.number, f"RUN --mount={text}: {what} cannot be honoured here")
+    if kind in ("secret", "ssh"):
+        if given.get("required", "false").lower() in ("true", "1", ""):
+            raise DockerfileError(
+                line.number, f"RUN --mount={text}: builds get no secrets and no SSH keys here"
+            )
+        return RunMount(kind, "", name=given.get("id", ""))
+    if not given.get("target"):
+        raise DockerfileError(line.number, f"RUN --mount={text} needs a target")
+    return RunMount(
+        kind,
+        given["target"],
+        given.get("source", ""),
+        given.get("from"),
+        given.get("id", given["target"]),
+        given.get("sharing", "shared") == "shared",
     )
-    _refuse_heredoc(line, rest)
-    words = _exec_form(rest) or tuple(_unquoted(found) for found in _WORD.findall(rest))
-    if len(words) < 2:
+
+
+# COPY and ADD -----------------------------------------------------------------------------------------------------
+
+
+def _copy(line: Line, rest: str, word: str) -> Copy:
+    excluded = tuple(value or "" for name, value in flags(rest)[0] if name == "exclude")
+    known = {"from"} if word == "COPY" else {"checksum", "unpack"}
+    given, rest = _flags(line, rest, {"chown", "chmod", "link", "exclude", *known})
+    found = exec_form(rest) or tuple(unquoted(each, line.escape) for each in words(rest, line.escape))
+    if len(found) < 2:
         raise DockerfileError(line.number, f"{word} needs a source and a destination")
-    *paths, destination = words
-    if word == "ADD" and any("://" in path or path.startswith("git@") for path in paths):
-        raise DockerfileError(
-            line.number, "ADD does not fetch from the network here; use RUN with a program that does"
-        )
-    if len(paths) > 1 and not destination.endswith("/"):
+    *sources, destination = found
+    if len(sources) > 1 and not destination.endswith("/"):
         raise DockerfileError(line.number, f"{word} of several sources needs a destination that ends with /")
-    given = dict(flags)
-    return Copy(
+    inline = {unquoted(each.word, line.escape) for each in line.heredocs}
+    copy = Copy(
         line.number,
         line.text,
-        tuple(paths),
+        tuple(path for path in sources if path not in inline),
         destination,
         given.get("from"),
         given.get("chown"),
         given.get("chmod"),
-        word == "ADD",
+        given.get("unpack", "true").lower() == "true" if word == "ADD" else False,
+        excluded,
+        given.get("checksum"),
+        line.heredocs,
     )
+    _refuse_remote(line, word, copy, explicit="unpack" in given)
+    return copy
 
 
-def _program(line: _Line, word: str, rest: str) -> Program:
-    command = _exec_form(rest)
+def _refuse_remote(line: Line, word: str, copy: Copy, *, explicit: bool) -> None:
+    remote = [path for path in copy.paths if _REMOTE.match(path)]
+    if word == "ADD" and any(_GIT.match(path) for path in copy.paths):
+        raise DockerfileError(line.number, "ADD clones no repository here; use RUN git clone")
+    if remote and copy.unpack and explicit:
+        raise DockerfileError(line.number, "ADD --unpack opens no file from the network here; use RUN tar")
+    if copy.checksum and len(remote) != 1:
+        raise DockerfileError(line.number, "ADD --checksum is for one file from the network")
+
+
+# Everything else --------------------------------------------------------------------------------------------------
+
+
+def _program(line: Line, word: str, rest: str) -> Program:
+    command = exec_form(rest)
     if command is None and word == "SHELL":
         raise DockerfileError(line.number, "SHELL needs a JSON array of words")
     return Program(line.number, line.text, word, rest if command is None else command)
 
 
-def _args(line: _Line, rest: str) -> list[Arg]:
-    found: list[Arg] = []
-    for word in _WORD.findall(rest):
+def _mark(line: Line, word: str, rest: str) -> Mark:
+    plain = (rest,) if word == "MAINTAINER" else tuple(unquoted(each, line.escape) for each in words(rest))
+    values = exec_form(rest) if word == "VOLUME" else None
+    if word == "STOPSIGNAL" and len(plain) != 1:
+        raise DockerfileError(line.number, "STOPSIGNAL needs one signal")
+    return Mark(line.number, line.text, word, plain if values is None else values)
+
+
+def _health(line: Line, rest: str) -> Health:
+    known = {"interval", "timeout", "start-period", "start-interval", "retries"}
+    given, rest = _flags(line, rest, known)
+    word, _, command = rest.partition(" ")
+    if word.upper() == "NONE" and not command:
+        return Health(line.number, line.text, None, ())
+    if word.upper() != "CMD" or not command.strip():
+        raise DockerfileError(line.number, "HEALTHCHECK needs CMD and a command, or NONE")
+    return Health(line.number, line.text, exec_form(command.strip()) or command.strip(), tuple(given.items()))
+
+
+def _trigger(line: Line, rest: str) -> Trigger:
+    word = rest.partition(" ")[0].upper()
+    if word in ("FROM", "ONBUILD", "MAINTAINER"):
+        raise DockerfileError(line.number, f"ONBUILD cannot have {word}")
+    heredocs = "".join(f"\n{each.content}{each.name}" for each in line.heredocs)
+    inner = line._replace(text=" ".join(rest.split(None, 1)))
+    _instructions(inner, *_divided(inner))  # what is wrong is told by the line that says it
+    return Trigger(line.number, line.text, inner.text + heredocs)
+
+
+def _args(line: Line, rest: str) -> Iterator[Arg]:
+    for word in words(rest, line.escape):
         name, equals, default = word.partition("=")
-        found.append(Arg(line.number, line.text, name, _unquoted(default) if equals else None))
-    if not found:
-        raise DockerfileError(line.number, "ARG needs a name")
-    return found
+        yield Arg(line.number, line.text, name, unquoted(default, line.escape) if equals else None)
 
 
-def _with_all_args(stage: Stage) -> Stage:
-    """One ARG line may declare several variables."""
-    more: list[Instruction] = []
-    for one in stage.instructions:
-        if isinstance(one, Arg):
-            more += _args(_Line(one.line, one.text), one.text.partition(" ")[2])
-        else:
-            more.append(one)
-    return stage._replace(instructions=tuple(more))
-
-
-def _pairs(line: _Line, rest: str) -> Iterator[tuple[str, str]]:
+def _pairs(line: Line, rest: str) -> Iterator[tuple[str, str]]:
     """Read `A=b C="d e"`, or the old form `A b c`, whose value is the rest of the line."""
-    words = _WORD.findall(rest)
-    if "=" not in words[0]:
+    found = words(rest, line.escape)
+    if "=" not in found[0]:
         name, _, value = rest.partition(" ")
         if not value.strip():
             raise DockerfileError(line.number, f"{name} has no value")
-        yield name, value.strip()
+        yield name, unquoted(value.strip(), line.escape)
         return
-    for word in words:
+    for word in found:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise DockerfileError(line.number, f"{word} is not of the form NAME=value")
-        yield _unquoted(name), _unquoted(value)
+        yield unquoted(name, line.escape), unquoted(value, line.escape)
 
 
-def _flags(line: _Line, rest: str, known: set[str]) -> tuple[list[tuple[str, str]], str]:
-    flags: list[tuple[str, str]] = []
-    while found := _FLAG.match(rest):
-        if found[1] not in known:
-            raise DockerfileError(line.number, f"--{found[1]} is not a flag that can be honoured here")
-        flags.append((found[1], found[2] or ""))
-        rest = rest[found.end() :]
-    return flags, rest
-
-
-def _exec_form(rest: str) -> tuple[str, ...] | None:
-    """Return the words of a JSON array; whatever is none is a text for the shell, as everywhere."""
-    if not rest.startswith("["):
-        return None
-    try:
-        return msgspec.json.decode(rest, type=tuple[str, ...])
-    except msgspec.DecodeError:
-        return None
-
-
-def _refuse_heredoc(line: _Line, rest: str) -> None:
-    if _HEREDOC.search(rest):
-        raise DockerfileError(
-            line.number, "here-documents (<<) are not understood here; use several commands"
-        )
-
-
-def _unquoted(text: str) -> str:
-    """Return *text* without its quotes; a dollar sign that was escaped or in single quotes stays escaped."""
-    found: list[str] = []
-    quote = ""
-    index = 0
-    while index < len(text):
-        letter = text[index]
-        if quote == "'" and letter != "'":
-            found.append("\\$" if letter == "$" else letter)
-        elif letter == "\\" and index + 1 < len(text):
-            index += 1
-            follower = text[index]
-            if follower == "$":
-                found.append("\\$")
-            elif quote and follower not in ('"', "\\"):
-                found.append("\\" + follower)
-            else:
-                found.append(follower)
-        elif letter in ("'", '"') and quote in ("", letter):
-            quote = "" if quote else letter
-        else:
-            found.append(letter)
-        index += 1
-    return "".join(found)
+def _flags(line: Line, rest: str, known: set[str]) -> tuple[dict[str, str], str]:
+    found, rest = flags(rest)
+    for name, _ in found:
+        if name not in known:
+            raise DockerfileError(line.number, f"--{name} is not a flag that can be honoured here")
+    return {name: value or "" for name, value in found}, rest

@@ -7,6 +7,14 @@ import msgspec
 from daytona_plugins.local.runtime.spec import Base
 
 
+class Healthcheck(msgspec.Struct, frozen=True, kw_only=True):
+    """How one could ask a program whether it is well; it is written down, and nothing here asks."""
+
+    test: tuple[str, ...] = ("NONE",)
+    """`NONE`, or `CMD` and words, or `CMD-SHELL` and a text."""
+    options: dict[str, str] = {}
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How programs run in a sandbox made from an image."""
 
@@ -17,6 +25,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     cmd: tuple[str, ...] | None = None
     labels: dict[str, str] = {}
     shell: tuple[str, ...] = ("/bin/sh", "-c")
+    triggers: tuple[str, ...] = ()
+    """Instructions for a build that begins with this image (ONBUILD)."""
+    exposed: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    stop_signal: str = ""
+    healthcheck: Healthcheck | None = None
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):

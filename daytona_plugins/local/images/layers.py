@@ -11,9 +11,10 @@ A process that is killed leaves the layer whole or not at all, and drafts that t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.runtime.runner import remove_tree
@@ -35,6 +36,7 @@ class Layers:
     def __init__(self, paths: Paths) -> None:
         self.directory = paths.data / "layers"
         self._drafts = paths.data / "builds"
+        self._caches = paths.data / "build-caches"
 
     def open(self) -> None:
         """Make the directories."""
@@ -49,6 +51,12 @@ class Layers:
     def draft(self) -> Path:
         """Return a new name for a layer in the making; whoever made the directory keeps or removes it."""
         return self._drafts / secrets.token_hex(8)
+
+    def cache(self, name: str) -> Path:
+        """Return the directory that steps share which ask for the cache *name*."""
+        directory = self._caches / hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return directory
 
     def has(self, name: str) -> bool:
         """Return whether there is this layer."""
@@ -101,3 +109,31 @@ def forget_identity(draft: Path) -> None:
         (files / name).unlink(missing_ok=True)
     with suppress(OSError):  # there is more in it, or nothing at all
         (files / "etc").rmdir()
+
+
+def forget(draft: Path, path: str) -> None:
+    """Remove a file, or an empty directory, that was shown at *path* inside and is no part of a layer.
+
+    Programs of the sandbox made what is here, so no link in it is followed.
+    """
+    over = [tree for tree in _trees(draft) if path.startswith(f"{_prefix(tree)}/")]
+    tree = max(over, key=lambda tree: len(_prefix(tree)))
+    *parents, name = path.removeprefix(f"{_prefix(tree)}/").split("/")
+    with ExitStack() as stack, suppress(OSError):  # it is not in this layer, or holds what the step has made
+        directory = _entered(stack, tree / "files")
+        for parent in parents:
+            directory = _entered(stack, parent, directory)
+        try:
+            os.unlink(name, dir_fd=directory)
+        except IsADirectoryError:
+            os.rmdir(name, dir_fd=directory)
+
+
+def _prefix(tree: Path) -> str:
+    return "" if tree.name == "root" else f"/{tree.name.replace('_', '/')}"
+
+
+def _entered(stack: ExitStack, path: str | Path, directory: int | None = None) -> int:
+    descriptor = os.open(path, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    stack.callback(os.close, descriptor)
+    return descriptor

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Final, Protocol, TypeVar
 
 import msgspec
 
-from daytona_plugins.local.images.image import Config, Image
+from daytona_plugins.local.images.image import Config, Healthcheck, Image
 from daytona_plugins.local.images.unpack import ArchiveError, unpack_layer
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ class Manifest(msgspec.Struct, rename="camel"):
     manifests: list[Descriptor] = []
 
 
+class _Health(msgspec.Struct, rename="pascal"):
+    """Times are in nanoseconds."""
+
+    test: list[str] = []
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+
 class _Process(msgspec.Struct, rename="pascal"):
     env: list[str] | None = None
     working_dir: str | None = None
@@ -60,6 +71,12 @@ class _Process(msgspec.Struct, rename="pascal"):
     entrypoint: list[str] | None = None
     cmd: list[str] | None = None
     labels: dict[str, str] | None = None
+    shell: list[str] | None = None
+    on_build: list[str] | None = None
+    exposed_ports: dict[str, object] | None = None
+    volumes: dict[str, object] | None = None
+    stop_signal: str | None = None
+    healthcheck: _Health | None = None
 
 
 class _Configuration(msgspec.Struct):
@@ -147,6 +164,25 @@ def read_configuration(content: bytes) -> Config:
         entrypoint=tuple(found.entrypoint) if found.entrypoint else None,
         cmd=tuple(found.cmd) if found.cmd else None,
         labels=found.labels or {},
+        shell=tuple(found.shell) if found.shell else Config().shell,
+        triggers=tuple(found.on_build or ()),
+        exposed=tuple(found.exposed_ports or ()),
+        volumes=tuple(found.volumes or ()),
+        stop_signal=found.stop_signal or "",
+        healthcheck=_healthcheck(found.healthcheck) if found.healthcheck else None,
+    )
+
+
+def _healthcheck(found: _Health) -> Healthcheck:
+    times = {
+        "interval": found.interval,
+        "timeout": found.timeout,
+        "start-period": found.start_period,
+        "start-interval": found.start_interval,
+    }
+    options = {name: f"{time}ns" for name, time in times.items() if time}
+    return Healthcheck(
+        test=tuple(found.test), options=options | ({"retries": str(found.retries)} if found.retries else {})
     )
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
 import msgspec
 
-from daytona_plugins.local.images.layers import forget_identity
+from daytona_plugins.local.images.layers import forget, forget_identity
 from daytona_plugins.local.platform.agent_connection import AgentConnection, AgentGoneError, AgentPool
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 from daytona_plugins.local.runtime.spec import SandboxSpec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.images.layers import Layers
+    from daytona_plugins.local.runtime.spec import Mount, Network
 
 
 class StepError(Exception):
@@ -52,15 +54,20 @@ class Workshop:
     def __init__(self, driver: Driver, layers: Layers) -> None:
         self.layers = layers
         self._driver = driver
+        self._caches: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
-    async def layer(self, image: Image, name: str) -> AsyncGenerator[Step]:
+    async def layer(
+        self, image: Image, name: str, *, mounts: Sequence[Mount] = (), network: Network = "host"
+    ) -> AsyncGenerator[Step]:
         """Open a sandbox over *image*; when the block ends well, what was written in it is the layer *name*."""
         draft = self.layers.draft()
         try:
-            async with self._sandbox(image, draft) as step:
+            async with self._sandbox(image, draft, mounts, network) as step:
                 yield step
             forget_identity(draft)
+            for path in step.passing:
+                forget(draft, path)
             await self.layers.keep(draft, name)
         finally:
             await remove_tree(draft)
@@ -76,13 +83,35 @@ class Workshop:
             await remove_tree(draft)
 
     @asynccontextmanager
-    async def _sandbox(self, image: Image, draft: Path) -> AsyncGenerator[Step]:
+    async def directory(self) -> AsyncGenerator[Path]:
+        """Make an empty directory for as long as the block runs."""
+        draft = self.layers.draft()
+        draft.mkdir(mode=0o755)
+        try:
+            yield draft
+        finally:
+            await remove_tree(draft)
+
+    @asynccontextmanager
+    async def cache(self, name: str, *, shared: bool) -> AsyncGenerator[Path]:
+        """Open the directory of a cache; unless it is *shared*, for one step at a time."""
+        directory = self.layers.cache(name)
+        lock = self._caches.setdefault(name, asyncio.Lock())
+        async with nullcontext() if shared else lock:
+            yield directory
+
+    @asynccontextmanager
+    async def _sandbox(
+        self, image: Image, draft: Path, mounts: Sequence[Mount] = (), network: Network = "host"
+    ) -> AsyncGenerator[Step]:
         spec = SandboxSpec(
             id=f"build-{draft.name}",
             hostname="build",
             upper=str(draft),
             base=image.base,
             layers=self.layers.paths_of(image.layers),
+            mounts=tuple(mounts),
+            network=network,
         )
         try:
             running = await self._driver.spawn(spec)
@@ -101,12 +130,23 @@ class Step:
 
     def __init__(self, socket_path: Path) -> None:
         self._socket_path = socket_path
+        self.passing: list[str] = []
+        """Paths that are there for this step only, and no part of its layer."""
 
     async def run(
-        self, command: list[str], *, cwd: str, env: dict[str, str], user: str, output: Callable[[bytes], None]
+        self,
+        command: list[str],
+        *,
+        cwd: str,
+        env: dict[str, str],
+        user: str,
+        output: Callable[[bytes], None],
+        script: str = "",
     ) -> int:
-        """Return the exit code of a command; what it prints goes to *output* as it comes."""
-        body = msgspec.json.encode({"command": command, "cwd": cwd, "env": env, "user": user})
+        """Return the exit code of a command, or of a *script*; what it prints goes to *output* as it comes."""
+        body = msgspec.json.encode(
+            {"command": command, "cwd": cwd, "env": env, "user": user, "script": script}
+        )
         async with self._exchange("POST", "/build/run", [body]) as (connection, _):
             while piece := await connection.receive_body():
                 output(piece)
@@ -122,11 +162,15 @@ class Step:
         open_archives: bool = False,
         chown: str = "",
         chmod: str = "",
-    ) -> None:
-        """Put the files of a tar archive below *path*; a single file may get the name *path* itself."""
+    ) -> str:
+        """Put the files of a tar archive below *path*; a single file may get the name *path* itself.
+
+        Return where that is, all links followed.
+        """
         flags = {"file": "1" * single, "archives": "1" * open_archives, "chown": chown, "chmod": chmod}
-        async with self._exchange("POST", f"/build/unpack?{urlencode({'path': path} | flags)}", archive):
-            pass
+        target = f"/build/unpack?{urlencode({'path': path} | flags)}"
+        async with self._exchange("POST", target, archive) as (connection, _):
+            return str(msgspec.json.decode(await _whole_body(connection), type=dict[str, str])["path"])
 
     @asynccontextmanager
     async def pack(self, paths: tuple[str, ...]) -> AsyncGenerator[tuple[AsyncIterator[bytes], bool]]:

@@ -90,16 +90,10 @@ class Connector:
 
     async def _secure(self, stream: Stream, origin: Origin, again: Callable[[], Awaitable[Stream]]) -> Stream:
         """Return *stream* encrypted; *again* makes another one like it."""
-        from ._tls import CertificateError, TLSStream, default_context  # nor is https
+        from ._tls import CertificateError  # nor is https
 
-        if self._context is None:
-            try:
-                self._context = self._tls() if self._tls is not None else default_context()
-            except BaseException:
-                stream.close()
-                raise
         try:
-            return await TLSStream.over(stream, self._context, origin.host, left())
+            return await self._encrypted(stream, origin)
         except CertificateError as error:
             raise _untrusted(origin, error.verify_message, await self._issuer(origin, again)) from error
         except OSError as error:
@@ -110,13 +104,28 @@ class Connector:
                 outcome="not_sent",
             ) from error
 
+    async def _encrypted(self, stream: Stream, origin: Origin) -> Stream:
+        from ._tls import TLSStream, default_context
+
+        try:
+            if self._context is None:
+                self._context = self._tls() if self._tls is not None else default_context()
+            return await TLSStream.over(stream, self._context, origin.host, left())
+        except BaseException:
+            stream.close()
+            raise
+
     async def _issuer(self, origin: Origin, again: Callable[[], Awaitable[Stream]]) -> str | None:
         """Return who issued the certificate that was refused, None when that cannot be found out."""
         from ._tls import issuer_seen
 
         # OSError also covers the end of the time: then there is only less to say.
         with suppress(OSError, DaytonaError), Deadline(SECOND_LOOK):
-            return await issuer_seen(await again(), origin.host, left())
+            stream = await again()
+            try:
+                return await issuer_seen(stream, origin.host, left())
+            finally:
+                stream.close()
         return None
 
 

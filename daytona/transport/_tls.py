@@ -39,7 +39,7 @@ def default_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLCon
 
 
 async def issuer_seen(stream: Stream, host: str, timeout: float | None) -> str | None:
-    """Return who issued the certificate at the other end of *stream*, whoever that is; closes it.
+    """Return who issued the certificate at the other end of *stream*, whoever that is.
 
     Nothing is sent through it but the handshake: what the answer is good for is an error message.
     """
@@ -47,7 +47,6 @@ async def issuer_seen(stream: Stream, host: str, timeout: float | None) -> str |
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     secured = await TLSStream.over(stream, context, host, timeout)
-    secured.close()
     try:
         return issuer_of(secured.peer_certificate or b"") or None
     except ValueError:

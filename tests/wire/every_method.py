@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -186,12 +187,15 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 OPTIONS = {"AsyncSandbox.update_network_settings": {"network_block_all": True}}
 """What is given by name."""
 
-IN_STATE = {
-    "AsyncSandbox.stop": "stopped",
-    "AsyncSandbox.wait_for_sandbox_stop": "stopped",
-    "AsyncClient.stop": "stopped",
+PASSING = {
+    "AsyncSandbox.wait_for_sandbox_start": "starting",
+    "AsyncSandbox.wait_for_sandbox_stop": "stopping",
+    "AsyncSandbox.wait_for_resize_complete": "resizing",
 }
-"""The state that the sandbox of a call is in, where it is not started: what would otherwise be waited for."""
+"""The state that is to be waited out, as far as the caller knows."""
+
+STOPPED = {"AsyncSandbox.stop", "AsyncClient.stop", "AsyncSandbox.wait_for_sandbox_stop"}
+"""What waits until the sandbox is stopped."""
 
 
 class Method(NamedTuple):
@@ -248,8 +252,8 @@ def _is_call(name: str, value: Any) -> bool:
 
 def sandbox_of(client: Any, method: Method, url: str) -> Any:
     """Return the sandbox of a call, without asking the server at *url* for it."""
-    state = daytona.SandboxState(IN_STATE.get(str(method), "started"))
-    name = "sb-1" if state == "started" else "stopped-1"
+    state = daytona.SandboxState(PASSING.get(str(method), "started"))
+    name = "stopped-1" if str(method) in STOPPED else "sb-1"
     return client._handle(SandboxData(id=name, state=state, toolbox_proxy_url=f"{url}/toolbox"))
 
 
@@ -264,7 +268,7 @@ async def target_of(client: Any, sandbox: Any, method: Method) -> Any:
 async def perform(target: Any, method: Method, arguments: tuple[Any, ...], **options: Any) -> None:
     """Make the call, to the end of what it yields."""
     result = getattr(target, method.name)(*arguments, **OPTIONS.get(str(method), {}), **options)
-    if inspect.isasyncgen(result):
+    if isinstance(result, AsyncGenerator):
         async with aclosing(result):
             async for _ in result:
                 pass

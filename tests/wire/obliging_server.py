@@ -43,9 +43,9 @@ class ObligingServer(RawServer):
 
     def _answer(self, peer: Peer, request: Recorded) -> None:
         status, headers, body = answer(request)
-        if self._stall in ("body", "drip") and not body:
-            status, body = 200, b"null"
-        length = len(body) + (1 << 20 if self._stall in ("body", "drip") else 0)
+        length = len(body)
+        if self._stall in ("body", "drip"):
+            status, body, length = 200, body[: length // 2], 1 << 20
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"HTTP/1.1 {status} OK\r\n{fields}Content-Length: {length}\r\n\r\n"
         if status == 204 or request.method == "HEAD":

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from daytona.service import BlockingService, BlockingStream, same, step
-from daytona.services.filesystem import AsyncFileSystem, TRANSFER_TIMEOUT
+from daytona.services.filesystem import AsyncFileSystem, STALL_TIMEOUT, TRANSFER_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -109,28 +109,41 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         step(self._core.set_file_permissions(path, mode, owner, group, request_timeout))
 
     def upload_file(
-        self, src: str | bytes | bytearray | Readable, dst: str, timeout: float | None = TRANSFER_TIMEOUT
+        self,
+        src: str | bytes | bytearray | Readable,
+        dst: str,
+        timeout: float | None = TRANSFER_TIMEOUT,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> None:
         """Write a file in the sandbox, replacing it if it exists; missing directories are made.
 
         Args:
             src: The content, or an open file, or as text the path of a local file, which is read piece by piece.
             dst: Path in the sandbox.
-            timeout: Seconds for the whole transfer.
+            timeout: Seconds for the whole transfer; None means no limit.
+            stall_timeout: Seconds that it may stand still; None means no limit.
 
         Raises:
-            DaytonaNotFoundError: There is no local file *src*.
+            DaytonaConnectionTimeoutError: It took longer, or stood still for longer.
+            DaytonaValidationError: The local file *src* cannot be read.
             DaytonaError: The sandbox could not write the file.
         """
-        step(self._core.upload_file(src, dst, timeout))
+        step(self._core.upload_file(src, dst, timeout, stall_timeout=stall_timeout))
 
-    def upload_files(self, files: list[FileUpload], timeout: float | None = TRANSFER_TIMEOUT) -> None:
-        """Write many files in one request.
+    def upload_files(
+        self,
+        files: list[FileUpload],
+        timeout: float | None = TRANSFER_TIMEOUT,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
+    ) -> None:
+        """Write many files in one request; the timeouts are those of `upload_file`.
 
         Raises:
             DaytonaError: Some could not be written; the message names each. The others have been.
         """
-        step(self._core.upload_files(files, timeout))
+        step(self._core.upload_files(files, timeout, stall_timeout=stall_timeout))
 
     def upload_file_stream(
         self,
@@ -139,39 +152,68 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         timeout: float | None = TRANSFER_TIMEOUT,
         on_progress: Callable[[UploadProgress], None] | None = None,
         cancel_event: CancelEvent | None = None,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> None:
         """Write a file in the sandbox from whatever gives bytes, holding little of it in memory at a time.
 
         Args:
             source: The content, the path of a local file, an open file, or pieces of content.
             remote_path: Path in the sandbox.
-            timeout: Seconds for the whole transfer.
+            timeout: Seconds for the whole transfer; None means no limit.
             on_progress: Called after each piece.
-            cancel_event: Ends the transfer once it is set; what was written of the file stays.
+            cancel_event: Ends the transfer once it is set. On the embedded platform the file then is what it was
+                before; a hosted sandbox may be left with the beginning of it.
+            stall_timeout: Seconds that the sandbox may take nothing; the time that *source* takes does not count.
 
         Raises:
+            DaytonaConnectionTimeoutError: It took longer, or stood still for longer.
             DaytonaError: It was cancelled, or the sandbox could not write the file.
         """
-        step(self._core.upload_file_stream(source, remote_path, timeout, on_progress, cancel_event))
-
-    @overload
-    def download_file(self, remote_path: str, timeout: int = ..., /) -> bytes: ...
+        step(self._core.upload_file_stream(source, remote_path, timeout, on_progress, cancel_event, stall_timeout=stall_timeout))
 
     @overload
     def download_file(
-        self, remote_path: str, local_path: None = None, timeout: float | None = ...
+        self, remote_path: str, timeout: int = ..., /, *, stall_timeout: float | None = ...
     ) -> bytes: ...
 
     @overload
-    def download_file(self, remote_path: str, local_path: str, timeout: float | None = ...) -> None: ...
+    def download_file(
+        self,
+        remote_path: str,
+        local_path: None = None,
+        timeout: float | None = ...,
+        *,
+        stall_timeout: float | None = ...,
+    ) -> bytes: ...
 
     @overload
     def download_file(
-        self, remote_path: str, local_path: str | int | None, timeout: float | None = ...
+        self,
+        remote_path: str,
+        local_path: str,
+        timeout: float | None = ...,
+        *,
+        stall_timeout: float | None = ...,
+    ) -> None: ...
+
+    @overload
+    def download_file(
+        self,
+        remote_path: str,
+        local_path: str | int | None,
+        timeout: float | None = ...,
+        *,
+        stall_timeout: float | None = ...,
     ) -> bytes | None: ...
 
     def download_file(
-        self, remote_path: str, local_path: str | int | None = None, timeout: float | None = TRANSFER_TIMEOUT
+        self,
+        remote_path: str,
+        local_path: str | int | None = None,
+        timeout: float | None = TRANSFER_TIMEOUT,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> bytes | None:
         """Return the content of a file, or write it to *local_path*, whose directory is made if it is missing.
 
@@ -180,22 +222,30 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         Args:
             remote_path: Path in the sandbox.
             local_path: Where to write it; None returns the content. A number here is the timeout.
-            timeout: Seconds for the whole transfer.
+            timeout: Seconds for the whole transfer; None means no limit.
+            stall_timeout: Seconds that the sandbox may send nothing.
 
         Raises:
             DaytonaFileNotFoundError: There is no such file.
+            DaytonaConnectionTimeoutError: It took longer, or stood still for longer.
         """
-        return step(self._core.download_file(remote_path, local_path, timeout))
+        return step(self._core.download_file(remote_path, local_path, timeout, stall_timeout=stall_timeout))
 
     def download_files(
-        self, files: list[FileDownloadRequest], timeout: float | None = TRANSFER_TIMEOUT
+        self,
+        files: list[FileDownloadRequest],
+        timeout: float | None = TRANSFER_TIMEOUT,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> list[FileDownloadResponse]:
         """Return what became of each file, in the order asked for: its content, its local path, or an error.
+
+        The timeouts are those of `download_file`.
 
         Raises:
             DaytonaConnectionError: The answer broke off; files that were already complete are kept.
         """
-        return step(self._core.download_files(files, timeout))
+        return step(self._core.download_files(files, timeout, stall_timeout=stall_timeout))
 
     def download_file_stream(
         self,
@@ -203,6 +253,8 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         timeout: float | None = TRANSFER_TIMEOUT,
         on_progress: Callable[[DownloadProgress], None] | None = None,
         cancel_event: CancelEvent | None = None,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> BlockingStream[bytes, bytes]:
         """Yield the content of a file piece by piece, as it arrives.
 
@@ -211,9 +263,11 @@ class FileSystem(BlockingService[AsyncFileSystem]):
             timeout: Seconds that the sandbox may take for each piece; the time that you take for one does not count.
             on_progress: Called before each piece.
             cancel_event: Ends the transfer once it is set.
+            stall_timeout: Seconds that the sandbox may send nothing.
 
         Raises:
             DaytonaFileNotFoundError: There is no such file.
+            DaytonaConnectionTimeoutError: A piece took longer.
             DaytonaError: It was cancelled.
         """
-        return BlockingStream(self._core.download_file_stream(remote_path, timeout, on_progress, cancel_event), same)
+        return BlockingStream(self._core.download_file_stream(remote_path, timeout, on_progress, cancel_event, stall_timeout=stall_timeout), same)

@@ -7,7 +7,7 @@ import os
 import uuid
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
 
@@ -37,16 +37,23 @@ async def ask_for(api: Api, paths: list[str]) -> StreamedResponse:
     return await api.stream("POST", "/files/bulk-download", json=body, accept="multipart/form-data")
 
 
+class Limits(NamedTuple):
+    """How long a stream may take for each piece, and how long the server may send nothing; in seconds."""
+
+    piece: float | None
+    silence: float | None
+
+
 async def stream_file(
     api: Api,
     path: str,
-    silence: float | None,
+    limits: Limits,
     on_progress: Callable[[DownloadProgress], Awaitable[None] | None] | None,
     cancel_event: CancelEvent | None,
 ) -> AsyncGenerator[bytes]:
-    """Yield a file as it arrives; *silence* is how long the server may take for each piece."""
+    """Yield a file as it arrives."""
     transport = api.transport
-    with transport.deadline(silence):
+    with transport.deadline(limits.piece), transport.silence(limits.silence):
         answer = await ask_for(api, [path])
     received = 0
     try:
@@ -54,16 +61,15 @@ async def stream_file(
         while not part.complete:
             if cancel_event is not None and cancel_event.is_set():
                 raise DaytonaError(f"Download cancelled: {path}")
-            with transport.deadline(silence):
+            with transport.deadline(limits.piece), transport.silence(limits.silence):
                 data = await answer.read()
             for piece in part.receive(data):
                 received += len(piece)
                 await tell(on_progress, DownloadProgress(received, part.size))
                 yield piece
-        with transport.deadline(silence):
-            await (
-                answer.read_all()
-            )  # what follows the closing boundary: only then is the connection free again
+        with transport.deadline(limits.piece), transport.silence(limits.silence):
+            # What follows the closing boundary: only then is the connection free again.
+            await answer.read_all()
         part.check(path)
     except multipart.MultipartError as error:
         raise DaytonaConnectionError(f"Truncated or malformed download: {error}") from error

@@ -19,7 +19,7 @@ from ..models.files import (
 from ..protocols import multipart
 from ..service import AsyncService, operation, streaming_operation
 from ._awaitable import awaitable
-from ._downloads import Receiver, ask_for, download_error, stream_file
+from ._downloads import Limits, Receiver, ask_for, download_error, stream_file
 from ._uploads import Form, Watch, check_upload
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["AsyncFileSystem"]
 
 TRANSFER_TIMEOUT: Final = 1800.0
+
+STALL_TIMEOUT: Final = 60.0
+"""Seconds without any progress after which a transfer is given up, whatever time it has left."""
 
 
 class AsyncFileSystem(AsyncService):
@@ -145,30 +148,43 @@ class AsyncFileSystem(AsyncService):
 
     @operation("Failed to upload files: ")
     async def upload_file(
-        self, src: str | bytes | bytearray | Readable, dst: str, timeout: float | None = TRANSFER_TIMEOUT
+        self,
+        src: str | bytes | bytearray | Readable,
+        dst: str,
+        timeout: float | None = TRANSFER_TIMEOUT,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> None:
         """Write a file in the sandbox, replacing it if it exists; missing directories are made.
 
         Args:
             src: The content, or an open file, or as text the path of a local file, which is read piece by piece.
             dst: Path in the sandbox.
-            timeout: Seconds for the whole transfer.
+            timeout: Seconds for the whole transfer; None means no limit.
+            stall_timeout: Seconds that it may stand still; None means no limit.
 
         Raises:
-            DaytonaNotFoundError: There is no local file *src*.
+            DaytonaConnectionTimeoutError: It took longer, or stood still for longer.
+            DaytonaValidationError: The local file *src* cannot be read.
             DaytonaError: The sandbox could not write the file.
         """
-        await self._upload([(src, dst)], timeout)
+        await self._upload([(src, dst)], timeout, stall_timeout)
 
     @operation("Failed to upload files: ")
-    async def upload_files(self, files: list[FileUpload], timeout: float | None = TRANSFER_TIMEOUT) -> None:
-        """Write many files in one request.
+    async def upload_files(
+        self,
+        files: list[FileUpload],
+        timeout: float | None = TRANSFER_TIMEOUT,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
+    ) -> None:
+        """Write many files in one request; the timeouts are those of `upload_file`.
 
         Raises:
             DaytonaError: Some could not be written; the message names each. The others have been.
         """
         if files:
-            await self._upload([(file.source, file.destination) for file in files], timeout)
+            await self._upload([(file.source, file.destination) for file in files], timeout, stall_timeout)
 
     @operation("Failed to upload file: ")
     async def upload_file_stream(
@@ -178,50 +194,80 @@ class AsyncFileSystem(AsyncService):
         timeout: float | None = TRANSFER_TIMEOUT,
         on_progress: Callable[[UploadProgress], Awaitable[None] | None] | None = None,
         cancel_event: CancelEvent | None = None,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> None:
         """Write a file in the sandbox from whatever gives bytes, holding little of it in memory at a time.
 
         Args:
             source: The content, the path of a local file, an open file, or pieces of content.
             remote_path: Path in the sandbox.
-            timeout: Seconds for the whole transfer.
+            timeout: Seconds for the whole transfer; None means no limit.
             on_progress: Called after each piece.
-            cancel_event: Ends the transfer once it is set; what was written of the file stays.
+            cancel_event: Ends the transfer once it is set. On the embedded platform the file then is what it was
+                before; a hosted sandbox may be left with the beginning of it.
+            stall_timeout: Seconds that the sandbox may take nothing; the time that *source* takes does not count.
 
         Raises:
+            DaytonaConnectionTimeoutError: It took longer, or stood still for longer.
             DaytonaError: It was cancelled, or the sandbox could not write the file.
         """
         watch = Watch(on_progress, cancel_event)
         watch.check(remote_path)
-        await self._upload([(source, remote_path)], timeout, watch)
+        await self._upload([(source, remote_path)], timeout, stall_timeout, watch)
 
     async def _upload(
-        self, files: Sequence[tuple[object, str]], timeout: float | None, watch: Watch | None = None
+        self,
+        files: Sequence[tuple[object, str]],
+        timeout: float | None,
+        stall_timeout: float | None,
+        watch: Watch | None = None,
     ) -> None:
         form = Form(self._api, files, watch)
-        with self._api.transport.deadline(timeout):
+        with self._api.transport.deadline(timeout), self._api.transport.silence(stall_timeout):
             response = await self._api.upload("/files/bulk-upload", await form.body(), form.content_type)
         check_upload(response.body, len(files))
 
     # -- Downloads ------------------------------------------------------------------------------------------------
 
     @overload
-    async def download_file(self, remote_path: str, timeout: int = ..., /) -> bytes: ...
-    @overload
     async def download_file(
-        self, remote_path: str, local_path: None = None, timeout: float | None = ...
+        self, remote_path: str, timeout: int = ..., /, *, stall_timeout: float | None = ...
     ) -> bytes: ...
     @overload
-    async def download_file(self, remote_path: str, local_path: str, timeout: float | None = ...) -> None: ...
+    async def download_file(
+        self,
+        remote_path: str,
+        local_path: None = None,
+        timeout: float | None = ...,
+        *,
+        stall_timeout: float | None = ...,
+    ) -> bytes: ...
     @overload
     async def download_file(
-        self, remote_path: str, local_path: str | int | None, timeout: float | None = ...
+        self,
+        remote_path: str,
+        local_path: str,
+        timeout: float | None = ...,
+        *,
+        stall_timeout: float | None = ...,
+    ) -> None: ...
+    @overload
+    async def download_file(
+        self,
+        remote_path: str,
+        local_path: str | int | None,
+        timeout: float | None = ...,
+        *,
+        stall_timeout: float | None = ...,
     ) -> bytes | None: ...
     async def download_file(
         self,
         remote_path: str,
         local_path: str | int | None = None,
         timeout: float | None = TRANSFER_TIMEOUT,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> bytes | None:
         """Return the content of a file, or write it to *local_path*, whose directory is made if it is missing.
 
@@ -230,39 +276,47 @@ class AsyncFileSystem(AsyncService):
         Args:
             remote_path: Path in the sandbox.
             local_path: Where to write it; None returns the content. A number here is the timeout.
-            timeout: Seconds for the whole transfer.
+            timeout: Seconds for the whole transfer; None means no limit.
+            stall_timeout: Seconds that the sandbox may send nothing.
 
         Raises:
             DaytonaFileNotFoundError: There is no such file.
+            DaytonaConnectionTimeoutError: It took longer, or stood still for longer.
         """
         if isinstance(local_path, int):
             local_path, timeout = None, local_path
-        return await self._download_one(remote_path, local_path, timeout)
+        return await self._download_one(FileDownloadRequest(remote_path, local_path), timeout, stall_timeout)
 
     @operation("Failed to download file: ")
     async def _download_one(
-        self, remote_path: str, local_path: str | None, timeout: float | None
+        self, file: FileDownloadRequest, timeout: float | None, stall_timeout: float | None
     ) -> bytes | None:
-        (answer,) = await self._download([FileDownloadRequest(remote_path, local_path)], timeout)
+        (answer,) = await self._download([file], timeout, stall_timeout)
         if answer.error is not None:
             raise download_error(answer)
         return answer.result if isinstance(answer.result, bytes) else None
 
     @operation("Failed to download files: ")
     async def download_files(
-        self, files: list[FileDownloadRequest], timeout: float | None = TRANSFER_TIMEOUT
+        self,
+        files: list[FileDownloadRequest],
+        timeout: float | None = TRANSFER_TIMEOUT,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> list[FileDownloadResponse]:
         """Return what became of each file, in the order asked for: its content, its local path, or an error.
+
+        The timeouts are those of `download_file`.
 
         Raises:
             DaytonaConnectionError: The answer broke off; files that were already complete are kept.
         """
-        return await self._download(files, timeout) if files else []
+        return await self._download(files, timeout, stall_timeout) if files else []
 
     async def _download(
-        self, files: Sequence[FileDownloadRequest], timeout: float | None
+        self, files: Sequence[FileDownloadRequest], timeout: float | None, stall_timeout: float | None
     ) -> list[FileDownloadResponse]:
-        with self._api.transport.deadline(timeout):
+        with self._api.transport.deadline(timeout), self._api.transport.silence(stall_timeout):
             paths = list(dict.fromkeys(file.source for file in files))
             answer = await ask_for(self._api, paths)
             receiver = Receiver(self._api, files)
@@ -290,6 +344,8 @@ class AsyncFileSystem(AsyncService):
         timeout: float | None = TRANSFER_TIMEOUT,
         on_progress: Callable[[DownloadProgress], Awaitable[None] | None] | None = None,
         cancel_event: CancelEvent | None = None,
+        *,
+        stall_timeout: float | None = STALL_TIMEOUT,
     ) -> AsyncGenerator[bytes]:
         """Yield the content of a file piece by piece, as it arrives.
 
@@ -298,13 +354,14 @@ class AsyncFileSystem(AsyncService):
             timeout: Seconds that the sandbox may take for each piece; the time that you take for one does not count.
             on_progress: Called before each piece.
             cancel_event: Ends the transfer once it is set.
+            stall_timeout: Seconds that the sandbox may send nothing.
 
         Raises:
             DaytonaFileNotFoundError: There is no such file.
+            DaytonaConnectionTimeoutError: A piece took longer.
             DaytonaError: It was cancelled.
         """
-        async with aclosing(
-            stream_file(self._api, remote_path, timeout, on_progress, cancel_event)
-        ) as pieces:
+        limits = Limits(timeout, stall_timeout)
+        async with aclosing(stream_file(self._api, remote_path, limits, on_progress, cancel_event)) as pieces:
             async for piece in pieces:
                 yield piece

@@ -4,7 +4,10 @@ The deadline travels in a context variable: every thread and every task has its 
 along. An inner deadline can only shorten an outer one. Nothing is armed and nothing fires: whoever is about to wait
 asks how much time is `left` and waits no longer, so there are no signals, no timer threads and no injected exceptions.
 
-A deadline must not be held open across a `yield` of an async generator, whose caller lives in another context.
+Beside it, `Silence` says how long the peer may keep one read or write waiting. Only such waits count: neither the time
+that a caller takes for a piece of a transfer, nor the wait for a free connection.
+
+Neither must be held open across a `yield` of an async generator, whose caller lives in another context.
 """
 
 from __future__ import annotations
@@ -20,9 +23,19 @@ if TYPE_CHECKING:
     from contextvars import Context
     from types import TracebackType
 
-__all__ = ["Deadline", "left", "seconds", "until", "without_deadline"]
+__all__ = [
+    "Deadline",
+    "Silence",
+    "left",
+    "patience",
+    "seconds",
+    "silence",
+    "until",
+    "without_deadline",
+]
 
 _deadline: ContextVar[float | None] = ContextVar("daytona_deadline", default=None)
+_silence: ContextVar[float | None] = ContextVar("daytona_silence", default=None)
 
 now = time.monotonic
 
@@ -71,6 +84,23 @@ def until(expiry: float | None) -> float | None:
     return remaining
 
 
+def silence() -> float | None:
+    """Return the seconds that the peer may keep us waiting for a sign of progress, None when that is not limited."""
+    return _silence.get()
+
+
+def patience() -> float | None:
+    """Return the seconds that one wait for the peer may take: what is `left`, and no more than the silence allowed.
+
+    Raises:
+        TimeoutError: No time is left.
+    """
+    remaining, allowed = left(), _silence.get()
+    if remaining is None or allowed is None:
+        return allowed if remaining is None else remaining
+    return min(remaining, allowed)
+
+
 def at_most(wanted: float) -> float:
     """Return *wanted* seconds, or fewer when the running operation has fewer left (0 when none)."""
     deadline = _deadline.get()
@@ -81,6 +111,7 @@ def without_deadline() -> Context:
     """Return a copy of the running context for something that outlives the running operation."""
     context = copy_context()
     context.run(_deadline.set, None)
+    context.run(_silence.set, None)
     return context
 
 
@@ -110,4 +141,24 @@ class Deadline:
     ) -> None:
         if self._token is not None:
             _deadline.reset(self._token)
+            self._token = None
+
+
+class Silence:
+    """`with Silence(60.0):` the peer may keep each read and write inside waiting for a minute, and no longer."""
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, timeout: float | None) -> None:
+        self._seconds = seconds(timeout)
+        self._token: Token[float | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _silence.set(self._seconds)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _silence.reset(self._token)
             self._token = None

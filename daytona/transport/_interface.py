@@ -141,6 +141,10 @@ class Transport(Protocol):
         """Return a limit, in seconds, for everything awaited inside."""
         ...
 
+    def silence(self, timeout: float | None) -> AbstractContextManager[None]:
+        """Return a limit, in seconds, for how long the peer may keep each read and write inside waiting."""
+        ...
+
     async def run(self, function: Callable[[], T]) -> T:
         """Return what *function* returns, which may block on local files."""
         ...

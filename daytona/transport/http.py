@@ -32,7 +32,7 @@ from ..protocols.pool import Origin, Pool, Ticket
 from ..protocols.rest import Body, Request, Response, headers_from
 from . import _deadline
 from ._connector import Connector
-from ._deadline import Deadline, left
+from ._deadline import Deadline, Silence, left, patience, silence
 
 if TYPE_CHECKING:
     import ssl
@@ -53,6 +53,9 @@ AT_ONCE: Final = 0.001
 """Seconds in which nobody can have read a request, acted on it and hung up, even on this machine."""
 
 READ_SIZE: Final = 64 * 1024
+
+PROGRESS: Final = 64 * 1024
+"""Bytes that a peer takes within the silence allowed, or is said to have stalled."""
 
 
 class AttemptFailed(Exception):
@@ -237,6 +240,10 @@ class HTTPTransport:
     def deadline(self, timeout: float | None) -> Deadline:
         """Return a limit, in seconds, for everything awaited inside."""
         return Deadline(timeout)
+
+    def silence(self, timeout: float | None) -> Silence:
+        """Return a limit, in seconds, for how long the peer may keep each read and write inside waiting."""
+        return Silence(timeout)
 
     async def run(self, function: Callable[[], T]) -> T:
         """Return what *function* returns, which may block on local files."""
@@ -484,6 +491,9 @@ class HTTPTransport:
                 path=request.target,
             )
         if isinstance(error, TimeoutError):
+            allowed = silence()
+            if allowed is not None and _deadline.at_most(1.0):
+                return self._stalled(request, allowed)
             return self._timed_out(request, "waiting for the answer", error, "unknown")
         broken = DaytonaConnectionError(
             f"{request.method} {_url(request)} got no complete answer: {error}",
@@ -496,6 +506,15 @@ class HTTPTransport:
             return broken
         return AttemptFailed(
             retry.Fault.STALE if connection.was_dead_before(waited) else retry.Fault.BROKEN, broken
+        )
+
+    def _stalled(self, request: Request, allowed: float) -> DaytonaError:
+        return DaytonaConnectionTimeoutError(
+            f"{request.method} {_url(request)} stalled: nothing moved for {allowed:g} seconds",
+            method=request.method,
+            path=request.target,
+            retryable=True,
+            outcome="unknown",
         )
 
     def _timed_out(self, request: Request, doing: str, error: TimeoutError, outcome: Outcome) -> DaytonaError:
@@ -611,13 +630,21 @@ class StreamedResponse:
     async def _send(self, data: bytes) -> None:
         # Only here and in `_receive` does an OSError mean the network: a body raises its own.
         try:
-            await self._stream.write(data, left())
+            if silence() is None or len(data) <= PROGRESS:
+                await self._stream.write(data, patience())
+            else:
+                await self._send_watched(data)
         except OSError as error:
             raise self._failed(error) from error
 
+    async def _send_watched(self, data: bytes) -> None:
+        """Send piece by piece: a slow peer that takes each of them is not a silent one."""
+        for start in range(0, len(data), PROGRESS):
+            await self._stream.write(data[start : start + PROGRESS], patience())
+
     async def _receive(self) -> None:
         try:
-            data = await self._stream.read(READ_SIZE, left())
+            data = await self._stream.read(READ_SIZE, patience())
             if self._reader is None:
                 if self._sent and (whole := http1.read_whole(self._request.method, data)) is not None:
                     self.status, self.fields, self._rest = whole

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -292,6 +294,40 @@ def test_broken_bulk_uploads(agent: Agent, folder: str):
     answer = bulk(agent, ("files[0].path", f"{folder}/t".encode()), ("files[0].file", b"0123"), end=False)
     assert (answer.status, answer.json["files"]) == (400, None)
     assert answer.json["errors"][0].startswith(f"{folder}/t: write: unexpected EOF")
+
+
+def test_a_broken_upload_leaves_what_was_there(agent: Agent, folder: str):
+    agent.write(f"{folder}/old", b"old")
+    for name in ("old", "new"):
+        part = ("files[0].path", f"{folder}/{name}".encode())
+        assert bulk(agent, part, ("files[0].file", b"0123"), end=False).status == 400
+    assert agent.run("ls -A; cat old", cwd=folder) == "old\nold"
+
+
+def test_an_upload_that_breaks_off_leaves_what_was_there(agent: Agent, folder: str):
+    agent.write(f"{folder}/old", b"old")
+    head = f"POST /files/upload-v2?path={folder}/old HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(agent.path))
+        connection.sendall(head.encode() + b"x" * 70_000)
+        until(agent, "ls -A | wc -l", "2", folder)  # what has come so far is somewhere
+    until(agent, "ls -A; cat old", "old\nold", folder)
+
+
+def until(agent: Agent, command: str, expected: str, folder: str) -> None:
+    """Ask until the answer is *expected*; the test's own time limit ends it otherwise."""
+    deadline = time.monotonic() + 20
+    while (found := agent.run(command, cwd=folder).strip()) != expected:
+        assert time.monotonic() < deadline, found
+
+
+def test_what_an_upload_replaces_keeps_its_permissions_and_its_other_names(agent: Agent, folder: str):
+    agent.run("touch plain linked; chmod 751 plain; ln linked other", cwd=folder)
+    for name in ("plain", "linked"):
+        agent.write(f"{folder}/{name}", b"new ")
+    assert agent.run("stat -c %a plain; cat plain other", cwd=folder) == "751\nnew new "
+    agent.write(f"{folder}/fresh", b"")
+    assert agent.run("umask; stat -c %a fresh", cwd=folder) == "0022\n644\n"
 
 
 def test_an_upload_writes_through_links(agent: Agent, folder: str):

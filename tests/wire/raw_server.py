@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from contextlib import contextmanager, suppress
@@ -31,6 +32,16 @@ class Peer:
         Raises:
             ConnectionError: The client has closed.
         """
+        body = self._file.read(self.head())
+        self._server.requests.append(self.last_line)
+        return body
+
+    def head(self) -> int:
+        """Read the head of the next request and return how long its body is said to be.
+
+        Raises:
+            ConnectionError: The client has closed.
+        """
         line = self._file.readline()
         if not line:
             raise ConnectionResetError("the client has closed")
@@ -39,10 +50,21 @@ class Peer:
             name, _, value = field.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
-        body = self._file.read(length)
         self.last_line = line.decode().strip()
-        self._server.requests.append(self.last_line)
-        return body
+        return length
+
+    def take_chunked(self, pause: Callable[[], object]) -> None:
+        """Read a request whose body comes in chunks to its end, with a *pause* before each chunk.
+
+        Raises:
+            ConnectionError: The client has closed.
+        """
+        self.head()
+        while size := int(self._file.readline() or b"0", 16):
+            pause()
+            if len(self._file.read(size + 2)) < size + 2:
+                raise ConnectionResetError("the client has closed")
+        self._file.readline()
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -57,6 +79,12 @@ class Peer:
         """Keep the connection open until the client closes it."""
         while self._file.read1(65536):
             pass
+
+    def wait_until_closed(self) -> None:
+        """Keep the connection open until the client closes it, and take nothing of what it sends."""
+        poll = select.poll()
+        poll.register(self._connection, select.POLLRDHUP)
+        poll.poll()
 
     def close(self) -> None:
         """Close as a program that ends does."""

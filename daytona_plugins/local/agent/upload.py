@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from daytona.protocols.multipart import MultipartError, MultipartReader, PartBegin, PartData, boundary_of
 from daytona_plugins.local.agent.errors import bad_request, printable
 from daytona_plugins.local.agent.files import make_directories, path_parameter
+from daytona_plugins.local.agent.replacing import Replacement
 from daytona_plugins.local.web import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -71,34 +72,29 @@ class _WriteError(Exception):
 
 
 async def _write(content: AsyncIterator[bytes], path: str, parent_mode: int) -> int:
-    """Write *content* to *path*, which is replaced in place; return its size."""
-    file = _open(path, parent_mode)
+    """Write *content* to *path*, which keeps what it holds until all has arrived; return its size."""
     try:
-        with file:
+        with _open(path, parent_mode) as replacement:
+            size = 0
             async for chunk in content:
-                file.write(chunk)
-            return file.tell()
+                size += replacement.file.write(chunk)
+        return size
     except OSError as error:
         raise _WriteError(f"{printable(path)}: write: {_reason(error)}") from error
     except MultipartError as error:
         raise _WriteError(f"{printable(path)}: write: unexpected EOF") from error
 
 
-def _open(path: str, parent_mode: int) -> BinaryIO:
+def _open(path: str, parent_mode: int) -> Replacement:
     parent = os.path.dirname(path)
     try:
         make_directories(parent, parent_mode)
     except (OSError, ValueError) as error:
         raise _WriteError(f"{printable(path)}: mkdir {printable(parent)}: {_reason(error)}") from error
     try:
-        return open(path, "wb", opener=_without_blocking)
+        return Replacement(path)
     except (OSError, ValueError) as error:
         raise _WriteError(f"{printable(path)}: create: open {printable(path)}: {_reason(error)}") from error
-
-
-def _without_blocking(path: str, flags: int) -> int:
-    """Opening a pipe that nobody reads fails instead of waiting, and the whole agent with it."""
-    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def _reason(error: OSError | ValueError) -> str:

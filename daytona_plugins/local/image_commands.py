@@ -56,11 +56,13 @@ def add(name: str) -> None:
         raise click.ClickException(
             "no registry: give one in the name, or trust one with `daytona local image mirror`"
         )
-    try:
-        found = pull(name, _layers(), "" if parse_reference(name).registry else mirrors[0])
-    except (PullError, ArchiveError) as error:
-        raise click.ClickException(str(error)) from error
-    _keep(name, found, "registry")
+    layers = _layers()
+    with layers.held():
+        try:
+            found = pull(name, layers, "" if parse_reference(name).registry else mirrors[0])
+        except (PullError, ArchiveError) as error:
+            raise click.ClickException(str(error)) from error
+        _keep(name, found, "registry")
 
 
 @image.command("import")
@@ -75,11 +77,13 @@ def import_image(name: str, source: str) -> None:
         path = Path(source).absolute()
         scheme = "oci" if (path / "index.json").exists() else "dir" if path.is_dir() else "archive"
         source = f"{scheme}:{path}"
-    try:
-        found = load(source, _layers())
-    except ArchiveError as error:
-        raise click.ClickException(str(error)) from error
-    _keep(name, found, source)
+    layers = _layers()
+    with layers.held():
+        try:
+            found = load(source, layers)
+        except ArchiveError as error:
+            raise click.ClickException(str(error)) from error
+        _keep(name, found, source)
 
 
 @image.command()
@@ -107,10 +111,12 @@ def bootstrap(suite: str) -> None:
     """Make a small Debian with Python from Debian's packages, by mmdebstrap."""
     from daytona_plugins.local.images import bootstrap as debian
 
-    try:
-        made = asyncio.run(debian.bootstrap(_layers(), _table(), _show, suite))
-    except debian.BootstrapError as error:
-        raise click.ClickException(str(error)) from error
+    layers = _layers()
+    with layers.held():
+        try:
+            made = asyncio.run(debian.bootstrap(layers, _table(), _show, suite))
+        except debian.BootstrapError as error:
+            raise click.ClickException(str(error)) from error
     click.echo(f"{debian.name_of(suite)} is {made.resolved}")
 
 
@@ -121,6 +127,27 @@ def remove(name: str) -> None:
     if not _table().remove(name):
         raise click.ClickException(f"there is no image, alias or mirror {name!r}")
     click.echo(f"{name} is forgotten")
+
+
+@image.command()
+def prune() -> None:
+    """Remove layers that no image, snapshot or sandbox has, and caches and uploaded files of builds.
+
+    A build that is done once more takes as long as the first time then.
+    """
+    from daytona_plugins.local.images.layers import InUseError
+    from daytona_plugins.local.images.prune import prune as remove_unused
+    from daytona_plugins.local.platform.builds import contexts_directory
+
+    paths = _paths()
+    try:
+        pruned = asyncio.run(remove_unused(_layers(), _table(), paths.database, contexts_directory(paths)))
+    except InUseError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        f"removed {pruned.layers} layers, {pruned.caches} caches and {pruned.contexts} uploads: "
+        f"{pruned.freed / 1e6:.0f} MB"
+    )
 
 
 def _keep(name: str, found: Image, source: str) -> None:

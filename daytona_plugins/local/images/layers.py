@@ -11,16 +11,18 @@ A process that is killed leaves the layer whole or not at all, and drafts that t
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import hashlib
 import os
 import secrets
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.runtime.runner import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncGenerator, Generator, Iterable
     from pathlib import Path
 
     from daytona_plugins.local.paths import Paths
@@ -30,6 +32,10 @@ KEPT: Final = "kept-"
 IDENTITY: Final = ("etc/hostname", "etc/hosts", "etc/resolv.conf")
 
 
+class InUseError(Exception):
+    """Images are being made, so that nobody can tell what they will need."""
+
+
 class Layers:
     """All layers of one platform."""
 
@@ -37,6 +43,7 @@ class Layers:
         self.directory = paths.data / "layers"
         self._drafts = paths.data / "builds"
         self._caches = paths.data / "build-caches"
+        self._lock_file = paths.data / "layers.lock"
 
     def open(self) -> None:
         """Make the directories."""
@@ -44,9 +51,53 @@ class Layers:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def clean(self) -> None:
-        """Remove the drafts of a process that was killed."""
-        for draft in self._drafts.iterdir():
-            await remove_tree(draft)
+        """Remove the drafts of a process that was killed, unless there is one that lives and has some."""
+        with suppress(InUseError), self.alone():
+            for draft in self._drafts.iterdir():
+                await remove_tree(draft)
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Let nothing be pruned while the block runs, which makes an image and gives it to somebody."""
+        descriptor = self._locked(fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    @asynccontextmanager
+    async def in_use(self) -> AsyncGenerator[None]:
+        """Let nothing be pruned, as `held` does; waiting for a prune that is under way lets others go on."""
+        descriptor = await asyncio.to_thread(self._locked, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """Let nobody make an image while the block runs.
+
+        Raises:
+            InUseError: Somebody does.
+        """
+        try:
+            descriptor = self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InUseError("images are being made; try again when that is done") from error
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _locked(self, operation: int) -> int:
+        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, operation)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def draft(self) -> Path:
         """Return a new name for a layer in the making; whoever made the directory keeps or removes it."""
@@ -61,6 +112,14 @@ class Layers:
     def has(self, name: str) -> bool:
         """Return whether there is this layer."""
         return (self.directory / name).is_dir()
+
+    def names(self) -> list[str]:
+        """Return all layers."""
+        return [path.name for path in self.directory.iterdir()]
+
+    def caches(self) -> list[Path]:
+        """Return the directories of all caches."""
+        return [*self._caches.iterdir()] if self._caches.is_dir() else []
 
     def kept(self) -> set[str]:
         """Return the layers that were files of sandboxes; those of builds and images have other names."""

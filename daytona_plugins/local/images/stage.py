@@ -210,12 +210,13 @@ class StageWorker:
 
     async def _layer(self, heading: str, name: str, act: Act) -> None:
         """Find the layer or make it, and put it on top."""
-        layers = self._build.workshop.layers
-        if layers.has(name):
-            self._build.say(f"{heading}\ncached")
-        else:
-            self._build.log.line(heading)
-            self._build.log.line(await act(self._build.log))
+        workshop, layers = self._build.workshop, self._build.workshop.layers
+        async with workshop.turn(name):
+            if layers.has(name):
+                self._build.say(f"{heading}\ncached")
+            else:
+                self._build.log.line(heading)
+                self._build.log.line(await act(self._build.log))
         if not layers.is_empty(name):
             self.image = self.image.with_layer(name)
 

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -54,7 +55,8 @@ class Workshop:
     def __init__(self, driver: Driver, layers: Layers) -> None:
         self.layers = layers
         self._driver = driver
-        self._caches: dict[str, asyncio.Lock] = {}
+        # A lock is there for as long as somebody holds it or waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def layer(
@@ -71,6 +73,12 @@ class Workshop:
             await self.layers.keep(draft, name)
         finally:
             await remove_tree(draft)
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncGenerator[None]:
+        """Wait until nobody else makes the layer *name*, which may be there then; one build at a time is in the block."""
+        async with self._locks.setdefault(f"layer {name}", asyncio.Lock()):
+            yield
 
     @asynccontextmanager
     async def look_into(self, image: Image) -> AsyncGenerator[Step]:
@@ -96,7 +104,7 @@ class Workshop:
     async def cache(self, name: str, *, shared: bool) -> AsyncGenerator[Path]:
         """Open the directory of a cache; unless it is *shared*, for one step at a time."""
         directory = self.layers.cache(name)
-        lock = self._caches.setdefault(name, asyncio.Lock())
+        lock = self._locks.setdefault(f"cache {name}", asyncio.Lock())
         async with nullcontext() if shared else lock:
             yield directory
 

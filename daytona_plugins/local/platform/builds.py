@@ -32,16 +32,20 @@ logger = logging.getLogger(__name__)
 BUCKET = "daytona-volume-builds"
 
 
+def contexts_directory(paths: Paths) -> Path:
+    """Return where the files lie that clients have uploaded for builds."""
+    return paths.objects / BUCKET / ORGANIZATION_ID
+
+
 class Builds:
     """Everything that makes images; owns the layers."""
 
     def __init__(self, driver: Driver, paths: Paths) -> None:
         self.layers = Layers(paths)
-        contexts = paths.data / "objects" / BUCKET / ORGANIZATION_ID
         self._table = ImageTable(paths)
         self.snapshots = SnapshotStore(paths.database)
         resolver = Resolver(self.layers, self._table)
-        self._builder = Builder(Workshop(driver, self.layers), resolver, contexts)
+        self._builder = Builder(Workshop(driver, self.layers), resolver, contexts_directory(paths))
         self._logs = paths.data / "build-logs"
         self._running: dict[str, tuple[BuildLog, asyncio.Task[Image]]] = {}
         self._work = Work()

@@ -140,11 +140,13 @@ class Lifecycle:
         assert info is not None
         record = self.move(record, state=State.BUILDING_SNAPSHOT)
         try:
-            image = await self.builds.image(info)
+            async with self.builds.layers.in_use():
+                image = await self.builds.image(info)
+                labels = record.labels | labels_of(image)
+                record = self.move(record, state=State.UNKNOWN, image=image, labels=labels)
         except BuildError as error:
             self.move(record, state=State.BUILD_FAILED, error_reason=str(error))
             return
-        record = self.move(record, state=State.UNKNOWN, image=image, labels=record.labels | labels_of(image))
         await self.bring_up(record, State.CREATING)
 
     async def bring_up(self, record: Record, way: State) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.platform.lifecycle import Driver, Running
-    from daytona_plugins.local.platform.records import Record
+    from daytona_plugins.local.platform.records import BuildInfo, Record
     from daytona_plugins.local.platform.sizes import Size
     from daytona_plugins.local.platform.snapshot_store import SnapshotRecord
     from daytona_plugins.local.platform.snapshots import Snapshots
@@ -112,14 +112,23 @@ class Sandboxes:
         Raises:
             HTTPError: Its name is taken (409), or it failed to start (400).
         """
-        if record.build_info and (image := await self.builds.find(record.build_info)):
-            labels = record.labels | labels_of(image)
-            record = msgspec.structs.replace(record, state=State.UNKNOWN, image=image, labels=labels)
-        self._add(record)
+        if record.build_info is None:
+            self._add(record)
+        else:
+            record = await self._add_with_image(record, record.build_info)
         if record.state is State.PENDING_BUILD:
             self.builds.begin(self._lifecycle.build_and_bring_up(record))
             return record
         return await self._bring_up(record, State.CREATING)
+
+    async def _add_with_image(self, record: Record, info: BuildInfo) -> Record:
+        """Remember a new sandbox, with its image if that is there already."""
+        async with self.builds.layers.in_use():
+            if image := await self.builds.find(info):
+                labels = record.labels | labels_of(image)
+                record = msgspec.structs.replace(record, state=State.UNKNOWN, image=image, labels=labels)
+            self._add(record)
+            return record
 
     def _add(self, record: Record) -> None:
         try:

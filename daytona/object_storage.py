@@ -15,6 +15,9 @@ from .service import step
 from .services.object_storage import BuildContexts, push_access
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .models.files import UploadProgress
     from .service import Api
     from .transport.http import HTTPTransport
 
@@ -23,7 +26,12 @@ __all__ = ["AsyncObjectStorage", "ObjectStorage", "upload_context"]
 DEFAULT_BUCKET = "daytona-volume-builds"
 
 
-async def upload_context(api: Api, path: str, archive_base_path: str | None = None) -> str:
+async def upload_context(
+    api: Api,
+    path: str,
+    archive_base_path: str | None = None,
+    on_progress: Callable[[UploadProgress], Awaitable[None] | None] | None = None,
+) -> str:
     """Return the hash of a file or directory, once it is where the platform behind *api* finds it.
 
     It goes through the transport of *api*, whichever that is; so services may await it.
@@ -32,7 +40,8 @@ async def upload_context(api: Api, path: str, archive_base_path: str | None = No
         FileNotFoundError: It is not there.
     """
     access = await push_access(api)
-    return await BuildContexts(api.transport, access).upload(path, access.organization_id, archive_base_path)
+    contexts = BuildContexts(api.transport, access)
+    return await contexts.upload(path, access.organization_id, archive_base_path, on_progress)
 
 
 class _ObjectStorage:
@@ -73,13 +82,21 @@ class AsyncObjectStorage(_ObjectStorage):
         region: The region that is signed for.
     """
 
-    async def upload(self, path: str, organization_id: str, archive_base_path: str | None = None) -> str:
+    async def upload(
+        self,
+        path: str,
+        organization_id: str,
+        archive_base_path: str | None = None,
+        *,
+        on_progress: Callable[[UploadProgress], Awaitable[None] | None] | None = None,
+    ) -> str:
         """Return the hash of a file or directory, once it is stored; what is there already is not sent again.
 
         Args:
             path: The file or directory.
             organization_id: Whose it is.
             archive_base_path: Its name in the build; None makes it from the path.
+            on_progress: Called after each part that the store has taken; not at all when all of it was there.
 
         Raises:
             FileNotFoundError: It is not there.
@@ -88,7 +105,7 @@ class AsyncObjectStorage(_ObjectStorage):
         from .transport.native import NativeDriver  # anyio is not a blocking program's business
 
         transport = new_transport(NativeDriver())
-        return await _upload(transport, self._access, path, organization_id, archive_base_path)
+        return await _upload(transport, self._access, path, organization_id, archive_base_path, on_progress)
 
 
 class ObjectStorage(_ObjectStorage):
@@ -103,13 +120,21 @@ class ObjectStorage(_ObjectStorage):
         region: The region that is signed for.
     """
 
-    def upload(self, path: str, organization_id: str, archive_base_path: str | None = None) -> str:
+    def upload(
+        self,
+        path: str,
+        organization_id: str,
+        archive_base_path: str | None = None,
+        *,
+        on_progress: Callable[[UploadProgress], None] | None = None,
+    ) -> str:
         """Return the hash of a file or directory, once it is stored; what is there already is not sent again.
 
         Args:
             path: The file or directory.
             organization_id: Whose it is.
             archive_base_path: Its name in the build; None makes it from the path.
+            on_progress: Called after each part that the store has taken; not at all when all of it was there.
 
         Raises:
             FileNotFoundError: It is not there.
@@ -118,7 +143,7 @@ class ObjectStorage(_ObjectStorage):
         from .transport.blocking import BlockingDriver  # nor sockets an async one's
 
         transport = new_transport(BlockingDriver())
-        return step(_upload(transport, self._access, path, organization_id, archive_base_path))
+        return step(_upload(transport, self._access, path, organization_id, archive_base_path, on_progress))
 
 
 async def _upload(
@@ -127,8 +152,10 @@ async def _upload(
     path: str,
     organization_id: str,
     archive_base_path: str | None,
+    on_progress: Callable[[UploadProgress], Awaitable[None] | None] | None,
 ) -> str:
     try:
-        return await BuildContexts(transport, access).upload(path, organization_id, archive_base_path)
+        contexts = BuildContexts(transport, access)
+        return await contexts.upload(path, organization_id, archive_base_path, on_progress)
     finally:
         transport.abandon()

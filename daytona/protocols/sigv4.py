@@ -189,7 +189,10 @@ def _canonical(request: SignedRequest) -> str:
 
 
 def _encode_query(pairs: Iterable[tuple[str, str]]) -> str:
-    return "&".join(sorted(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs))
+    # Names are sorted before values: joined ones would sort "a%20b=" before "a=".
+    return "&".join(
+        f"{name}={value}" for name, value in sorted((_quoted(name), _quoted(value)) for name, value in pairs)
+    )
 
 
 def _quoted(text: str) -> str:

@@ -17,20 +17,24 @@ from typing import TYPE_CHECKING
 
 from ..errors import DaytonaError, DaytonaTimeoutError, error_from_response
 from ..models._base import encode
+from ..models.files import UploadProgress
 from ..models.platform import StorageAccess
 from ..models.sandbox import CreateBuildInfo
 from ..protocols import http1, sigv4
 from ..protocols.rest import Request, host_header, origin_of
+from ._callbacks import tell
 from .build_context import PART_SIZE, BuildContext
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 
     from ..models.params import ImageContext, ImageSource
     from ..protocols.rest import Response
     from ..service import Api
     from ..transport._interface import Transport
     from .build_context import Part
+
+    OnProgress = Callable[[UploadProgress], Awaitable[None] | None]
 
 __all__ = ["BuildContexts", "build_info", "push_access", "push_contexts"]
 
@@ -76,21 +80,30 @@ class BuildContexts:
         self._origin, base = origin_of(access.storage_url)
         self._base = sigv4.encode_path(f"{base}/{access.bucket}/")
 
-    async def upload(self, path: str, organization_id: str, archive_base_path: str | None = None) -> str:
+    async def upload(
+        self,
+        path: str,
+        organization_id: str,
+        archive_base_path: str | None = None,
+        on_progress: Callable[[UploadProgress], Awaitable[None] | None] | None = None,
+    ) -> str:
         """Return the hash of a file or directory, once it is stored.
 
         Args:
             path: The file or directory.
             organization_id: Whose it is.
             archive_base_path: Its name in the build; None makes it from the path.
+            on_progress: Called after each part that the store has taken; not at all when all of it was there.
 
         Raises:
             FileNotFoundError: It is not there.
             DaytonaTimeoutError: The store has not answered for a while.
         """
-        return await self.store(BuildContext(path, archive_base_path), organization_id)
+        return await self.store(BuildContext(path, archive_base_path), organization_id, on_progress)
 
-    async def store(self, context: BuildContext, organization_id: str) -> str:
+    async def store(
+        self, context: BuildContext, organization_id: str, on_progress: OnProgress | None = None
+    ) -> str:
         """Return the hash of a context, once it is stored."""
         path = context.path
         digest = await self._transport.run(context.hash)
@@ -99,22 +112,23 @@ class BuildContexts:
             found = await self._send("HEAD", key, accepted=(404,))
         if found.status == 404:
             with _phase(f"uploading {path}"):
-                await self._store(key, context)
+                await self._store(key, context, on_progress)
         return digest
 
-    async def _store(self, key: str, context: BuildContext) -> None:
+    async def _store(self, key: str, context: BuildContext, on_progress: OnProgress | None) -> None:
         parts = context.parts()
         first = await self._next(parts)
         if first is not None and len(first.data) < PART_SIZE:
             await self._send("PUT", key, first, patience=PART_PATIENCE)
+            await tell(on_progress, UploadProgress(len(first.data)))
         elif first is not None:
-            await self._store_in_parts(key, chain((first,), parts))
+            await self._store_in_parts(key, chain((first,), parts), on_progress)
 
-    async def _store_in_parts(self, key: str, parts: Iterator[Part]) -> None:
+    async def _store_in_parts(self, key: str, parts: Iterator[Part], on_progress: OnProgress | None) -> None:
         upload = _element(await self._send("POST", key, query="uploads="), "UploadId")
         query = f"uploadId={sigv4.encode_path(upload)}"
         try:
-            tags = await self._send_parts(key, query, parts)
+            tags = await self._send_parts(key, query, parts, on_progress)
             done = await self._send("POST", key, query=query, document=_completion(tags))
             if b"<Error>" in done.body:  # S3 may answer 200 before it has found out
                 raise _refusal("POST", key, done)
@@ -122,8 +136,12 @@ class BuildContexts:
             await self._transport.shielded(partial(self._abort, key, query))
             raise
 
-    async def _send_parts(self, key: str, query: str, parts: Iterator[Part]) -> list[str]:
+    async def _send_parts(
+        self, key: str, query: str, parts: Iterator[Part], on_progress: OnProgress | None
+    ) -> list[str]:
+        """Send one part after the other; one that is lost on the way is sent again, by itself."""
         tags: list[str] = []
+        sent = 0
         while (part := await self._next(parts)) is not None:
             with _phase(f"sending part {len(tags) + 1}"):
                 answer = await self._send(
@@ -134,6 +152,8 @@ class BuildContexts:
                     patience=PART_PATIENCE,
                 )
             tags.append(answer.headers.get("etag", ""))
+            sent += len(part.data)
+            await tell(on_progress, UploadProgress(sent))
         return tags
 
     async def _abort(self, key: str, query: str) -> None:

@@ -15,6 +15,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
@@ -384,7 +385,11 @@ class _Exchange:
         headers = [(name.encode("ascii"), _header_value(value)) for name, value in response.headers]
         if isinstance(response.body, bytes) and response.status != 204:
             headers.append((b"Content-Length", b"%d" % len(response.body)))
-        self._write(h11.Response(status_code=response.status, headers=headers))
+        if self._h11.they_are_waiting_for_100_continue:  # it will keep its body, and needs another connection
+            headers.append((b"Connection", b"close"))
+        self._write(
+            h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status))
+        )
         if with_body:
             await self._send_body(response.body)
         await self._send(h11.EndOfMessage())
@@ -444,6 +449,14 @@ def _refuse_ambiguous_length(head: h11.Request) -> None:
     names = {name for name, _ in head.headers}
     if b"transfer-encoding" in names and (b"content-length" in names or head.http_version < b"1.1"):
         raise h11.RemoteProtocolError("ambiguous request length")
+
+
+def _reason(status: int) -> bytes:
+    """Return the words after a status: some clients do not take a line without them for one."""
+    try:
+        return HTTPStatus(status).phrase.encode("ascii")
+    except ValueError:
+        return b""
 
 
 def _header_value(value: str) -> bytes:

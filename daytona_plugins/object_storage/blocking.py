@@ -14,6 +14,8 @@ from daytona.service import BlockingService, step
 from daytona_plugins.object_storage.service import AsyncBuildStorage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from daytona.models.files import UploadProgress
     from daytona.models.platform import StorageAccess
 
 __all__ = ["BuildStorage"]
@@ -26,14 +28,21 @@ class BuildStorage(BlockingService[AsyncBuildStorage]):
         """Return credentials for the store, good for about an hour; `AsyncObjectStorage` takes them one by one."""
         return step(self._core.access())
 
-    def upload(self, path: str, archive_base_path: str | None = None) -> str:
+    def upload(
+        self,
+        path: str,
+        archive_base_path: str | None = None,
+        *,
+        on_progress: Callable[[UploadProgress], None] | None = None,
+    ) -> str:
         """Return the hash of a file or directory, once it is stored; what is there already is not sent again.
 
         Args:
             path: The file or directory.
             archive_base_path: Its name in the build; None makes it from the path.
+            on_progress: Called after each part that the store has taken; not at all when all of it was there.
 
         Raises:
             FileNotFoundError: It is not there.
         """
-        return step(self._core.upload(path, archive_base_path))
+        return step(self._core.upload(path, archive_base_path, on_progress=on_progress))

@@ -9,9 +9,18 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
-from daytona import AsyncObjectStorage, CreateSandboxFromImageParams, DaytonaError, Image, ObjectStorage
+from daytona import (
+    AsyncDaytona,
+    AsyncObjectStorage,
+    CreateSandboxFromImageParams,
+    DaytonaConfig,
+    DaytonaError,
+    Image,
+    ObjectStorage,
+)
 from daytona.errors import DaytonaTimeoutError, DaytonaValidationError
 from daytona.services import object_storage
 from daytona.services.build_context import PART_SIZE, BuildContext
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from daytona.models.files import UploadProgress
     from tests.local.platform_process import Platform
 
 
@@ -210,6 +220,36 @@ async def test_a_failed_upload_in_parts_is_taken_back(face: str, tmp_path: Path)
     assert server.requests[-1].target.endswith("/context.tar?uploadId=u1")
 
 
+async def test_a_part_that_is_lost_is_sent_again_and_no_other(face: str, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(2 * PART_SIZE))
+    lost: list[str] = []
+
+    def answer(request: Recorded) -> Any:
+        if "partNumber=2" in request.target and not lost:
+            lost.append(request.target)
+            return 503, {}, b""
+        if request.method == "POST" and "uploads" not in request.target:
+            return 200, {}, b"<CompleteMultipartUploadResult/>"
+        return (
+            _store_that_fills_up(request)
+            if "partNumber=2" not in request.target
+            else (200, {"ETag": "e"}, b"")
+        )
+
+    seen: list[int] = []
+    with StubServer(answer) as server:
+        kind: Any = ObjectStorage if face == "blocking" else AsyncObjectStorage
+        made = kind(server.url, "k", "s", "t", region="r")
+        store = AwaitBlocking(made) if face == "blocking" else made
+        await store.upload(
+            str(tmp_path / "large"), "org", "large", on_progress=lambda now: seen.append(now.bytes_sent)
+        )
+    parts = [request for request in server.requests if "partNumber" in request.target]
+    numbers = [request.target.partition("partNumber=")[2][0] for request in parts]
+    assert numbers == ["1", "2", "2", "3"]
+    assert seen == [PART_SIZE, 2 * PART_SIZE, sum(len(parts[at].body) for at in (0, 2, 3))]
+
+
 def _store_that_fills_up(request: Recorded) -> Any:
     if request.method == "HEAD":
         return 404, {}, b""
@@ -244,6 +284,44 @@ async def test_a_store_that_does_not_answer_is_given_up(
                 await store.upload(str(tmp_path / "f"), "org", "f")
         finally:
             over.set()
+
+
+async def test_progress_may_be_awaited_and_is_not_told_of_what_is_there(
+    storage: Callable[[], Any], platform: Platform, tree: Path, face: str
+) -> None:
+    (tree / "more").write_text(f"progress {face}")
+    seen: list[int] = []
+
+    async def tell(progress: UploadProgress) -> None:
+        seen.append(progress.bytes_sent)
+
+    told: Any = (lambda progress: seen.append(progress.bytes_sent)) if face == "blocking" else tell
+    organization = _organization(platform)
+    for _ in range(2):
+        digest = await storage().upload(str(tree), organization, on_progress=told)
+    assert seen == [_stored(platform, organization, digest).stat().st_size]
+
+
+def test_a_hundred_uploads_at_once_come_to_an_end(platform: Platform, tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / str(number)).write_text(f"one of many {number}")
+    config = DaytonaConfig(api_key=platform.endpoint.api_key, api_url=platform.endpoint.api_url)
+
+    async def upload_all() -> set[str]:
+        digests: set[str] = set()
+
+        async def upload(number: int) -> None:
+            digests.add(await daytona.object_storage.upload(str(tmp_path / str(number)), "f"))
+
+        async with AsyncDaytona(config) as daytona, anyio.create_task_group() as group:
+            for number in range(100):
+                group.start_soon(upload, number)
+        return digests
+
+    assert len(anyio.run(upload_all)) == 100
+    assert anyio.run(upload_all, backend="trio") == {
+        BuildContext(str(tmp_path / str(number)), "f").hash() for number in range(100)
+    }
 
 
 def test_the_name_in_a_build_is_made_from_the_path() -> None:

@@ -18,13 +18,18 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 
 def official_python() -> Path:
-    """Return an interpreter that has the official client, installed on first use and kept for the next run."""
-    directory = cache() / f"official-{VERSION}-py{sys.version_info.major}.{sys.version_info.minor}"
+    """Return an interpreter that has the official client."""
+    return python_with(f"official-{VERSION}", f"daytona=={VERSION}")
+
+
+def python_with(name: str, *requirements: str) -> Path:
+    """Return an interpreter that has packages of PyPI, installed on first use and kept for the next run."""
+    directory = cache() / f"{name}-py{sys.version_info.major}.{sys.version_info.minor}"
     python = directory / "bin" / "python"
     complete = directory / "complete"
     if not complete.exists():
         _run([sys.executable, "-m", "venv", "--clear", str(directory)])
-        _run([str(python), "-m", "pip", "install", "--quiet", f"daytona=={VERSION}"])
+        _run([str(python), "-m", "pip", "install", "--quiet", *requirements])
         complete.touch()
     return python
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -262,6 +263,30 @@ def test_content_that_is_not_the_announced_one_is_not_kept(store: Store, key: st
     assert (answer.status, _code(answer)) == (400, "XAmzContentSHA256Mismatch")
     assert store.ask("HEAD", key).status == 404
     assert store.ask("PUT", key, b"content", digest=sigv4.UNSIGNED).status == 200
+
+
+def test_half_an_object_is_none(store: Store, key: str) -> None:
+    store.ask("PUT", key, b"before")
+    whole = b"x" * 100_000
+    fields = sigv4.signed_headers(
+        store.credentials,
+        region=store.access["region"],
+        timestamp=_stamp(None),
+        method="PUT",
+        host=store.url.netloc,
+        path=store.path(key),
+        query="",
+        payload_hash=sigv4.payload_hash(whole),
+    )
+    connection = http.client.HTTPConnection(store.url.netloc, timeout=30)
+    connection.putrequest("PUT", store.path(key))
+    for name, value in {**fields, "Content-Length": str(len(whole))}.items():
+        connection.putheader(name, value)
+    connection.endheaders(whole[:50_000])
+    connection.sock.shutdown(socket.SHUT_WR)
+    assert connection.getresponse().status == 400
+    connection.close()
+    assert store.ask("GET", key).body == b"before"
 
 
 def test_what_is_not_understood_is_said_to_be(store: Store, key: str) -> None:

@@ -252,6 +252,15 @@ def test_the_server_asks_for_a_body_that_waits():
     talk(client)
 
 
+def test_a_refusal_of_a_body_that_waits_ends_the_connection_and_says_so():
+    waiting = post("/nowhere", b"", "Expect: 100-continue").replace(
+        b"Content-Length: 0", b"Content-Length: 2"
+    )
+    head = exchange(waiting).partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert head[0] == b"HTTP/1.1 404 Not Found"
+    assert b"Connection: close" in head
+
+
 def test_an_upgraded_connection_keeps_the_bytes_that_came_early():
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(get("/upgrade", "Upgrade: shout", "Connection: Upgrade") + b"early ")

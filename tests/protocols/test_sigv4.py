@@ -115,3 +115,10 @@ def test_an_ordinary_request_claims_nothing() -> None:
 def test_a_garbled_claim_is_refused(query: str, headers: dict[str, str]) -> None:
     with pytest.raises(sigv4.SigV4Error):
         sigv4.claim_of(query, headers)
+
+
+def test_names_in_a_query_are_sorted_before_their_values() -> None:
+    wanted = "63b55109714f0092b5e785a1b8efd30fa6b80fcb5efdbb29eca5b08b3ea8c21c"  # botocore's
+    assert (
+        _signature("GET", "/", query="a%20b=2&a=1") == _signature("GET", "/", query="a=1&a%20b=2") == wanted
+    )

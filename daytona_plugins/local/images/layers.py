@@ -68,7 +68,10 @@ class Layers:
     @asynccontextmanager
     async def in_use(self) -> AsyncGenerator[None]:
         """Let nothing be pruned, as `held` does; waiting for a prune that is under way lets others go on."""
-        descriptor = await asyncio.to_thread(self._locked, fcntl.LOCK_SH)
+        try:
+            descriptor = self._locked(fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            descriptor = await asyncio.to_thread(self._locked, fcntl.LOCK_SH)
         try:
             yield
         finally:

@@ -138,15 +138,15 @@ class Lifecycle:
         """Build the image of a sandbox, then start its processes."""
         info = record.build_info
         assert info is not None
-        record = self.move(record, state=State.BUILDING_SNAPSHOT)
-        try:
-            async with self.builds.layers.in_use():
+        async with self.builds.layers.in_use():
+            record = self.move(record, state=State.BUILDING_SNAPSHOT)
+            try:
                 image = await self.builds.image(info)
-                labels = record.labels | labels_of(image)
-                record = self.move(record, state=State.UNKNOWN, image=image, labels=labels)
-        except BuildError as error:
-            self.move(record, state=State.BUILD_FAILED, error_reason=str(error))
-            return
+            except BuildError as error:
+                self.move(record, state=State.BUILD_FAILED, error_reason=str(error))
+                return
+            labels = record.labels | labels_of(image)
+            record = self.move(record, state=State.UNKNOWN, image=image, labels=labels)
         await self.bring_up(record, State.CREATING)
 
     async def bring_up(self, record: Record, way: State) -> None:

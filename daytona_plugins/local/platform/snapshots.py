@@ -188,12 +188,14 @@ class Snapshots:
 
     async def _make(self, record: SnapshotRecord) -> None:
         info = build_of(record)
-        self._change(record.id, state="building" if record.build_info else "pulling")
-        try:
-            async with self._builds.layers.in_use():
-                self.finish(record, await self._builds.image(info))
-        except BuildError as error:
-            self.fail(record, str(error))
+        async with self._builds.layers.in_use():
+            self._change(record.id, state="building" if record.build_info else "pulling")
+            try:
+                image = await self._builds.image(info)
+            except BuildError as error:
+                self.fail(record, str(error))
+            else:
+                self.finish(record, image)
 
     def _own(self, snapshot_id: str) -> SnapshotRecord:
         if not _is_uuid(snapshot_id):

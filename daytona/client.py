@@ -69,8 +69,8 @@ class Daytona(Client):
         super().__init__(AsyncClient(*_connection(config, BlockingDriver(), "sdk-python")))
 
 
-def _connection(config: DaytonaConfig | None, driver: Driver, source: str) -> tuple[Api, str | None]:
-    """Return the API that *config* leads to, and the region it names."""
+def _connection(config: DaytonaConfig | None, driver: Driver, source: str) -> tuple[Api, str | None, bool]:
+    """Return the API that *config* leads to, the region it names, and whether to listen to events."""
     settings = resolve(config)
     transport = new_transport(
         driver,
@@ -78,9 +78,12 @@ def _connection(config: DaytonaConfig | None, driver: Driver, source: str) -> tu
         limit=settings.pool_size,
         telemetry=_telemetry(source) if settings.otel_enabled else None,
     )
+    events = config is not None and config.events
     if settings.api_url is not None:
-        return Api(transport, Endpoint(settings.api_url, settings.headers(source))), settings.target
-    return Api(transport, partial(_locate_local, transport, settings, source)), settings.target
+        api = Api(transport, Endpoint(settings.api_url, settings.headers(source)))
+    else:
+        api = Api(transport, partial(_locate_local, transport, settings, source))
+    return api, settings.target, events
 
 
 def new_transport(

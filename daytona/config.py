@@ -54,6 +54,8 @@ class DaytonaConfig:
         ca_file: Path of a file with the certificates to trust, instead of the system's; `SSL_CERT_FILE` does the same.
         client_cert: Path of a file with a certificate that tells the server who we are, and its key.
         ssl_context: Context for https connections, instead of one made from *ca_file* and *client_cert*.
+        events: Whether calls that wait for a sandbox listen to what the platform tells, over a WebSocket that is open as long
+            as they wait; they look at the state as well, only less often. Without one they look.
         network_backend: An httpcore network backend to connect with, instead of our own sockets: synchronous for `Daytona`,
             asynchronous for `AsyncDaytona`.
         unknown: Anything else warns and is ignored, as options of other releases are.
@@ -78,6 +80,7 @@ class DaytonaConfig:
         client_cert: str | os.PathLike[str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         network_backend: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend | None = None,
+        events: bool = False,
         **unknown: object,
     ) -> None:
         if connection_pool_maxsize is not None and connection_pool_maxsize < 1:
@@ -106,6 +109,7 @@ class DaytonaConfig:
         self.client_cert = client_cert
         self.ssl_context = ssl_context
         self.network_backend = network_backend
+        self.events = events
 
     def __repr__(self) -> str:
         return f"DaytonaConfig(api_url={self.api_url!r}, target={self.target!r})"

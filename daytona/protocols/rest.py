@@ -214,6 +214,11 @@ class Endpoint:
         self._headers = dict(headers)
         self._blocks: dict[tuple[str | None, str | None], bytes] = {}
 
+    @property
+    def token(self) -> str:
+        """The credential, for where it does not go into a header."""
+        return self._headers.get("Authorization", "").removeprefix("Bearer ")
+
     def at(self, base_url: str) -> Endpoint:
         """Return the same service's headers at another place."""
         return Endpoint(base_url, self._headers)

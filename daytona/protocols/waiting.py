@@ -12,7 +12,18 @@ from typing import NamedTuple
 
 from ..models.enums import SandboxState
 
-__all__ = ["DESTROYED", "POLLS", "STARTED", "STOPPED", "Goal", "Verdict", "polls", "settled_from"]
+__all__ = [
+    "DESTROYED",
+    "POLLS",
+    "POLLS_BESIDE_EVENTS",
+    "STARTED",
+    "STOPPED",
+    "Goal",
+    "Schedule",
+    "Verdict",
+    "polls",
+    "settled_from",
+]
 
 S = SandboxState
 _BROKEN = frozenset({S.ERROR, S.BUILD_FAILED})
@@ -54,5 +65,44 @@ POLLS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.0, 1.5)
 
 
 def polls(look: int) -> float:
-    """Return how long to wait before look number *look* (the first is 0)."""
+    """Return how long to wait before look number *look* (the first is 0), where nobody else looks at the same."""
     return POLLS[min(look, len(POLLS) - 1)]
+
+
+POLLS_BESIDE_EVENTS = (1.0, 2.0, 5.0)
+"""The same while the platform tells what happens: it may lose something, so looking does not end."""
+
+RESTART_AT = 2
+RESTARTS = 2
+JITTER = 0.1
+
+
+class Schedule:
+    """When to look again.
+
+    Many clients that wait for the same thing must not look as one: each delay is prolonged by up to a tenth. A sandbox that
+    has just changed its state is likely to change it again, so its looks come quickly once more, though not for ever: never
+    more than twelve in the first five seconds.
+    """
+
+    def __init__(self) -> None:
+        self._look = 0
+        self._restarts = RESTARTS
+
+    def next(self, fraction: float, *, told: bool = False) -> float:
+        """Return the seconds until the next look.
+
+        Args:
+            fraction: Drawn evenly from 0 to 1 by the caller.
+            told: Whether the platform tells what happens.
+        """
+        table = POLLS_BESIDE_EVENTS if told else POLLS
+        delay = table[min(self._look, len(table) - 1)]
+        self._look += 1
+        return delay * (1 + JITTER * fraction)
+
+    def changed(self) -> None:
+        """Note that the last look showed another state than the one before."""
+        if self._restarts and self._look > RESTART_AT:
+            self._look = RESTART_AT
+            self._restarts -= 1

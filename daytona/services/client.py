@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from ..models.sandbox import CreateSandbox
     from ..protocols.rest import QueryValue
+    from ._events import EventFeed
     from .secret import AsyncSecretService
     from .snapshot import AsyncSnapshotService
     from .volume import AsyncVolumeService
@@ -55,8 +56,9 @@ class AsyncClient(Extensible):
     _plugins = CLIENT_SERVICES
     default_language: CodeLanguage = CodeLanguage.PYTHON
 
-    def __init__(self, api: Api, target: str | None = None) -> None:
+    def __init__(self, api: Api, target: str | None = None, events: bool = False) -> None:
         self._api = api
+        self._events = _feed(api) if events else None
         self._target = target
 
     # Loaded when they are first used, as what sandboxes are made from is: a client object is there in half the time.
@@ -204,7 +206,7 @@ class AsyncClient(Extensible):
         await BuildLog(self._api, f"/sandbox/{segment(sandbox.id)}", on_logs).follow(goes_on)
 
     def _handle(self, data: SandboxData) -> AsyncSandbox:
-        return AsyncSandbox(self._api, data)
+        return AsyncSandbox(self._api, data, self._events)
 
     # -- Finding --------------------------------------------------------------------------------------------------
 
@@ -291,6 +293,12 @@ class AsyncClient(Extensible):
     async def delete(self, sandbox: AsyncSandbox, timeout: float | None = 60, wait: bool = False) -> None:
         """Delete *sandbox*; with *wait* return only when it is gone."""
         await sandbox.delete(timeout, wait)
+
+
+def _feed(api: Api) -> EventFeed:
+    from ._events import EventFeed  # only who asks for events pays for what they take
+
+    return EventFeed(api)
 
 
 def _is_ambiguous(error: DaytonaError) -> bool:

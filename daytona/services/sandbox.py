@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, cast
 
 import msgspec
 
@@ -45,7 +46,7 @@ from ..protocols.waiting import Goal, Verdict
 from ..service import Api, operation, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from daytona_plugins.computer_use.service import AsyncComputerUse
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
     from ..models.params import Resources
     from ..service import Endpoint
+    from ._events import EventFeed
     from .code_interpreter import AsyncCodeInterpreter
     from .filesystem import AsyncFileSystem
     from .git import AsyncGit
@@ -82,6 +84,13 @@ _PASSING: Final = frozenset(
 """States in which the platform refuses a deletion that it will accept a moment later."""
 
 
+class _Seen(NamedTuple):
+    """What a look showed: None when there is no such sandbox; and how much the platform had told before it."""
+
+    data: SandboxData | None
+    told: int
+
+
 class AsyncSandbox(SandboxView, Extensible):
     """A sandbox and everything that can be done to it and in it.
 
@@ -92,8 +101,9 @@ class AsyncSandbox(SandboxView, Extensible):
     _signing_key: tuple[str, float] | None = None
     _plugins = SANDBOX_SERVICES
 
-    def __init__(self, api: Api, data: SandboxData) -> None:
+    def __init__(self, api: Api, data: SandboxData, events: EventFeed | None = None) -> None:
         self._client_api = api
+        self._events = events
         self._data = data
 
     # Loaded and made when they are first used: few programs need them all, and most sandboxes of a list are only
@@ -268,7 +278,7 @@ class AsyncSandbox(SandboxView, Extensible):
                 await self._wait(waiting.DESTROYED)
 
     async def _delete(self) -> None:
-        look = 0
+        schedule = waiting.Schedule()
         while True:
             try:
                 # Some servers answer with the sandbox, some with null.
@@ -282,8 +292,7 @@ class AsyncSandbox(SandboxView, Extensible):
                     return
                 if self._data.state not in _PASSING:
                     raise
-            await self._api.transport.sleep(waiting.polls(look))
-            look += 1
+            await self._api.transport.sleep(schedule.next(os.urandom(1)[0] / 255))
 
     @operation("Failed to recover sandbox: ")
     async def recover(self, timeout: float | None = 60) -> None:
@@ -334,7 +343,7 @@ class AsyncSandbox(SandboxView, Extensible):
             data = await self._api.call(
                 "POST", f"{self._path}/fork", json=ForkSandbox(name=name), into=SandboxData
             )
-            child = AsyncSandbox(self._api, data)
+            child = AsyncSandbox(self._api, data, self._events)
             await child._wait(waiting.STARTED)
             return child
 
@@ -367,21 +376,70 @@ class AsyncSandbox(SandboxView, Extensible):
             await self._wait(waiting.settled_from(SandboxState.RESIZING))
 
     async def _wait(self, goal: Goal) -> None:
+        events, sandbox_id = self._events, self._data.id
         try:
+            if events is not None:
+                events.join(sandbox_id)
             await self._look_until(goal)
         except DaytonaTimeoutError as error:
-            error.sandbox_id = self._data.id
+            error.sandbox_id = sandbox_id
             raise
+        finally:
+            if events is not None:
+                events.leave(sandbox_id)
 
     async def _look_until(self, goal: Goal) -> None:
-        look = 0
-        while (verdict := goal.judge(self._data.state)) is not Verdict.REACHED:
-            if verdict is Verdict.FAILED and look:  # a failure told by an older answer may be over
+        if goal.judge(self._data.state) is Verdict.REACHED:
+            return
+        schedule = waiting.Schedule()
+        seen = (
+            await self._look()
+        )  # nobody else's look will do: it must show what this caller has just asked for
+        while True:
+            before = self._data.state
+            await self._take(seen, goal)
+            verdict = goal.judge(self._data.state)
+            if verdict is Verdict.REACHED:
+                return
+            if verdict is Verdict.FAILED:
                 raise self._failed()
-            if look:
-                await self._api.transport.sleep(waiting.polls(look - 1))
-            await (self._refresh_or_gone() if SandboxState.DESTROYED in goal.success else self._refresh())
-            look += 1
+            if self._data.state is not before:
+                schedule.changed()
+            seen = await self._api.transport.shared(
+                ("look", self._data.id), functools.partial(self._look_later, schedule, seen.told)
+            )
+
+    async def _look(self) -> _Seen:
+        told = self._events.told(self._data.id) if self._events is not None else 0
+        try:
+            return _Seen(await self._api.call("GET", self._path, into=SandboxData), told)
+        except DaytonaNotFoundError:
+            return _Seen(None, told)
+
+    async def _look_later(self, schedule: waiting.Schedule, told: int, go_alone: Callable[[], None]) -> _Seen:
+        """Look when it is time to, for everybody who has come to wait for this sandbox until then."""
+        await self._pause(schedule, told)
+        go_alone()
+        return await self._look()
+
+    async def _pause(self, schedule: waiting.Schedule, told: int) -> None:
+        events = self._events
+        if events is not None and await events.open():
+            return  # something may have happened before
+        is_told = events is not None and events.is_open
+        seconds = schedule.next(os.urandom(1)[0] / 255, told=is_told)
+        if events is not None and is_told:
+            await events.wait(self._data.id, told, seconds)
+        else:
+            await self._api.transport.sleep(seconds)
+
+    async def _take(self, seen: _Seen, goal: Goal) -> None:
+        if seen.data is not None:
+            self._replace(seen.data)
+        elif SandboxState.DESTROYED in goal.success:
+            self._change(state=SandboxState.DESTROYED)
+        else:
+            await self._refresh()  # which says that it is gone
 
     async def _refresh_or_gone(self) -> None:
         try:

@@ -137,6 +137,15 @@ class Transport(Protocol):
         """
         ...
 
+    async def shared(self, key: object, act: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
+        """Return what *act* returns, once for all who want the same at the same time.
+
+        Args:
+            key: What is wanted.
+            act: Is called with a function after whose call nobody else joins.
+        """
+        ...
+
     def deadline(self, timeout: float | None) -> AbstractContextManager[None]:
         """Return a limit, in seconds, for everything awaited inside."""
         ...

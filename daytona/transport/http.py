@@ -33,6 +33,7 @@ from ..protocols.rest import Body, Request, Response, headers_from
 from . import _deadline
 from ._connector import Connector
 from ._deadline import Deadline, Silence, left, patience, silence
+from ._sharing import Sharing
 
 if TYPE_CHECKING:
     import ssl
@@ -121,6 +122,7 @@ class HTTPTransport:
         self._gates: dict[object, Gate] = {}
         self._active: set[Connection] = set()
         self._throttle = throttle.Throttle()
+        self._sharing = Sharing(driver)
         self._lock = threading.Lock()
         self._world: object = None
         self._closed = False
@@ -237,6 +239,10 @@ class HTTPTransport:
         except TimeoutError as error:
             raise DaytonaTimeoutError("The operation took longer than its timeout") from error
 
+    async def shared(self, key: object, act: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
+        """Return what *act* returns, once for all who want the same at the same time."""
+        return await self._sharing.do(key, act)
+
     def deadline(self, timeout: float | None) -> Deadline:
         """Return a limit, in seconds, for everything awaited inside."""
         return Deadline(timeout)
@@ -293,6 +299,7 @@ class HTTPTransport:
     def renew_lock(self) -> None:
         """Begin with a lock that nobody holds."""
         self._lock = threading.Lock()
+        self._sharing = Sharing(self._driver)
 
     # -- Attempts -------------------------------------------------------------------------------------------------
 

@@ -60,5 +60,6 @@ def test_the_typescript_client_makes_uses_and_deletes_a_sandbox(package: Path, p
         "code": "42\n",
         "download": "bytes",
         "files": ["up.txt"],
+        "told": "stopped",
         "deleted": ["DaytonaNotFoundError", 404],
     }

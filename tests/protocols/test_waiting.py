@@ -7,7 +7,18 @@ import itertools
 import pytest
 
 from daytona.models.enums import SandboxState
-from daytona.protocols.waiting import DESTROYED, POLLS, STARTED, STOPPED, Goal, Verdict, polls, settled_from
+from daytona.protocols.waiting import (
+    DESTROYED,
+    POLLS,
+    POLLS_BESIDE_EVENTS,
+    STARTED,
+    STOPPED,
+    Goal,
+    Schedule,
+    Verdict,
+    polls,
+    settled_from,
+)
 
 S = SandboxState
 REACHED, FAILED, ON_THE_WAY = Verdict.REACHED, Verdict.FAILED, Verdict.ON_THE_WAY
@@ -64,14 +75,47 @@ def test_success_and_failure_never_overlap() -> None:
 
 
 def test_there_are_at_most_twelve_looks_in_five_seconds() -> None:
-    looks, elapsed = 0, 0.0
-    while (elapsed := elapsed + polls(looks)) <= 5.0:
+    for changes in itertools.combinations(range(12), 3):
+        assert 5 <= looks_in_five_seconds(changes) <= 12
+
+
+def looks_in_five_seconds(changes: tuple[int, ...]) -> int:
+    """Count the looks, the one at the beginning included, when these show another state than the one before."""
+    schedule = Schedule()
+    looks, elapsed = 1, 0.0
+    while (elapsed := elapsed + schedule.next(0.0)) <= 5.0:
         looks += 1
-    assert 5 <= looks <= 12
+        if looks in changes:
+            schedule.changed()
+    return looks
 
 
 def test_looks_come_ever_more_slowly_and_never_stop() -> None:
-    delays = [polls(look) for look in range(100)]
+    schedule = Schedule()
+    delays = [schedule.next(0.0) for _ in range(100)]
     assert delays == sorted(delays)
+    assert delays == [polls(look) for look in range(100)]
     assert delays[0] <= 0.1
     assert delays[-1] == POLLS[-1] <= 2.0
+
+
+def test_clients_do_not_look_as_one() -> None:
+    early, late = Schedule(), Schedule()
+    for _ in range(10):
+        assert early.next(0.0) < late.next(1.0) <= 1.1 * POLLS[-1]
+
+
+def test_a_change_brings_quick_looks_back_but_not_for_ever() -> None:
+    schedule = Schedule()
+    after_changes: list[float] = []
+    for _ in range(4):
+        for _ in range(8):
+            schedule.next(0.0)
+        schedule.changed()
+        after_changes.append(schedule.next(0.0))
+    assert after_changes == [POLLS[2], POLLS[2], POLLS[-1], POLLS[-1]]
+
+
+def test_a_platform_that_tells_is_looked_at_less_often() -> None:
+    schedule = Schedule()
+    assert [schedule.next(0.0, told=True) for _ in range(5)] == [*POLLS_BESIDE_EVENTS, 5.0, 5.0]

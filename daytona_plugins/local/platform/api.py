@@ -11,6 +11,7 @@ from daytona_plugins.local import web
 from daytona_plugins.local.platform import errors, later
 from daytona_plugins.local.platform.about import About
 from daytona_plugins.local.platform.auth import require_key
+from daytona_plugins.local.platform.events import Events
 from daytona_plugins.local.platform.organization import Organization
 from daytona_plugins.local.platform.previews import Previews, place_of
 from daytona_plugins.local.platform.proxy import Proxy
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from daytona_plugins.local.platform.site import Site
 
 API = "/api/"
-_PUBLIC = frozenset({"/api/config", "/api/health", "/api/shared-regions"})
+_PUBLIC = frozenset({"/api/config", "/api/health", "/api/shared-regions", "/api/socket.io/"})
 
 
 class Part(Protocol):
@@ -56,6 +57,10 @@ class Application:
         self.organization.add_to(self._router)
         SandboxRoutes(site, sandboxes, snapshots, self.organization).add_to(self._router)
         SigningKeys(sandboxes).add_to(self._router)
+        events = Events(site)
+        events.add_to(self._router)
+        sandboxes.store.changes.listen(events.note)
+        sandboxes.builds.snapshots.changes.listen(events.note)
         self.ssh = SshRoutes(site, sandboxes)
         self.ssh.add_to(self._router)
         for part in parts:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daytona_plugins.local.images.image import HOST, Image
+from daytona_plugins.local.platform.changes import Changes
 from daytona_plugins.local.platform.records import BuildInfo
 from daytona_plugins.local.platform.store import NameTakenError
 
@@ -55,6 +56,7 @@ class SnapshotStore:
     """The snapshots of one platform; everything that was written survives the death of the process."""
 
     def __init__(self, file: Path) -> None:
+        self.changes = Changes()
         self._db = sqlite3.connect(file, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -87,6 +89,7 @@ class SnapshotStore:
             self._db.execute("INSERT INTO snapshots VALUES (?, ?, ?)", row)
         except sqlite3.IntegrityError as error:
             raise NameTakenError(record.name) from error
+        self.changes.tell(None, record)
 
     def change(self, snapshot_id: str, **changes: object) -> SnapshotRecord | None:
         """Change some fields of a snapshot and return all of it, if it is still there."""
@@ -98,11 +101,15 @@ class SnapshotStore:
             "UPDATE snapshots SET name = ?, document = ? WHERE id = ?",
             (changed.name, _encode(changed), snapshot_id),
         )
+        self.changes.tell(record, changed)
         return changed
 
     def remove(self, snapshot_id: str) -> None:
         """Forget a snapshot."""
+        record = self.get(snapshot_id)
         self._db.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,))
+        if record is not None:
+            self.changes.tell(record, None)
 
     def _one(self, query: str, argument: str) -> SnapshotRecord | None:
         row = self._db.execute(query, (argument,)).fetchone()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from daytona_plugins.local.platform.changes import Changes
 from daytona_plugins.local.platform.records import Record
 from daytona_plugins.local.platform.shelf import SCHEMA as SHELF_SCHEMA, Document, Shelf
 from daytona_plugins.local.platform.states import ALLOWED, State
@@ -60,6 +61,7 @@ class Store:
     """The sandboxes of one platform; used by one process and one thread at a time."""
 
     def __init__(self, file: Path) -> None:
+        self.changes = Changes()
         self._db = sqlite3.connect(file, isolation_level=None)
         try:
             self._prepare(file)
@@ -94,6 +96,7 @@ class Store:
             self._db.execute("INSERT INTO sandboxes VALUES (?, ?, ?, ?, ?)", row)
         except sqlite3.IntegrityError as error:
             raise NameTakenError(record.name) from error
+        self.changes.tell(None, record)
 
     def change(self, seen: Record, **changes: object) -> Record:
         """Change some fields of a sandbox, provided that its state is the one *seen*, and return all of it.
@@ -109,15 +112,19 @@ class Store:
                 raise LostRaceError(seen.id)
             changed = _checked(msgspec.structs.replace(now, **changes))
             self._write(changed)
+        self.changes.tell(now, changed)
         return changed
 
     def remove(self, sandbox_id: str) -> None:
         """Forget a sandbox."""
+        found = self.get(sandbox_id)
         self._db.execute("DELETE FROM sandboxes WHERE id = ?", (sandbox_id,))
+        if found is not None:
+            self.changes.tell(found, None)
 
     def shelf(self, kind: str, document: type[_T]) -> Shelf[_T]:
         """Return the place for documents of another kind."""
-        return Shelf(self._db, kind, document)
+        return Shelf(self._db, kind, document, self.changes)
 
     def _prepare(self, file: Path) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")

@@ -90,14 +90,17 @@ def plugged_in() -> tuple[Callable[[Toolbox], None], ...]:
     return tuple(parts)
 
 
-def serve_forever(listener: socket.socket, lifeline: int) -> None:
-    """Serve until SIGTERM, or until the *lifeline* reads end of file because the platform is gone."""
-    asyncio.run(_serve(listener, lifeline))
+def serve_forever(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...] = ()) -> None:
+    """Serve, and run *entrypoint*, until SIGTERM, or until the *lifeline* ends because the platform is gone."""
+    asyncio.run(_serve(listener, lifeline, entrypoint))
 
 
-async def _serve(listener: socket.socket, lifeline: int) -> None:
+async def _serve(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> None:
     toolbox = build_toolbox()
+    toolbox.entrypoint = entrypoint
     toolbox.reaper.install()
+    for begin in toolbox.at_start:
+        begin()
     asked_to_end = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, asked_to_end.set)

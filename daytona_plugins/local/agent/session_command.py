@@ -32,10 +32,13 @@ class SessionCommand:
         text: What the shell reads.
         keeps_input: Whether its standard input stays open until it ends.
         echoes_input: Whether its input shows up in its log.
+        name: Its id; None makes one up.
     """
 
-    def __init__(self, directory: str, text: str, *, keeps_input: bool, echoes_input: bool) -> None:
-        self.id = str(uuid.uuid4())
+    def __init__(
+        self, directory: str, text: str, *, keeps_input: bool, echoes_input: bool, name: str | None = None
+    ) -> None:
+        self.id = name or str(uuid.uuid4())
         self.text = text
         self.exit_code: int | None = None
         self.refused = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 from typing import TYPE_CHECKING, Final
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from daytona_plugins.local.agent.websocket import WebSocket
     from daytona_plugins.local.web import Request
 
+logger = logging.getLogger(__name__)
+
 ENTRYPOINT: Final = "entrypoint"
+ENTRYPOINT_COMMAND: Final = "entrypoint_command"
 GRACE: Final = 5.0
 ID_LIMIT: Final = 255
 
@@ -97,9 +101,21 @@ class Session:
             keeps_input=bool(wanted.run_async or wanted.former_async),
             echoes_input=not wanted.suppress_input_echo,
         )
+        self._submit(command)
+        return command
+
+    def run_entrypoint(self, program: tuple[str, ...]) -> None:
+        """Run what the sandbox runs by itself."""
+        text = " ".join(map(_quoted, program))
+        self._submit(
+            SessionCommand(
+                self._directory, text, keeps_input=True, echoes_input=False, name=ENTRYPOINT_COMMAND
+            )
+        )
+
+    def _submit(self, command: SessionCommand) -> None:
         self._commands[command.id] = command
         self.shell.submit(command)
-        return command
 
     def command(self, command_id: str) -> SessionCommand:
         """Return a command.
@@ -128,6 +144,7 @@ class Sessions:
     def __init__(self, toolbox: Toolbox) -> None:
         self._toolbox = toolbox
         self._sessions: dict[str, Session] = {}
+        self._entrypoint: Session | None = None
 
     # -- Sessions -------------------------------------------------------------------------------------------------
 
@@ -137,18 +154,33 @@ class Sessions:
         name = _checked_name(wanted.session_id or "")
         if name in self._sessions:
             raise HTTPError(409, "conflict: session already exists", code="CONFLICT")
-        home = _home()
-        cwd = home if starts_at_home(request) else self._toolbox.work_dir
-        directory = os.path.join(home, ".daytona", "sessions", name)
+        cwd = _home() if starts_at_home(request) else self._toolbox.work_dir
         try:
-            os.makedirs(directory, exist_ok=True)
-            shell = SessionShell(self._toolbox.reaper, choose_shell(), cwd)
+            self._sessions[name] = self._start(name, cwd)
         except (OSError, StartError) as error:
             raise HTTPError(
                 500, f"failed to create session: {error}", code="INTERNAL_SERVER_ERROR"
             ) from error
-        self._sessions[name] = Session(name, directory, shell)
         return Response(201)
+
+    def _start(self, name: str, cwd: str) -> Session:
+        directory = _directory(name)
+        os.makedirs(directory, exist_ok=True)
+        return Session(name, directory, SessionShell(self._toolbox.reaper, choose_shell(), cwd))
+
+    def start_entrypoint(self) -> None:
+        """Run what the sandbox runs by itself, in a session of its own; the log of its last run is no more.
+
+        A sandbox whose entrypoint cannot even be tried is there all the same, and has no such session.
+        """
+        if not self._toolbox.entrypoint:
+            return
+        shutil.rmtree(_directory(ENTRYPOINT), ignore_errors=True)
+        try:
+            self._entrypoint = self._start(ENTRYPOINT, self._toolbox.work_dir)
+            self._entrypoint.run_entrypoint(self._toolbox.entrypoint)
+        except (OSError, StartError) as error:
+            logger.warning("The entrypoint was not started: %s", error)
 
     async def show_all(self, _request: Request) -> Response:
         """List the sessions in the order of their creation."""
@@ -167,7 +199,8 @@ class Sessions:
         return Response(204)
 
     def _session(self, request: Request) -> Session:
-        session = self._sessions.get(request.params.get("session", ENTRYPOINT))
+        name = request.params.get("session", ENTRYPOINT)
+        session = self._entrypoint if name == ENTRYPOINT else self._sessions.get(name)
         if session is None:
             raise _not_found("session")
         return session
@@ -212,7 +245,7 @@ class Sessions:
         return Response(204)
 
     def _command(self, request: Request) -> SessionCommand:
-        return self._session(request).command(request.params["command"])
+        return self._session(request).command(request.params.get("command", ENTRYPOINT_COMMAND))
 
     # -- Logs -----------------------------------------------------------------------------------------------------
 
@@ -245,9 +278,10 @@ def add_sessions(toolbox: Toolbox) -> None:
         ("GET", command, sessions.show_command),
         ("POST", f"{command}/input", sessions.send_input),
         ("GET", f"{command}/logs", sessions.show_logs),
-        ("GET", "/process/session/entrypoint/logs", sessions.show),  # there is no entrypoint: not found
+        ("GET", "/process/session/entrypoint/logs", sessions.show_logs),
     ):
         toolbox.router.add(method, path, handler)
+    toolbox.at_start.append(sessions.start_entrypoint)
 
 
 # -- Answers ----------------------------------------------------------------------------------------------------------
@@ -255,6 +289,15 @@ def add_sessions(toolbox: Toolbox) -> None:
 
 def _home() -> str:
     return os.path.expanduser("~")
+
+
+def _directory(session: str) -> str:
+    return os.path.join(_home(), ".daytona", "sessions", session)
+
+
+def _quoted(word: str) -> str:
+    """Return *word* in single quotes, as the real daemon shows every one."""
+    return "'" + word.replace("'", """'"'"'""") + "'"
 
 
 def _checked_name(name: str) -> str:

@@ -9,6 +9,8 @@ from daytona_plugins.local.agent.reaper import Reaper
 from daytona_plugins.local.web import Router
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daytona_plugins.local.web import Handler
 
 
@@ -21,5 +23,9 @@ class Toolbox:
         self.pages: dict[int, Handler] = {}
         """What the agent itself shows on ports of the sandbox, in place of a program there; `path` is a parameter."""
         self.work_dir = os.getcwd()
+        self.entrypoint: tuple[str, ...] = ()
+        """What the sandbox runs by itself; nothing when empty."""
+        self.at_start: list[Callable[[], None]] = []
+        """What parts do once the agent's event loop runs and its children are looked after."""
         self.ending = False
         """Whether the sandbox is about to end: what keeps programs running must let them go."""

@@ -32,6 +32,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     stop_signal: str = ""
     healthcheck: Healthcheck | None = None
 
+    @property
+    def program(self) -> tuple[str, ...]:
+        """What a sandbox runs by itself: ENTRYPOINT with CMD as its arguments, or CMD alone."""
+        return (*(self.entrypoint or ()), *(self.cmd or ()))
+
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
     """A root file system: a base, and names of layers over it, the lowest first."""

@@ -334,6 +334,7 @@ class Lifecycle:
             layers=self.builds.layers.paths_of(record.image.layers),
             env=own | record.image.config.env | record.environment,
             workdir=record.image.config.workdir or HOME,
+            entrypoint=record.image.config.program,
             limits=record.limits,
             network="none" if record.network_block_all else "host",
         )

@@ -148,8 +148,9 @@ class Snapshots:
 
     def finish(self, record: SnapshotRecord, image: Image) -> None:
         """Say what a snapshot that was being made has become."""
-        entrypoint = record.entrypoint or image.config.entrypoint
-        self._change(record.id, state="active", image=image, entrypoint=entrypoint)
+        if record.entrypoint:
+            image = image.with_config(entrypoint=record.entrypoint, cmd=None)
+        self._change(record.id, state="active", image=image, entrypoint=image.config.entrypoint)
 
     def fail(self, record: SnapshotRecord, reason: str) -> None:
         """Say why a snapshot could not be made."""

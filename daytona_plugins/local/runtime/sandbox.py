@@ -103,7 +103,7 @@ def _become_process_1(
         _report(channel, BuildFailed(str(error), error.errno if isinstance(error, OSError) else None))
         return
     channel.close()
-    os._exit(_serve(own))
+    os._exit(_serve(own, spec.entrypoint))
 
 
 def _wait_for_parent(channel: socket.socket) -> None:
@@ -112,10 +112,10 @@ def _wait_for_parent(channel: socket.socket) -> None:
         raise OSError("the zygote ended")
 
 
-def _serve(own: Inheritance) -> int:
+def _serve(own: Inheritance, entrypoint: tuple[str, ...]) -> int:
     """A bug that reaches this far has nobody to tell: its traceback goes into the sandbox's own log."""
     try:
-        serve_forever(own.listener, own.lifeline)
+        serve_forever(own.listener, own.lifeline, entrypoint)
     except BaseException:  # the last frame of the process; `os._exit` follows
         with open("/tmp/daytona-daemon.log", "a", encoding="utf-8") as log:  # noqa: S108 (the name the real daemon uses)
             traceback.print_exc(file=log)

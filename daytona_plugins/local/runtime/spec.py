@@ -52,6 +52,8 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     workdir: str = HOME
     network: Network = "host"
     limits: Limits = Limits()
+    entrypoint: tuple[str, ...] = ()
+    """What runs in it by itself, as its entrypoint session; nothing when empty."""
     max_processes: int = MAX_PROCESSES
     """The most processes and threads it may have at a time."""
 

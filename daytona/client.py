@@ -34,7 +34,7 @@ _noticed: set[str] = set()
 
 
 class AsyncDaytona(AsyncClient):
-    """The client for asyncio and trio; usable from any event loop, also from one after another.
+    """The client for asyncio and trio; usable from any event loop, also from several.
 
     Without credentials it uses the embedded platform on this machine, started at the first call if it has to be.
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
@@ -147,7 +149,11 @@ class LoopStream:
         return self._ended or self._closed or bool(self._buffer) or bool(self._poll.poll(0))
 
     def close(self) -> None:
-        """Close at once, also when the loop is closed already."""
+        """Close at once, also when the loop is closed already; from another thread as soon as the loop gets to it."""
+        if not self._closed:
+            _in_loop(self._loop, self._close)
+
+    def _close(self) -> None:
         if self._closed:
             return
         self._closed = self._ended = True
@@ -162,6 +168,22 @@ class LoopStream:
             self._loop.remove_writer(self._socket)
         self._wake()
         _resolve(self._writer)
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Do *act*: now, or in the loop's thread if that is another one."""
+    if loop.is_running() and not _is_here(loop):
+        with suppress(RuntimeError):  # it was closed just now
+            loop.call_soon_threadsafe(act)
+            return
+    act()
+
+
+def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _resolve(waiter: asyncio.Future[None] | None) -> None:
@@ -184,8 +206,7 @@ class _LoopGate:
 
     def open(self) -> None:
         """Let the waiter through."""
-        if not self._future.done():
-            self._future.set_result(None)
+        _in_loop(self._future.get_loop(), partial(_resolve, self._future))
 
     async def wait(self, timeout: float | None) -> None:
         """Wait until the gate is open, or raise `TimeoutError`."""
@@ -224,6 +245,10 @@ class AsyncioDriver:
     def world(self) -> object:
         """Return the running loop: connections belong to it."""
         return asyncio.get_running_loop()
+
+    def is_over(self, world: object) -> bool:
+        """Return whether that loop has been closed."""
+        return isinstance(world, asyncio.AbstractEventLoop) and world.is_closed()
 
     async def connect(self, origin: Origin, timeout: float | None) -> LoopStream:
         """Return a plain connection to the first address of the host that takes one.

@@ -101,6 +101,10 @@ class BackendDriver:
         """Return what connections are bound to."""
         return self._inner.world()
 
+    def is_over(self, world: object) -> bool:
+        """Return whether *world* has ended."""
+        return self._inner.is_over(world)
+
     def gate(self) -> Gate:
         """Return a closed gate."""
         return self._inner.gate()

@@ -47,7 +47,7 @@ class Gate(Protocol):
     """Opens once; used by one waiter."""
 
     def open(self) -> None:
-        """Let the waiter through."""
+        """Let the waiter through; from any thread."""
         ...
 
     async def wait(self, timeout: float | None) -> None:
@@ -76,6 +76,10 @@ class Driver(Protocol):
 
     def world(self) -> object:
         """Return what connections are bound to: equal for as long as they may be used."""
+        ...
+
+    def is_over(self, world: object) -> bool:
+        """Return whether *world* has ended, so that nothing bound to it can be used any more; from any thread."""
         ...
 
     async def connect(self, origin: Origin, timeout: float | None) -> Stream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -27,10 +27,11 @@ class TrioStream:
     A read always waits, so every exchange has its checkpoint; a write that fits into the socket's buffer does not.
     """
 
-    __slots__ = ("_closed", "_poll", "_socket")
+    __slots__ = ("_closed", "_poll", "_run", "_socket")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self._run = trio.lowlevel.current_trio_token()
         self._closed = False
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
@@ -73,13 +74,30 @@ class TrioStream:
         return self._closed or bool(self._poll.poll(0))
 
     def close(self) -> None:
-        """Close at once; a task that waits in `read` gets an `OSError`."""
+        """Close at once, from another thread as soon as trio gets to it; a task that waits in `read` gets an `OSError`."""
+        if not self._closed:
+            _in_run(self._run, self._close)
+
+    def _close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        if trio.lowlevel.in_trio_run():
+        if _is_here(self._run):
             trio.lowlevel.notify_closing(self._socket)
         self._socket.close()
+
+
+def _in_run(run: trio.lowlevel.TrioToken, act: Callable[[], object]) -> None:
+    """Do *act*: now, or in the run's thread if that is another one."""
+    if not _is_here(run):
+        with suppress(trio.RunFinishedError):
+            run.run_sync_soon(act)
+            return
+    act()
+
+
+def _is_here(run: trio.lowlevel.TrioToken) -> bool:
+    return trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is run
 
 
 @contextmanager
@@ -97,19 +115,24 @@ def _limit(timeout: float | None) -> Generator[None]:
 class _EventGate:
     """An event that is set once."""
 
-    __slots__ = ("_event",)
+    __slots__ = ("_event", "_run")
 
     def __init__(self) -> None:
         self._event = trio.Event()
+        self._run = trio.lowlevel.current_trio_token()
 
     def open(self) -> None:
         """Let the waiter through."""
-        self._event.set()
+        _in_run(self._run, self._event.set)
 
     async def wait(self, timeout: float | None) -> None:
         """Wait until the gate is open, or raise `TimeoutError`."""
         with _limit(timeout):
             await self._event.wait()
+
+
+def _nothing() -> None:
+    """Do nothing, to find out whether that can still be done."""
 
 
 class _SystemTask:
@@ -146,6 +169,15 @@ class TrioDriver:
     def world(self) -> object:
         """Return the running trio: connections belong to it."""
         return trio.lowlevel.current_trio_token()
+
+    def is_over(self, world: object) -> bool:
+        """Return whether that run has ended."""
+        assert isinstance(world, trio.lowlevel.TrioToken)
+        try:
+            world.run_sync_soon(_nothing)
+        except trio.RunFinishedError:
+            return True
+        return False
 
     async def connect(self, origin: Origin, timeout: float | None) -> TrioStream:
         """Return a plain connection, to whichever address of the host answers first."""

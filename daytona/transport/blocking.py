@@ -106,6 +106,10 @@ class BlockingDriver:
         """Return the process that connections belong to."""
         return _Process.current
 
+    def is_over(self, world: object) -> bool:
+        """Return whether that process is another one: it goes on, but not for us."""
+        return world is not _Process.current
+
     async def connect(self, origin: Origin, timeout: float | None) -> SocketStream:
         """Return a plain connection to the first address of the host that takes one.
 

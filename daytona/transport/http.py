@@ -67,14 +67,40 @@ class AttemptFailed(Exception):
         self.error = error
 
 
+class Home:
+    """What a client has in one world, an event loop or a process: nothing of it is touched by another one.
+
+    Args:
+        world: The driver's name for it.
+        limit: How many calls may be under way in it at once.
+    """
+
+    def __init__(self, world: object, limit: int | None) -> None:
+        self.world = world
+        self.pool: Pool[Connection] = Pool(limit)
+        self.gates: dict[object, Gate] = {}
+        self.active: set[Connection] = set()
+        self.background: set[Background] = set()
+
+    def clear(self) -> tuple[list[Connection], list[Gate]]:
+        """Let go of everything; return the connections to close and the gates to open."""
+        cleared = [*self.pool.renew(), *self.active], [*self.gates.values()]
+        self.active.clear()
+        self.gates.clear()
+        return cleared
+
+
 class Connection:
     """A stream and where it leads; *round_trip* is how long it took to make, in seconds."""
 
-    __slots__ = ("generation", "origin", "round_trip", "stream", "used")
+    __slots__ = ("generation", "home", "origin", "round_trip", "stream", "used")
 
-    def __init__(self, origin: Origin, stream: Stream, generation: int, round_trip: float) -> None:
+    def __init__(
+        self, origin: Origin, stream: Stream, home: Home, generation: int, round_trip: float
+    ) -> None:
         self.origin = origin
         self.stream = stream
+        self.home = home
         self.generation = generation
         self.round_trip = round_trip
         self.used = False
@@ -96,7 +122,7 @@ class HTTPTransport:
 
     Args:
         driver: Sockets and waits.
-        limit: How many calls may be under way at once; None sets no limit.
+        limit: How many calls may be under way at once in each event loop; None sets no limit.
         policy: How failures are retried.
         proxies: What stands between here and there; None means nothing.
         tls: Returns the context for https connections; called once, when the first one is made.
@@ -118,23 +144,21 @@ class HTTPTransport:
         self._driver = driver
         self._policy = policy
         self._connector = Connector(driver, proxies, tls)
-        self._pool: Pool[Connection] = Pool(limit)
-        self._gates: dict[object, Gate] = {}
-        self._active: set[Connection] = set()
+        self._limit = limit
+        self._home = Home(None, limit)
+        self._homes: dict[object, Home] = {}
         self._throttle = throttle.Throttle()
         self._sharing = Sharing(driver)
         self._lock = threading.Lock()
-        self._world: object = None
         self._closed = False
         self._made_at = made_at
         _transports.add(self)
-        self._background: set[Background] = set()
         self.telemetry = telemetry
 
     def __del__(self) -> None:
         if "_made_at" not in vars(self) or self._closed or sys.is_finalizing():
             return
-        left_open = self._pool.idle or self._active
+        left_open = any(home.pool.idle or home.active for home in self._homes.values())
         self.abandon()  # first: the warning may be an error
         if left_open:
             warnings.warn(
@@ -261,16 +285,17 @@ class HTTPTransport:
 
     def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> Background | None:
         """Do *act*, which may not raise, beside the caller until the client is closed; None where nothing can be."""
+        home = self._enter_world()
 
         async def run() -> None:
             try:
                 await act()
             finally:
-                self._background.discard(background)
+                home.background.discard(background)
 
         background = self._driver.start_soon(run)
         if background is not None:
-            self._background.add(background)
+            home.background.add(background)
         return background
 
     def time(self) -> float:
@@ -281,20 +306,20 @@ class HTTPTransport:
         """Close every connection; calls in flight end with `DaytonaClosedError`."""
         self.abandon()
         await self._driver.sleep(0)  # streams that are closed by tasks of their own get their turn
-        for background in [*self._background]:
+        home = self._homes.get(self._driver.world())
+        for background in [*home.background] if home is not None else ():
             await background.stop()
 
     def abandon(self) -> None:
         """Close every connection at once: all that closing needs, for where nothing can be awaited."""
         with self._lock:
             self._closed = True
-            connections = [*self._pool.renew(), *self._active]
-            gates = list(self._gates.values())
-            self._gates.clear()
-        for connection in connections:
-            connection.stream.close()
-        for gate in gates:
-            gate.open()
+            cleared = [home.clear() for home in self._homes.values()]
+        for connections, gates in cleared:
+            for connection in connections:
+                connection.stream.close()
+            for gate in gates:
+                gate.open()
 
     def renew_lock(self) -> None:
         """Begin with a lock that nobody holds."""
@@ -320,35 +345,38 @@ class HTTPTransport:
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not beyond the client's end."""
-        key, gate = object(), self._driver.gate()
+        home, key, gate = self._enter_world(), object(), self._driver.gate()
         with self._lock:
-            self._gates[key] = gate
+            home.gates[key] = gate
         try:
             await gate.wait(seconds)
         except TimeoutError:
             pass  # as it should be: nobody opened the gate
         finally:
             with self._lock:
-                self._gates.pop(key, None)
+                home.gates.pop(key, None)
 
     async def _begin(self, request: Request) -> StreamedResponse:
         """Return one attempt's answer, read up to its head."""
         if self.telemetry is not None:
             request = request.with_fields(self.telemetry.headers())
-        if self._closed or self._driver.world() is not self._world:
-            self._enter_world()
+        home = self._home
+        if self._closed or self._driver.world() is not home.world:
+            home = self._enter_world()
         place: tuple[Ticket, Gate] | None = None
         with self._lock:
-            ticket, generation = self._pool.enter(), self._pool.generation
+            ticket, generation = home.pool.enter(), home.pool.generation
             if ticket is not None:
                 place = ticket, self._driver.gate()
-                self._gates[ticket] = place[1]
+                home.gates[ticket] = place[1]
         if place is not None:
-            await self._wait_in_line(request, *place, generation)
+            await self._wait_in_line(request, *place, home, generation)
         try:
-            connection = self._take(request.origin, generation) or await self._dial(request, generation)
+            connection = self._take(request.origin, home, generation) or await self._dial(
+                request, home, generation
+            )
         except BaseException:
-            self._return_permit(generation)
+            self._return_permit(home, generation)
             raise
         answer = StreamedResponse(self, request, connection)
         try:
@@ -358,68 +386,72 @@ class HTTPTransport:
             raise
         return answer
 
-    def _enter_world(self) -> None:
-        """Drop what belongs to another event loop or, after a fork, to the parent process."""
+    def _enter_world(self) -> Home:
+        """Return what there is in the running event loop or process; drop what belongs to one that is over."""
         if self._closed:
             raise DaytonaClosedError("The client is closed; make a new one")
         world = self._driver.world()
-        if world is self._world:
-            return
         with self._lock:
-            if world is self._world:
-                return
-            dropped = [*self._pool.renew(), *self._active] if self._world is not None else []
-            self._active.clear()
-            self._gates.clear()
-            self._background.clear()
-            self._world = world
-        for connection in dropped:
+            home = self._homes.get(world)
+            gone = [] if home is not None else self._leave_worlds()
+            if home is None:
+                home = self._homes[world] = Home(world, self._limit)
+            self._home = home
+        for connection in gone:
             connection.stream.close()
+        return home
+
+    def _leave_worlds(self) -> list[Connection]:
+        """Forget the worlds that have ended; return the connections in them, to be closed without a word."""
+        over = [world for world in self._homes if self._driver.is_over(world)]
+        return [connection for world in over for connection in self._homes.pop(world).clear()[0]]
 
     # -- Permits and connections ----------------------------------------------------------------------------------
 
-    async def _wait_in_line(self, request: Request, ticket: Ticket, gate: Gate, generation: int) -> None:
+    async def _wait_in_line(
+        self, request: Request, ticket: Ticket, gate: Gate, home: Home, generation: int
+    ) -> None:
         """Wait until the permit that *ticket* stands for is granted."""
         try:
             await gate.wait(left())
         except BaseException as error:
             with self._lock:
-                self._gates.pop(ticket, None)
-                if generation == self._pool.generation:
-                    self._wake(self._pool.abandon(ticket))
+                home.gates.pop(ticket, None)
+                if generation == home.pool.generation:
+                    self._wake(home, home.pool.abandon(ticket))
             if isinstance(error, TimeoutError):
                 raise self._timed_out(request, "waiting for a free connection", error, "not_sent") from error
             raise
         if self._closed:
             raise DaytonaClosedError("The client was closed while the call waited for a connection")
 
-    def _return_permit(self, generation: int) -> None:
+    def _return_permit(self, home: Home, generation: int) -> None:
         with self._lock:
-            if generation == self._pool.generation:
-                self._wake(self._pool.leave())
+            if generation == home.pool.generation:
+                self._wake(home, home.pool.leave())
 
-    def _wake(self, ticket: Ticket | None) -> None:
-        if ticket is not None and (gate := self._gates.pop(ticket, None)) is not None:
+    def _wake(self, home: Home, ticket: Ticket | None) -> None:
+        if ticket is not None and (gate := home.gates.pop(ticket, None)) is not None:
             gate.open()
 
-    def _take(self, origin: Origin, generation: int) -> Connection | None:
+    def _take(self, origin: Origin, home: Home, generation: int) -> Connection | None:
         """Return a connection that is still good, closing the ones found dead on the way."""
         while True:
             with self._lock:
-                expired = self._pool.expired(_deadline.now())
-                connection = self._pool.take(origin) if generation == self._pool.generation else None
+                expired = home.pool.expired(_deadline.now())
+                connection = home.pool.take(origin) if generation == home.pool.generation else None
                 if connection is not None:
-                    self._active.add(connection)
+                    home.active.add(connection)
             for old in expired:
                 old.stream.close()
             if connection is None or not connection.stream.is_stale():
                 return connection
             self.discard(connection)
 
-    async def _dial(self, request: Request, generation: int) -> Connection:
+    async def _dial(self, request: Request, home: Home, generation: int) -> Connection:
         origin = request.origin
         with self._lock:
-            displaced = self._pool.make_room()
+            displaced = home.pool.make_room()
         if displaced is not None:
             displaced.stream.close()
         began = _deadline.now()
@@ -432,43 +464,42 @@ class HTTPTransport:
             if not error.retryable:
                 raise
             raise AttemptFailed(retry.Fault.CONNECT, error) from error.__cause__
-        connection = Connection(origin, stream, generation, _deadline.now() - began)
+        connection = Connection(origin, stream, home, generation, _deadline.now() - began)
         with self._lock:
-            self._active.add(connection)
-            current = generation == self._pool.generation
+            home.active.add(connection)
+            current = generation == home.pool.generation
         if not current:
             self.discard(connection)
-            raise DaytonaClosedError(
-                "The client was closed, or used elsewhere, while the call was connecting"
-            )
+            raise DaytonaClosedError("The client was closed while the call was connecting")
         return connection
 
     def keep(self, connection: Connection) -> None:
         """Put a connection back after a complete exchange."""
         connection.used = True
+        home = connection.home
         with self._lock:
-            self._active.discard(connection)
-            kept = not self._closed and self._pool.give(
+            home.active.discard(connection)
+            kept = not self._closed and home.pool.give(
                 connection.origin, connection, connection.generation, _deadline.now()
             )
-            if connection.generation == self._pool.generation:
-                self._wake(self._pool.leave())
+            if connection.generation == home.pool.generation:
+                self._wake(home, home.pool.leave())
         if not kept:
             connection.stream.close()
 
     def release(self, connection: Connection) -> None:
         """Let go of a connection that has left HTTP; the client's end closes it all the same."""
-        self._return_permit(connection.generation)
+        self._return_permit(connection.home, connection.generation)
 
     def drop(self, connection: Connection) -> None:
         """Close a connection whose exchange did not complete."""
         self.discard(connection)
-        self._return_permit(connection.generation)
+        self._return_permit(connection.home, connection.generation)
 
     def discard(self, connection: Connection) -> None:
         """Close a connection, and forget it."""
         with self._lock:
-            self._active.discard(connection)
+            connection.home.active.discard(connection)
         connection.stream.close()
 
     # -- Errors ---------------------------------------------------------------------------------------------------

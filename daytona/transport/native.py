@@ -1,11 +1,12 @@
 """The driver of whatever event loop is running: asyncio or trio, found out at each call.
 
-So an async client needs no loop when it is made, and the same object serves one loop after another.
+So an async client needs no loop when it is made, and the same object serves any number of loops.
 """
 
 from __future__ import annotations
 
 import sys
+from asyncio import AbstractEventLoop
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._asyncio import AsyncioDriver
@@ -47,6 +48,12 @@ class NativeDriver:
             RuntimeError: No event loop is running.
         """
         return self._running.world()
+
+    def is_over(self, world: object) -> bool:
+        """Return whether an event loop, whichever kind it is of, has ended."""
+        if self._trio is None or isinstance(world, AbstractEventLoop):
+            return self._asyncio.is_over(world)
+        return self._trio.is_over(world)
 
     async def connect(self, origin: Origin, timeout: float | None) -> Stream:
         """Return a plain connection."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import uuid
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 import pytest
 import trio
 
-from daytona import AsyncDaytona, DaytonaConfig
+from daytona import AsyncDaytona, DaytonaClosedError, DaytonaConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from tests.local.platform_process import Platform
 
@@ -126,3 +130,118 @@ async def _cancelled(call: Any, *args: Any) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await call(*args)
+
+
+# -- Several at once --------------------------------------------------------------------------------------------------
+
+RUNS: dict[str, Callable[[Callable[[], Awaitable[Any]]], Any]] = {
+    "asyncio": lambda act: asyncio.run(act()),  # type: ignore[arg-type]  # a coroutine function
+    "trio": lambda act: trio.run(act),
+}
+PAIRS = [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "trio")]
+
+
+def in_threads(pair: tuple[str, str], act: Callable[[str], Awaitable[Any]]) -> list[Any]:
+    """Return what *act* comes to in two threads at the same time, each with an event loop of its own."""
+    with ThreadPoolExecutor(2) as threads:
+        futures = [
+            threads.submit(RUNS[kind], partial(act, f"{kind}-{index}")) for index, kind in enumerate(pair)
+        ]
+        return [future.result(60) for future in futures]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+def test_one_object_serves_two_loops_in_two_threads_at_once(
+    config: DaytonaConfig, shared_id: str, pair: tuple[str, str]
+) -> None:
+    """R-39: connections and those who wait for one belong to their loop, so that nobody waits for ever."""
+    config.connection_pool_maxsize = 2
+    daytona = AsyncDaytona(config)
+    both = threading.Barrier(2)
+
+    async def use(name: str) -> list[str]:
+        both.wait(30)
+        return [result for _ in range(3) for result in await _many(daytona, shared_id)]
+
+    assert in_threads(pair, use) == [[f"{number}\n" for number in range(32)] * 3] * 2
+    asyncio.run(daytona.close())
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+def test_a_stream_of_one_loop_outlives_calls_in_another(
+    config: DaytonaConfig, shared_id: str, pair: tuple[str, str]
+) -> None:
+    daytona = AsyncDaytona(config)
+    opened, used = threading.Event(), threading.Event()
+
+    async def use(name: str) -> str:
+        sandbox = await daytona.get(shared_id)
+        if name.endswith("0"):
+            async with await sandbox.process.create_pty_session(f"{name}-{uuid.uuid4().hex}") as terminal:
+                opened.set()
+                await anyio.to_thread.run_sync(used.wait, 30)
+                await terminal.send_input("exit 7\n")
+                return str((await terminal.wait(timeout=30)).exit_code)
+        await anyio.to_thread.run_sync(opened.wait, 30)
+        result = (await sandbox.process.exec("echo used")).result
+        used.set()
+        return result
+
+    assert in_threads(pair, use) == ["7", "used\n"]
+    asyncio.run(daytona.close())
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+def test_closing_in_one_loop_ends_what_is_under_way_in_another(
+    config: DaytonaConfig, shared_id: str, pair: tuple[str, str]
+) -> None:
+    """R-5: a call that has been sent, one that waits for a connection, and a stream."""
+    config.connection_pool_maxsize = 2
+    daytona = AsyncDaytona(config)
+    busy = threading.Event()
+
+    async def use(name: str) -> list[type[BaseException] | None]:
+        sandbox = await daytona.get(shared_id)
+        if name.endswith("1"):
+            await anyio.to_thread.run_sync(busy.wait, 30)
+            await daytona.close()
+            return []
+        terminal = await sandbox.process.create_pty_session(f"{name}-{uuid.uuid4().hex}")
+        ends: list[type[BaseException] | None] = []
+
+        async def call() -> None:
+            try:
+                await sandbox.process.exec("sleep 30")
+            except DaytonaClosedError as error:
+                ends.append(type(error))
+
+        async def watch() -> None:
+            while sum(len(home.gates) for home in transport._homes.values()) < 2:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.01)
+            busy.set()
+
+        transport: Any = daytona._api.transport
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(call)
+            tasks.start_soon(watch)
+            assert (await terminal.wait(timeout=30)).exit_code is None
+        return ends
+
+    assert in_threads(pair, use) == [[DaytonaClosedError] * 4, []]
+
+
+def test_uvloop_is_a_loop_like_others(config: DaytonaConfig, shared_id: str) -> None:
+    """R-40."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def use() -> list[str]:
+        async with AsyncDaytona(config) as daytona:
+            sandbox = await daytona.get(shared_id)
+            results = await _many(daytona, shared_id)
+            terminal = await sandbox.process.create_pty_session(f"uv-{uuid.uuid4().hex}")
+            await terminal.send_input("exit 7\n")
+            return [*results, str((await terminal.wait(timeout=30)).exit_code)]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(use()) == [*(f"{number}\n" for number in range(32)), "7"]

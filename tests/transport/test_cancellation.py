@@ -90,8 +90,13 @@ async def test_a_storm_of_cancellations_leaves_no_phantom(
     with ScriptedServer(reluctant, context=theirs if scheme == "https" else None) as server:
         async with transport_of(face, limit=CONNECTIONS, tls=lambda: ours) as transport:
             await storm(face, transport, server)
-            pool = transport._pool
-            assert (pool.permits, pool.waiting, transport._gates, transport._active) == (0, 0, {}, set())
+            pool = transport._home.pool
+            assert (pool.permits, pool.waiting, transport._home.gates, transport._home.active) == (
+                0,
+                0,
+                {},
+                set(),
+            )
             assert pool.idle <= CONNECTIONS
             with transport.deadline(5.0):
                 for _ in range(2 * CONNECTIONS):
@@ -114,8 +119,13 @@ async def test_a_storm_of_timeouts_leaves_no_phantom(face: str) -> None:
 
             for _ in range(5):
                 assert await together(face, *[one] * 40) == [None] * 40
-            pool = transport._pool
-            assert (pool.permits, pool.waiting, transport._gates, transport._active) == (0, 0, {}, set())
+            pool = transport._home.pool
+            assert (pool.permits, pool.waiting, transport._home.gates, transport._home.active) == (
+                0,
+                0,
+                {},
+                set(),
+            )
             with transport.deadline(5.0):
                 response = await transport.send(server.api.request("GET", "/probe"))
             assert response.body == b"abcdef"
@@ -132,7 +142,7 @@ async def test_a_call_that_is_cancelled_while_it_waits_leaves_the_queue(face: st
             request = server.api.request("GET", "/x")
             acts = [lambda: cancelled_after(face, 0.05, lambda: transport.send(request))] * 5
             assert await together(face, *acts) == [None] * 5
-            assert (transport._pool.permits, transport._pool.waiting) == (0, 0)
+            assert (transport._home.pool.permits, transport._home.pool.waiting) == (0, 0)
 
 
 @pytest.mark.faces("asyncio", "trio")
@@ -147,5 +157,5 @@ async def test_a_cancelled_read_of_a_stream_gives_its_permit_back(face: str) -> 
             stream = await transport.stream(server.api.request("GET", "/x"))
             assert await stream.read() == b"abc"
             await cancelled_after(face, 0.02, stream.read)
-            assert transport._pool.permits == 0
+            assert transport._home.pool.permits == 0
             assert (await transport.send(server.api.request("GET", "/x"))).status == 200

@@ -108,6 +108,6 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against the peers; prints tables of ratios. `nox -s bench -- --rounds 3` is quick."""
+    """Measure beside other clients; prints tables of ratios. `nox -s bench -- --rounds 2` is quick, `--write` documents."""
     _install(session)
     session.run("python", "-m", "benchmarks", *session.posargs)

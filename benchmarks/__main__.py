@@ -1,102 +1,68 @@
-"""The command: `python -m benchmarks [--rounds N] [--only NAME]... [--write]`."""
+"""The command: `python -m benchmarks [--rounds N] [--only JOB]... [--scale X] [--write]`."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.contenders import run
-from benchmarks.measures import MEASURES
-from benchmarks.tables import document, machine, table
-from tests.local.platform_process import running_platform
+from benchmarks.goals import GROUPS
+from benchmarks.jobs import JOBS
+from benchmarks.measuring import measure
+from benchmarks.report import document, machine, table, write_between_markers
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from benchmarks.jobs import Job
 
-    from benchmarks.contenders import Contender, Sample
-    from benchmarks.measures import Measure
-
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
 
 
-def main() -> None:
-    """Measure, and print a table for each measure as it is done."""
-    options = _options()
-    chosen = [measure for measure in MEASURES if not options.only or measure.name in options.only]
-    print(machine())
-    measured: dict[Measure, dict[Contender, list[Sample]]] = {}
-    for measure in chosen:
-        measured[measure] = samples(measure, options.rounds)
-        print(f"\n## {measure.title} ({measure.name})\n\n{table(measure, measured[measure])}", flush=True)
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, and print the tables."""
+    options = _options(arguments)
+    samples: dict[tuple[str, str], list[dict[str, float]]] = {}
+    loads = [os.getloadavg()[0]]
+    for job in _chosen(options):
+        print(f"{job.name} …", file=sys.stderr, flush=True)
+        samples |= measure(job, options.rounds, options.scale)
+        loads.append(os.getloadavg()[0])
+    print(machine(loads))
+    for title, goals in GROUPS.items():
+        print(f"\n## {title}\n\n{table(goals, samples)}", flush=True)
     if options.write:
-        PAGE.write_text(document(measured, options.rounds), encoding="utf-8")
-        print(f"\nwritten to {PAGE.relative_to(Path.cwd())}")
+        PAGE.write_text(document(samples, options.rounds, loads), encoding="utf-8")
+        short = "\n\n".join(
+            table(goals, samples) for title, goals in GROUPS.items() if title in ("Starting", "Calls")
+        )
+        write_between_markers(ROOT / "README.md", f"{machine(loads)}\n\n{short}")
+        print(f"\nwritten to {PAGE} and README.md")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure beside the official client."
-    )
-    parser.add_argument("--rounds", type=int, default=7, help="how often each contender runs (default: 7)")
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure beside other clients.")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each program runs (default: 5)")
     parser.add_argument(
-        "--only",
-        action="append",
-        choices=[measure.name for measure in MEASURES],
-        help="measure this; may be repeated",
+        "--scale", type=float, default=1.0, help="how much of its calls each program makes (default: 1)"
     )
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
-    return parser.parse_args()
+    names = [job.name for job in JOBS]
+    parser.add_argument("--only", action="append", choices=names, help="run this job; may be repeated")
+    parser.add_argument(
+        "--alone", action="store_true", help="without other clients, which have to be installed"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/benchmarks.md, and the tables of README.md"
+    )
+    return parser.parse_args(arguments)
 
 
-def samples(measure: Measure, rounds: int) -> dict[Contender, list[Sample]]:
-    """Return what every contender took in each round; one run before the first compiles and caches, and is forgotten."""
-    taken: dict[Contender, list[Sample]] = {contender: [] for contender in measure.contenders}
-    with serving(measure) as variables:
-        for number in range(rounds + 1):
-            order = measure.contenders if number % 2 else measure.contenders[::-1]
-            for contender in order:
-                sample = run(contender, measure.name, measure.calls if number else 1, variables)
-                if number:
-                    taken[contender].append(sample)
-    return taken
-
-
-@contextmanager
-def serving(measure: Measure) -> Generator[dict[str, str]]:
-    """Run the server of *measure*; yield the variables that lead a client there."""
-    if measure.server == "platform":
-        with running_platform() as platform:
-            endpoint = platform.endpoint
-            yield {"DAYTONA_API_URL": endpoint.api_url, "DAYTONA_API_KEY": endpoint.api_key}
-        return
-    with (
-        on_one_core(),
-        subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.stub"], stdout=subprocess.PIPE, text=True
-        ) as stub,
-    ):
-        try:
-            assert stub.stdout is not None
-            port = stub.stdout.readline().strip()
-            yield {"DAYTONA_API_URL": f"http://127.0.0.1:{port}/api", "DAYTONA_API_KEY": "key"}
-        finally:
-            stub.kill()
-
-
-@contextmanager
-def on_one_core() -> Generator[None]:
-    """Keep this process, and all that it starts meanwhile, on one core."""
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(allowed)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
+def _chosen(options: argparse.Namespace) -> list[Job]:
+    chosen = [job for job in JOBS if not options.only or job.name in options.only]
+    if options.alone:
+        return [job._replace(runs=tuple(run for run in job.runs if run.client == "ours")) for job in chosen]
+    return chosen
 
 
 if __name__ == "__main__":

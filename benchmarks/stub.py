@@ -37,11 +37,11 @@ class Answers:
     """What is said to each request."""
 
     def __init__(self, origin: str) -> None:
-        self._one = _response(sandbox(0, origin))
-        self._output = _response({"exitCode": 0, "result": "hello\n"})
+        self._one = response(sandbox(0, origin))
+        self._output = response({"exitCode": 0, "result": "hello\n"})
         sandboxes = [sandbox(number, origin) for number in range(SANDBOXES)]
         self._pages = {
-            first: _response({"items": sandboxes[first : first + PAGE], "nextCursor": _cursor(first + PAGE)})
+            first: response({"items": sandboxes[first : first + PAGE], "nextCursor": _cursor(first + PAGE)})
             for first in range(0, SANDBOXES, PAGE)
         }
 
@@ -60,7 +60,8 @@ def _cursor(first: int) -> str | None:
     return str(first) if first < SANDBOXES else None
 
 
-def _response(content: object) -> bytes:
+def response(content: object) -> bytes:
+    """Return *content* as a whole answer."""
     body = json.dumps(content).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body

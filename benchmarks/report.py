@@ -1,0 +1,106 @@
+"""What came of it, as Markdown: for the terminal, for docs/benchmarks.md and for the README."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.goals import GROUPS
+from benchmarks.peers import PINNED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.goals import Goal, Outcome, Samples
+
+__all__ = ["document", "machine", "table", "write_between_markers"]
+
+BUSY: Final = 1.5
+"""A load beyond which other work has disturbed the numbers: ours makes one."""
+MARKERS: Final = (
+    "<!-- benchmarks: written by `python -m benchmarks --write` -->",
+    "<!-- end of benchmarks -->",
+)
+
+INTRODUCTION = """\
+Written by `python -m benchmarks --write`. Numbers are medians of {rounds} rounds; in each round every program runs once in a
+fresh process, in turn, and in the opposite order every other round. A ratio is the median of the ratios of the rounds:
+how many times less ours takes than the other. Without another name the other is the official client, {official}, on asyncio
+where ours runs on trio. "must" and "aim" are the project's goals for the ratio, or, where nothing stands beside ours, for
+the number itself.
+
+Times are processor time of the client's process, except those to the first answer and those of the embedded platform, which
+are wall time. The server sends canned bytes and runs on the same core as the client: between two cores of a virtual
+machine, most of what an exchange takes is waking a core, which would hide the client. The official client runs with its
+event connection switched off, which spares it a thread and a WebSocket. Over a network each call takes its round trip in
+addition, for everybody, and TLS adds the same for everybody.
+
+E2B's client speaks to another platform, so it is only imported and configured. The other clients of HTTP send the same
+request and read the same answer, without being an SDK. Memory of many sandboxes is what the machine has less while they
+are there, for each, times 1000.
+"""
+
+
+def document(samples: Samples, rounds: int, loads: list[float]) -> str:
+    """Return the page."""
+    parts = ["# Benchmarks", INTRODUCTION.format(rounds=rounds, official=PINNED["official"]), machine(loads)]
+    parts += [f"## {title}\n\n{table(goals, samples)}" for title, goals in GROUPS.items()]
+    return "\n".join(f"{part.strip()}\n" for part in parts)
+
+
+def table(goals: list[Goal], samples: Samples) -> str:
+    """Return one table, of what was measured."""
+    rows = [
+        "| | ours | other | ratio | must | aim | |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    outcomes = [outcome for goal in goals if (outcome := goal.outcome(samples)) is not None]
+    return "\n".join([*rows, *map(_row, outcomes)])
+
+
+def _row(outcome: Outcome) -> str:
+    goal = outcome.goal
+    name, scale = goal.unit
+    numbers = [f"{value * scale:.3g} {name}".strip() if value is not None else "" for value in outcome[1:3]]
+    ratio = f"{outcome.ratio:.2g}" if outcome.ratio is not None else ""
+    ratio = f"{outcome.ratio:.0f}" if outcome.ratio is not None and outcome.ratio >= 10 else ratio
+    limits = [
+        "" if limit is None else f"{limit:.2g}" if limit < 10 else f"{limit:g}"
+        for limit in (goal.must, goal.aim)
+    ]
+    sign = "≥ " if outcome.ratio is not None else "≤ "
+    limits = [limit and sign + limit for limit in limits]
+    return f"| {' | '.join([goal.title, *numbers, ratio, *limits, outcome.verdict])} |"
+
+
+def machine(loads: list[float]) -> str:
+    """Say where and when this was measured, with which versions, and whether anything else ran there."""
+    busy = max(loads) > BUSY
+    warning = (
+        " **The machine was busy with other work: read the ratios, and not too closely.**" if busy else ""
+    )
+    return (
+        f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {os.cpu_count()} cores ({_processor()}), load average"
+        f" {min(loads):.1f} to {max(loads):.1f}, Linux {platform.release()}, Python {platform.python_version()}, with"
+        f" anyio {version('anyio')}, msgspec {version('msgspec')}, trio {version('trio')}.{warning}"
+    )
+
+
+def write_between_markers(path: Path, text: str) -> bool:
+    """Replace what stands between the markers of a file; return whether it has any."""
+    content = path.read_text(encoding="utf-8")
+    begin, end = map(re.escape, MARKERS)
+    block = f"{MARKERS[0]}\n{text.strip()}\n{MARKERS[1]}"
+    changed, found = re.subn(f"{begin}.*?{end}", lambda _: block, content, flags=re.DOTALL)
+    path.write_text(changed, encoding="utf-8")
+    return bool(found)
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+        return next(names, platform.machine())

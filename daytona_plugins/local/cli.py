@@ -98,7 +98,8 @@ def logs(follow: bool, lines: int) -> None:
 @local.command()
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
-    """Try whether sandboxes can be isolated on this machine, and say what helps if not; exit with 1 then."""
+    """Try what isolates and limits sandboxes on this machine, and say how to get more; exit with 1 if nothing does."""
+    from daytona_plugins.local.diagnosis import diagnose
     from daytona_plugins.local.runtime.probe import probe
 
     paths = Paths.from_environment()
@@ -113,6 +114,8 @@ def doctor(ctx: click.Context) -> None:
     click.echo(
         f"  isolation: namespace, as {'root' if verdict.kind == 'root' else 'an ordinary user'}; the kernel is shared"
     )
+    for line in diagnose(paths):
+        click.echo("  " + line.replace("\n", "\n  "))
 
 
 def _growth(log: TextIOWrapper) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daytona import (
+    CreateSandboxFromSnapshotParams,
     DaytonaBadRequestError,
     DaytonaError,
     DaytonaValidationError,
@@ -89,6 +90,19 @@ async def test_the_network_changes_while_stopped(connect: Callable[[], Any]) -> 
         await sandbox.start()
         devices = (await sandbox.process.exec("tail -n +3 /proc/net/dev | cut -d: -f1")).result.split()
         assert set(devices) <= {"lo"}
+
+
+async def test_lists_of_what_may_be_reached_change_while_it_runs(connect: Callable[[], Any]) -> None:
+    params = CreateSandboxFromSnapshotParams(network_allow_list="198.51.100.0/24")
+    async with connect() as daytona, await daytona.create(params) as sandbox:
+        assert (sandbox.network_allow_list, sandbox.isolation.network) == ("198.51.100.0/24", "proxy")
+        ask = "curl -sS http://api.example/"
+        assert "cannot be resolved" in (await sandbox.process.exec(ask)).result
+        await sandbox.update_network_settings(network_block_all=True, domain_allow_list="*.example")
+        assert (sandbox.network_allow_list, sandbox.domain_allow_list) == (None, "*.example")
+        assert "is blocked" in (await sandbox.process.exec(ask)).result
+        await sandbox.update_network_settings(network_block_all=False, domain_allow_list="other.example")
+        assert "in no list" in (await sandbox.process.exec(ask)).result
 
 
 async def test_no_change_of_the_network_is_a_mistake(box: Callable[[], Any]) -> None:

@@ -28,6 +28,7 @@ class FakeSandbox:
     pid = None
     isolation = Isolation(tier="fake", network="none", limits={}, notes=[])
     watched = Limits()
+    proxy = None
 
     def __init__(self, socket_path: Path, server: web.Server) -> None:
         self.socket_path = socket_path

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import msgspec
 
+from daytona_plugins.local.egress.policy import parse_domains, parse_networks
 from daytona_plugins.local.images.image import HOST
 from daytona_plugins.local.platform.errors import not_in_this_version
 from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, labels_for, labels_of, snapshot_ref
@@ -19,6 +20,8 @@ from daytona_plugins.local.platform.states import Desired, State
 from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daytona_plugins.local.platform.snapshot_store import SnapshotRecord
 
 MAX_AUTO_ARCHIVE = 43200
@@ -110,6 +113,8 @@ def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None 
         labels=(body.labels or {}) | _image_labels(body, snapshot),
         public=body.public or False,
         network_block_all=body.network_block_all or False,
+        network_allow_list=allow_list(body.network_allow_list, parse_networks),
+        domain_allow_list=allow_list(body.domain_allow_list, parse_domains),
         cpu=body.cpu or (snapshot.cpu if snapshot else 1),
         memory=body.memory or (snapshot.mem if snapshot else 1),
         disk=body.disk or (snapshot.disk if snapshot else 3),
@@ -133,6 +138,14 @@ def _limited(body: CreateSandbox, snapshot: SnapshotRecord | None) -> tuple[str,
 def new_token() -> str:
     """Return a fresh token for previews."""
     return "".join(secrets.choice(_PREVIEW_ALPHABET) for _ in range(32))
+
+
+def allow_list(text: str | None, parse: Callable[[str], object]) -> str | None:
+    """Return a list of what may be reached as it was given, None for an empty one, or refuse it."""
+    try:
+        return text if text and parse(text) else None
+    except ValueError as error:
+        raise HTTPError(400, str(error)) from error
 
 
 def interval(minutes: float | None, *, default: float) -> float:
@@ -188,8 +201,6 @@ def _refuse_what_is_not_there(body: CreateSandbox) -> None:
     if body.gpu:
         raise HTTPError(400, "no available runners: this platform has no GPU to give")
     for what, asked in (
-        ("networkAllowList", body.network_allow_list),
-        ("domainAllowList", body.domain_allow_list),
         ("outboundProxyUrl", body.outbound_proxy_url),
         ("linkedSandbox", body.linked_sandbox),
         ("kvm", body.kvm),

@@ -18,6 +18,7 @@ from daytona_plugins.local.images.builder import BuildError
 from daytona_plugins.local.images.copying import copy_layer, freeze
 from daytona_plugins.local.images.layers import KEPT, forget_identity
 from daytona_plugins.local.platform.builds import Builds
+from daytona_plugins.local.platform.gates import Gates, is_limited
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.mounts import mounts_of
 from daytona_plugins.local.platform.states import Desired, State, after_a_crash
@@ -26,6 +27,7 @@ from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 from daytona_plugins.local.runtime.spec import HOME, SandboxSpec
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from pathlib import Path
 
@@ -55,6 +57,11 @@ class Running(Protocol):
     @property
     def pid(self) -> int | None:
         """Its process 1, as this machine counts."""
+        ...
+
+    @property
+    def proxy(self) -> socket.socket | None:
+        """Where its proxy is to be answered, if it has one."""
         ...
 
     @property
@@ -99,6 +106,7 @@ class Lifecycle:
         self._driver = driver
         self._paths = paths
         self._clock = clock
+        self.gates = Gates(store, paths.data / "egress-authority.pem")
         self._running: dict[str, Running] = {}
         self._watchers = Work()
 
@@ -160,6 +168,8 @@ class Lifecycle:
             self._fail(record, str(error) or "its agent did not answer in time")
             return
         self._running[record.id] = running
+        if running.proxy is not None:
+            await self.gates.open(record.id, running.proxy)
         self.move(record, state=State.STARTED, error_reason=None)
         self._watchers.begin(self._watch(record.id, running))
 
@@ -273,6 +283,7 @@ class Lifecycle:
     async def _end_processes(self, record: Record, grace: float) -> None:
         if running := self._running.pop(record.id, None):
             await running.stop(grace=grace)
+            await self.gates.close(record.id)
             self._tell_of_end(running)
 
     def _tell_of_end(self, running: Running) -> None:
@@ -303,6 +314,7 @@ class Lifecycle:
         status = await running.wait()
         if self._running.get(sandbox_id) is running and (record := self._store.get(sandbox_id)):
             del self._running[sandbox_id]
+            await self.gates.close(sandbox_id)
             self._tell_of_end(running)
             self.work.begin(self._ended(record, status))
 
@@ -332,11 +344,12 @@ class Lifecycle:
             mounts=mounts_of(record.volumes, self._paths.volumes),
             base=record.image.base,
             layers=self.builds.layers.paths_of(record.image.layers),
-            env=own | record.image.config.env | record.environment,
+            env=own | self.gates.environment(record) | record.image.config.env | record.environment,
             workdir=record.image.config.workdir or HOME,
             entrypoint=record.image.config.program,
             limits=record.limits,
-            network="none" if record.network_block_all else "host",
+            network="proxy" if is_limited(record) else "host",
+            trust=self.gates.trust(record),
         )
 
 
@@ -346,6 +359,8 @@ async def _refuse_unkept_limits(record: Record, running: Running) -> None:
     unkept = [name for name in sorted(record.limited) if held.get(name) != "enforced"]
     if record.labels.get(DEMAND) == "enforced" and unkept:
         await running.stop(grace=0)
+        if running.proxy is not None:
+            running.proxy.close()
         raise SpawnError(
             f"limits that the kernel keeps were asked for, and on this machine it keeps none of {', '.join(unkept)};"
             f" `daytona local doctor` says what helps, and without the label {DEMAND} they are watched or ignored"

@@ -38,6 +38,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     public: bool = False
     network_block_all: bool = False
+    network_allow_list: str | None = None
+    domain_allow_list: str | None = None
     cpu: int = 1
     memory: int = 1
     disk: int = 3

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from daytona_plugins.local.egress.policy import parse_domains, parse_networks
 from daytona_plugins.local.platform import creation, views
-from daytona_plugins.local.platform.errors import not_in_this_version
 from daytona_plugins.local.platform.listing import page
 from daytona_plugins.local.platform.sizes import Size
 from daytona_plugins.local.platform.states import Operation
@@ -226,10 +226,10 @@ class SandboxRoutes:
         return Response(201)
 
     async def set_network(self, request: Request) -> Response:
-        """Open or block the network of a sandbox that is not running; lists cannot be enforced, so are refused."""
+        """Change what a sandbox may reach, at once where it was started with a limited network."""
         record = self._find(request)
         body = _read(await request.body(BODY_LIMIT), NetworkSettings)
-        return self._shown(self._sandboxes.change_network(record, block_all=_blocks_all(body, record)))
+        return self._shown(await self._sandboxes.change_network(record, **network_changes(body)))
 
     async def toolbox_proxy_url(self, request: Request) -> Response:
         """Say where the toolbox is reached."""
@@ -281,13 +281,24 @@ def _ttl(minutes: float, now: float) -> dict[str, float | None]:
     return {"auto_destroy_at": creation.deadline(creation.not_negative(minutes, default=0), now)}
 
 
-def _blocks_all(body: NetworkSettings, record: Record) -> bool:
-    settings = (body.network_block_all, body.network_allow_list, body.domain_allow_list)
-    if all(setting is msgspec.UNSET for setting in settings):
+def network_changes(body: NetworkSettings) -> dict[str, object]:
+    """Return the fields that change: a list of networks and blocking everything take each other's place.
+
+    Raises:
+        HTTPError: There are none, or a list cannot be understood (400).
+    """
+    changes: dict[str, object] = {}
+    if body.network_block_all is not msgspec.UNSET:
+        changes = {"network_block_all": body.network_block_all, "network_allow_list": None}
+    if body.network_allow_list is not msgspec.UNSET:
+        changes["network_allow_list"] = creation.allow_list(body.network_allow_list, parse_networks)
+        if changes["network_allow_list"]:
+            changes["network_block_all"] = False
+    if body.domain_allow_list is not msgspec.UNSET:
+        changes["domain_allow_list"] = creation.allow_list(body.domain_allow_list, parse_domains)
+    if not changes:
         raise HTTPError(400, "at least one network setting is needed")
-    if body.network_allow_list or body.domain_allow_list:
-        raise not_in_this_version("lists of allowed destinations")
-    return record.network_block_all if body.network_block_all is msgspec.UNSET else body.network_block_all
+    return changes
 
 
 def _read(content: bytes, kind: type[_Body]) -> _Body:

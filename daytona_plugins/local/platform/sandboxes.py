@@ -17,6 +17,7 @@ import msgspec
 from daytona_plugins.local.platform.activity import Activity
 from daytona_plugins.local.platform.creation import new_token
 from daytona_plugins.local.platform.errors import not_found, not_in_this_version
+from daytona_plugins.local.platform.gates import is_limited
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.lifecycle import Lifecycle
 from daytona_plugins.local.platform.states import Desired, Operation, State, refusal
@@ -280,15 +281,21 @@ class Sandboxes:
         refused = refusal(operation, record.situation)
         return HTTPError(refused.status, refused.message) if refused else not_in_this_version(operation)
 
-    def change_network(self, record: Record, *, block_all: bool) -> Record:
-        """Cut a sandbox off from the network, or connect it, from its next start on.
+    async def change_network(self, record: Record, **changes: object) -> Record:
+        """Change what a sandbox may reach; connections that are forbidden now are cut.
 
         Raises:
-            HTTPError: It is running: its network was chosen when it started (400).
+            HTTPError: It runs in the network of this machine, which cannot be taken from it while it runs (400).
         """
-        if block_all != record.network_block_all and self.running(record.id):
-            raise HTTPError(400, "the network of a running sandbox cannot be changed here; stop it first")
-        return self.change(record, network_block_all=block_all)
+        running = self.running(record.id)
+        wanted = msgspec.structs.replace(record, **changes)
+        if running is not None and running.proxy is None and is_limited(wanted):
+            raise HTTPError(
+                400, "a sandbox that was started with the machine's network cannot be limited; stop it first"
+            )
+        changed = self.change(record, **changes)
+        self._lifecycle.gates.review(record.id)
+        return changed
 
     def change(self, record: Record, **changes: object) -> Record:
         """Change settings of a sandbox, whatever it is doing; this is no activity.

@@ -1,7 +1,6 @@
 """Secrets: values that are kept here and never shown again.
 
-Sandboxes get a placeholder. On the hosted platform a proxy puts the value in its place in requests to permitted hosts;
-this platform has no such proxy, so here a placeholder stays one, and a sandbox that has some says so.
+Sandboxes get a placeholder. Their way out is a proxy that puts the value in its place, in requests to permitted hosts.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from daytona_plugins.local.platform.shelf import Shelf
 
 PREFIX = "dtn_secret_"
-NOTE = "secrets are placeholders: substitution in outbound requests is not available here"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from daytona_plugins.local.egress.certificates import can_sign
 from daytona_plugins.local.platform.errors import iso
+from daytona_plugins.local.platform.gates import HTTP_ONLY, NEEDS_RESTART
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, RUNNER_ID
-from daytona_plugins.local.platform.secret_store import NOTE
 from daytona_plugins.local.platform.states import shown
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def list_item(record: Record, toolbox_url: str) -> dict[str, object]:
         "labels": record.labels,
         "public": record.public,
         "networkBlockAll": record.network_block_all,
-        "networkAllowList": None,
-        "domainAllowList": None,
+        "networkAllowList": record.network_allow_list,
+        "domainAllowList": record.domain_allow_list,
         "target": REGION_ID,
         "cpu": record.cpu,
         "gpu": 0,
@@ -76,9 +77,15 @@ def list_item(record: Record, toolbox_url: str) -> dict[str, object]:
 
 
 def _with_notes(isolation: Isolation | None, record: Record) -> Isolation | None:
-    if isolation is None or not record.secrets:
-        return isolation
-    return replace(isolation, notes=[*isolation.notes, NOTE])
+    if isolation is None:
+        return None
+    notes = list(isolation.notes)
+    if record.secrets and isolation.network == "host":
+        notes.append(NEEDS_RESTART)
+    elif record.secrets and not can_sign():
+        notes.append(HTTP_ONLY)
+    network = "none" if record.network_block_all else isolation.network
+    return replace(isolation, network=network, notes=notes)
 
 
 def number(value: float) -> int | float:

@@ -14,6 +14,7 @@ from uuid import uuid4
 import msgspec
 
 from daytona_plugins.local.platform.creation import DEFAULT_USER
+from daytona_plugins.local.platform.gates import is_limited
 from daytona_plugins.local.platform.states import State
 from daytona_plugins.local.web import HTTPError
 
@@ -182,7 +183,7 @@ def _is_settled(record: Record) -> bool:
 
 def _may_be_warm(wanted: Record) -> bool:
     fixed_at_start = (
-        wanted.env, wanted.volumes, wanted.secrets, wanted.network_block_all, wanted.build_info,
+        wanted.env, wanted.volumes, wanted.secrets, wanted.build_info, is_limited(wanted),
     )  # fmt: skip
     return wanted.user == DEFAULT_USER and not any(fixed_at_start)
 

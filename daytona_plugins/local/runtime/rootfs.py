@@ -20,6 +20,7 @@ from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import PYTHON, HostImage, Tree
 from daytona_plugins.local.runtime.lending import lend
 from daytona_plugins.local.runtime.mounts import attach_mounts, take_mounts
+from daytona_plugins.local.runtime.spec import TRUST_FILE
 
 if TYPE_CHECKING:
     from daytona_plugins.local.runtime.spec import SandboxSpec
@@ -33,6 +34,9 @@ DEVICE_LINKS: Final = {
     "stderr": "/proc/self/fd/2",
 }
 MOUNTED_OVER: Final = ("proc", "dev", "run")
+TRUST_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
+)  # fmt: skip  # where distributions keep what programs trust
 OPTIONS_LIMIT: Final = 4095
 
 # They show the memory, the keys, the log or the timers of the whole machine.
@@ -185,6 +189,15 @@ def write_identity(spec: SandboxSpec, image: HostImage) -> None:
     _write_if_changed("/etc/hostname", spec.hostname + "\n")
     _write_if_changed("/etc/hosts", f"127.0.0.1\tlocalhost {spec.hostname}\n::1\tlocalhost ip6-localhost\n")
     _write_if_changed("/etc/resolv.conf", image.resolv_conf if spec.network == "host" else "")
+
+
+def write_trust(spec: SandboxSpec) -> None:
+    """Write the certificates that the sandbox's image trusts and the one of its platform into one file."""
+    if spec.trust:
+        bundles = [Path(path) for path in TRUST_BUNDLES]
+        own = next((path.read_text("ascii", "replace") for path in bundles if path.is_file()), "")
+        os.makedirs(os.path.dirname(TRUST_FILE), mode=0o755, exist_ok=True)
+        Path(TRUST_FILE).write_text(f"{own}\n{spec.trust}", encoding="ascii", errors="replace")
 
 
 def _write_if_changed(path: str, text: str) -> None:

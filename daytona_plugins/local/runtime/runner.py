@@ -78,6 +78,7 @@ class RunningSandbox:
         spawned: Spawned,
         ended: asyncio.Future[int],
         group: Callable[[], Group],
+        proxy: socket.socket | None = None,
     ) -> None:
         self.id = spec.id
         self.spec = spec
@@ -89,6 +90,8 @@ class RunningSandbox:
         self._group = group
         self._kept: set[str] = set()
         self._ended = ended
+        self.proxy = proxy
+        """Who connects to the proxy's port inside is answered on this socket; whoever answers closes it."""
 
     @property
     def isolation(self) -> Isolation:
@@ -137,7 +140,7 @@ class Runner:
         self._zygote = zygote
         self._control = control
         self._ready: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._spawning: dict[str, asyncio.Future[Spawned]] = {}
+        self._spawning: dict[str, asyncio.Future[tuple[Spawned, socket.socket | None]]] = {}
         self._ended: dict[str, asyncio.Future[int]] = {}
         self._send_lock = asyncio.Lock()
         self._cgroups: Cgroups | None = None
@@ -187,20 +190,26 @@ class Runner:
             raise SpawnError(f"sandbox {spec.id!r} is running already")
         path = self._paths.agent_socket(spec.id)
         with _listen(path) as listener:
-            spawned = await self._ask_for(spec, listener)
+            spawned, proxy = await self._ask_for(spec, listener)
         group = partial(self._group, spec.id)
-        sandbox = RunningSandbox(spec, path, spawned, self._ended[spec.id], group)
+        sandbox = RunningSandbox(spec, path, spawned, self._ended[spec.id], group, proxy)
         try:
             sandbox.limit(spec.limits)
             async with asyncio.timeout(READY_TIMEOUT):
                 await _ask_version(path)
         except BaseException:
+            if proxy is not None:
+                proxy.close()
             await sandbox.stop(grace=0)
             raise
         return sandbox
 
-    async def _ask_for(self, spec: SandboxSpec, listener: socket.socket) -> Spawned:
-        answer: asyncio.Future[Spawned] = asyncio.get_running_loop().create_future()
+    async def _ask_for(
+        self, spec: SandboxSpec, listener: socket.socket
+    ) -> tuple[Spawned, socket.socket | None]:
+        answer: asyncio.Future[tuple[Spawned, socket.socket | None]] = (
+            asyncio.get_running_loop().create_future()
+        )
         self._spawning[spec.id] = answer
         try:
             await self._command(Spawn(spec), listener)
@@ -266,11 +275,12 @@ class Runner:
 
     def _receive(self) -> None:
         try:
-            message = self._control.recv(MESSAGE_LIMIT)
+            message, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_LIMIT, 1)
         except ConnectionResetError:
-            message = b""
+            message, descriptors = b"", []
         if message:
-            self._handle(decode_event(message))
+            passed = [_taken(descriptor) for descriptor in descriptors]
+            self._handle(decode_event(message), *passed)
         else:
             asyncio.get_running_loop().remove_reader(self._control)
             self._fail_start()
@@ -282,13 +292,13 @@ class Runner:
                 DaytonaLocalPlatformError("the process that builds sandboxes ended at its start")
             )
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event, proxy: socket.socket | None = None) -> None:
         match event:
             case Ready(verdict):
                 self._ready.set_result(verdict)
             case Spawned(sandbox_id):
                 self._ended[sandbox_id] = asyncio.get_running_loop().create_future()
-                self._spawning.pop(sandbox_id).set_result(event)
+                self._spawning.pop(sandbox_id).set_result((event, proxy))
             case SpawnFailed(sandbox_id, message):
                 self._paths.agent_socket(sandbox_id).unlink(missing_ok=True)
                 self._spawning.pop(sandbox_id).set_exception(SpawnError(message))
@@ -345,10 +355,19 @@ async def _ask_version(path: Path) -> None:
         writer.close()
 
 
-def _kill_unwanted(answer: asyncio.Future[Spawned]) -> None:
+def _taken(descriptor: int) -> socket.socket:
+    """Return a socket that came with a message; other processes of ours are not to have it."""
+    os.set_inheritable(descriptor, False)
+    return socket.socket(fileno=descriptor)
+
+
+def _kill_unwanted(answer: asyncio.Future[tuple[Spawned, socket.socket | None]]) -> None:
     """Nobody waits for this sandbox any more."""
     if not answer.cancelled() and answer.exception() is None:
-        os.kill(answer.result().pid, signal.SIGKILL)
+        spawned, proxy = answer.result()
+        if proxy is not None:
+            proxy.close()
+        os.kill(spawned.pid, signal.SIGKILL)
 
 
 async def _writable(sock: socket.socket) -> None:

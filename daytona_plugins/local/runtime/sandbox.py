@@ -11,6 +11,7 @@ Process 1 builds while its opener ends, which takes about as long as a quarter o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -24,7 +25,8 @@ from daytona_plugins.local.agent.main import serve_forever
 from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import SYSTEM_PATH
 from daytona_plugins.local.runtime.privileges import become_root, give_up_privileges, hide_from_inside
-from daytona_plugins.local.runtime.rootfs import ProcPlan, build_root, write_identity
+from daytona_plugins.local.runtime.rootfs import ProcPlan, build_root, write_identity, write_trust
+from daytona_plugins.local.runtime.spec import PROXY_PORT
 
 if TYPE_CHECKING:
     from daytona_plugins.local.runtime.hostimage import HostImage
@@ -95,10 +97,10 @@ def _become_process_1(
     channel: socket.socket, spec: SandboxSpec, image: HostImage, proc: ProcPlan, own: Inheritance
 ) -> None:
     try:
-        built = _build(spec, image, proc)
+        built, proxy = _build(spec, image, proc)
         _wait_for_parent(channel)
         hide_from_inside()
-        _report(channel, built)
+        _report(channel, built, proxy)
     except (OSError, ValueError) as error:
         _report(channel, BuildFailed(str(error), error.errno if isinstance(error, OSError) else None))
         return
@@ -123,23 +125,25 @@ def _serve(own: Inheritance, entrypoint: tuple[str, ...]) -> int:
     return 0
 
 
-def _build(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> Built:
+def _build(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> tuple[Built, socket.socket | None]:
     os.setsid()
     os.umask(0o022)
     kernel.unshare(_namespaces(spec))
     socket.sethostname(spec.hostname)
-    loopback = spec.network == "none" and _bring_loopback_up()
+    loopback = spec.network != "host" and _bring_loopback_up()
+    proxy = _listen_for_proxy() if spec.network == "proxy" else None
     build_root(spec, image, proc)
     write_identity(spec, image)
+    write_trust(spec)
     _enter(spec, image)
     _replace_standard_streams()
     scoped = give_up_privileges(max_processes=spec.max_processes)
-    return Built(scoped_sockets=scoped, loopback=loopback)
+    return Built(scoped_sockets=scoped, loopback=loopback), proxy
 
 
 def _namespaces(spec: SandboxSpec) -> int:
     always = kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWCGROUP
-    return always | kernel.CLONE_NEWNET if spec.network == "none" else always
+    return always | kernel.CLONE_NEWNET if spec.network != "host" else always
 
 
 def _bring_loopback_up() -> bool:
@@ -149,6 +153,11 @@ def _bring_loopback_up() -> bool:
     except OSError:
         return False
     return True
+
+
+def _listen_for_proxy() -> socket.socket:
+    """Return a socket of this network namespace, for somebody outside to answer on."""
+    return socket.create_server(("127.0.0.1", PROXY_PORT), backlog=1024)
 
 
 def _enter(spec: SandboxSpec, image: HostImage) -> None:
@@ -172,5 +181,7 @@ def _replace_standard_streams() -> None:
     sys.stdout = sys.stderr = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115 (open as long as the process)
 
 
-def _report(channel: socket.socket, report: Report) -> None:
-    channel.send(msgspec.json.encode(report))
+def _report(channel: socket.socket, report: Report, proxy: socket.socket | None = None) -> None:
+    """Tell the zygote; it takes the proxy's socket along, of which nothing stays in here."""
+    with proxy or contextlib.nullcontext():
+        socket.send_fds(channel, [msgspec.json.encode(report)], [proxy.fileno()] if proxy else [])

@@ -91,6 +91,20 @@ def shift(image: HostImage, data: str) -> Shift:
     return made
 
 
+def can_shift(data: str) -> bool:
+    """Return whether the data directory and the system's programs can be mounted with shifted ids."""
+    try:
+        ids = _open_id_map()
+        try:
+            for source in (data, "/usr"):
+                os.close(_clone(source, ids))
+        finally:
+            os.close(ids)
+    except OSError:
+        return False
+    return True
+
+
 def _sources(image: HostImage, made: Shift) -> Iterable[tuple[str, str]]:
     """Yield what is mounted again, and where; the host's system directories stay where they are."""
     yield made.data, f"{made.stage}/data"

@@ -6,11 +6,15 @@ from typing import Literal
 
 import msgspec
 
-Network = Literal["host", "none"]
+Network = Literal["host", "proxy", "none"]
+"""The host's, one with nothing but a loopback interface, or that with a proxy of the platform listening on it."""
 Holds = Literal["enforced", "watched", "ignored"]
 Base = Literal["host", "none"]
 
 HOME = "/home/daytona"
+PROXY_PORT = 61128
+"""Where the proxy listens on the loopback interface of a sandbox that has one."""
+TRUST_FILE = "/run/daytona/trust.pem"
 MAX_PROCESSES = 4096
 
 
@@ -51,6 +55,8 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     home: str = HOME
     workdir: str = HOME
     network: Network = "host"
+    trust: str = ""
+    """A certificate to be trusted inside beside those of the image, in PEM; with them it lies in `TRUST_FILE`."""
     limits: Limits = Limits()
     entrypoint: tuple[str, ...] = ()
     """What runs in it by itself, as its entrypoint session; nothing when empty."""

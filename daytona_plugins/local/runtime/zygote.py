@@ -42,6 +42,7 @@ from daytona_plugins.local.runtime.shifting import Shift, shift
 from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
 BUILD_TIMEOUT: Final = 20.0
@@ -103,20 +104,22 @@ class _Zygote:
         if isinstance(command, Prepare):
             self._prepare(command)
         else:
-            self._answer(self._try_spawn(command.spec, descriptors[0]))
+            self._answer(*self._try_spawn(command.spec, descriptors[0]))
         return True
 
-    def _try_spawn(self, spec: SandboxSpec, descriptor: int) -> Event:
+    def _try_spawn(self, spec: SandboxSpec, descriptor: int) -> tuple[Event, list[int]]:
         """Whatever one sandbox fails on, the others live on."""
         with socket.socket(fileno=descriptor) as listener:
             listener.set_inheritable(False)
             try:
                 return self._spawn(spec, listener)
             except OSError as error:
-                return SpawnFailed(spec.id, str(error))
+                return SpawnFailed(spec.id, str(error)), []
 
-    def _answer(self, event: Event) -> None:
-        self._control.send(msgspec.json.encode(event))
+    def _answer(self, event: Event, passed: Sequence[int] = ()) -> None:
+        socket.send_fds(self._control, [msgspec.json.encode(event)], passed)
+        for descriptor in passed:
+            os.close(descriptor)
 
     def _prepare(self, command: Prepare) -> None:
         data = Path(command.data)
@@ -135,7 +138,7 @@ class _Zygote:
             self._shift = shift(self._image, data)
             self._image = self._shift.image(self._image)
 
-    def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> Event:
+    def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> tuple[Event, list[int]]:
         assert self._image is not None
         assert self._proc is not None
         if self._shift is not None:
@@ -161,8 +164,8 @@ class _Zygote:
         self._control.close()
         ours.close()
 
-    def _supervise(self, channel: socket.socket, spec: SandboxSpec, opener: int) -> Event:
-        """Take the child through the steps that need somebody outside."""
+    def _supervise(self, channel: socket.socket, spec: SandboxSpec, opener: int) -> tuple[Event, list[int]]:
+        """Take the child through the steps that need somebody outside; return what it hands over with the answer."""
         pid = 0
         try:
             _expect(channel, sandbox.UNSHARED)
@@ -173,11 +176,12 @@ class _Zygote:
             opener = 0
             with contextlib.suppress(BrokenPipeError):  # it has failed, and its report is still to be read
                 channel.send(sandbox.GO)
-            return self._spawned(spec, pid, sandbox.decode_report(_receive(channel)))
+            report, passed = _receive_report(channel)
+            return self._spawned(spec, pid, report), passed
         except (OSError, _StepFailedError) as error:
             _kill(pid)
             _kill(opener)
-            return SpawnFailed(spec.id, str(error))
+            return SpawnFailed(spec.id, str(error)), []
 
     def _spawned(self, spec: SandboxSpec, pid: int, report: sandbox.Report) -> Event:
         if isinstance(report, sandbox.BuildFailed):
@@ -215,6 +219,13 @@ def _receive(channel: socket.socket) -> bytes:
     if not message:
         raise _StepFailedError("the sandbox ended while it was being built")
     return message
+
+
+def _receive_report(channel: socket.socket) -> tuple[sandbox.Report, list[int]]:
+    message, descriptors, _, _ = socket.recv_fds(channel, 65536, 1)
+    if not message:
+        raise _StepFailedError("the sandbox ended while it was being built")
+    return sandbox.decode_report(message), descriptors
 
 
 def _expect(channel: socket.socket, expected: bytes) -> None:

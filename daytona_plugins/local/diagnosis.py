@@ -1,0 +1,49 @@
+"""What holds on this machine, and how to get more: each sentence is tried before it is said."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.egress.certificates import can_sign
+from daytona_plugins.local.runtime.cgroups import Cgroups
+from daytona_plugins.local.runtime.shifting import can_shift
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daytona_plugins.local.paths import Paths
+
+DELEGATE = "systemd-run --user --scope -p Delegate=yes daytona local start"
+
+
+def diagnose(paths: Paths) -> Iterator[str]:
+    """Yield a line about each promise that depends on the machine, for one that can isolate sandboxes."""
+    yield _users(paths)
+    yield from _limits(paths)
+    yield (
+        "network: a sandbox with a limited one has no way out but the platform's proxy; others have this machine's"
+    )
+    if can_sign():
+        yield "secrets: put into HTTP and HTTPS"
+    else:
+        yield "secrets: put into HTTP only\n  more: install the extra `secrets` for HTTPS"
+
+
+def _users(paths: Paths) -> str:
+    if os.getuid() != 0:
+        return "users: user 0 inside is you outside"
+    if can_shift(str(paths.data)):
+        return "users: user 0 inside is an id outside that nobody has"
+    return "users: user 0 inside is root outside, without capabilities\n  more: run the platform as an ordinary user"
+
+
+def _limits(paths: Paths) -> Iterator[str]:
+    groups = Cgroups(f"{paths.data} diagnosis")
+    kept = groups.controllers
+    groups.close()
+    cpu = "enforced" if "cpu" in kept else "ignored"
+    memory = "enforced" if "memory" in kept else "watched"
+    yield f"limits that were asked for: cpu {cpu}, memory {memory}, disk watched, processes enforced"
+    if kept != {"cpu", "memory"}:
+        yield f"  more: no control group can be made here; try `{DELEGATE}`, or start the platform as root"

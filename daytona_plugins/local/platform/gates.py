@@ -1,0 +1,100 @@
+"""The proxies of all sandboxes whose network is limited, and what holds for each of them now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daytona_plugins.local.egress.certificates import Authority, open_authority
+from daytona_plugins.local.egress.gate import Gate, Rules
+from daytona_plugins.local.egress.placeholders import Attached
+from daytona_plugins.local.egress.policy import Policy, parse_domains, parse_networks
+from daytona_plugins.local.platform.secret_store import SecretRecord
+from daytona_plugins.local.runtime.spec import PROXY_PORT, TRUST_FILE
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+    from daytona_plugins.local.platform.records import Record
+    from daytona_plugins.local.platform.store import Store
+
+_PROXY = f"http://127.0.0.1:{PROXY_PORT}"
+_TRUSTED_BY = (
+    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
+)  # fmt: skip
+HTTP_ONLY = "Secrets are put into plain HTTP only; HTTPS needs the package `cryptography` beside the platform (extra `secrets`)."
+NEEDS_RESTART = "Secrets stay placeholders until the next start: this sandbox was started without any."
+
+
+class Gates:
+    """Owns the gates; borrows the store, which is asked anew for every connection."""
+
+    def __init__(self, store: Store, authority_file: Path) -> None:
+        self._store = store
+        self._secrets = store.shelf("secret", SecretRecord)
+        self._authority_file = authority_file
+        self._authority: Authority | None = None
+        self._gates: dict[str, Gate] = {}
+
+    async def open(self, sandbox_id: str, listener: socket.socket) -> None:
+        """Let a sandbox out as far as its record allows."""
+        gate = Gate(lambda: self._rules(sandbox_id), self.authority)
+        self._gates[sandbox_id] = gate
+        await gate.open(listener)
+
+    async def close(self, sandbox_id: str) -> None:
+        """End the connections of a sandbox; fine when it has none."""
+        if gate := self._gates.pop(sandbox_id, None):
+            await gate.close()
+
+    def review(self, sandbox_id: str) -> None:
+        """Cut the connections that a change of the record has forbidden."""
+        if gate := self._gates.get(sandbox_id):
+            gate.review()
+
+    @property
+    def authority(self) -> Authority | None:
+        """Who signs for the hosts that are told secrets, where that is possible."""
+        if self._authority is None:
+            self._authority = open_authority(self._authority_file)
+        return self._authority
+
+    def trust(self, record: Record) -> str:
+        """Return the certificate that a sandbox has to trust, empty when it need not."""
+        return self.authority.pem if record.secrets and self.authority else ""
+
+    def environment(self, record: Record) -> dict[str, str]:
+        """Return what tells the programs of a sandbox about its proxy."""
+        if not is_limited(record):
+            return {}
+        here = "localhost,127.0.0.1,::1"
+        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), _PROXY)
+        trust = dict.fromkeys(_TRUSTED_BY, TRUST_FILE) if self.trust(record) else {}
+        return proxies | {"NO_PROXY": here, "no_proxy": here} | trust
+
+    def _rules(self, sandbox_id: str) -> Rules:
+        record = self._store.get(sandbox_id)
+        if record is None:
+            return Rules(Policy(block_all=True))
+        attached = set(record.secrets.values())
+        secrets = [secret for secret in self._secrets.all() if secret.placeholder in attached]
+        return Rules(
+            policy_of(record),
+            tuple(Attached(one.placeholder.encode(), one.value.encode(), one.hosts) for one in secrets),
+        )
+
+
+def is_limited(record: Record) -> bool:
+    """Return whether a sandbox goes out through a proxy, if at all."""
+    return bool(
+        record.network_block_all or record.network_allow_list or record.domain_allow_list or record.secrets
+    )
+
+
+def policy_of(record: Record) -> Policy:
+    """Return what a record allows."""
+    return Policy(
+        block_all=record.network_block_all,
+        networks=parse_networks(record.network_allow_list or ""),
+        domains=parse_domains(record.domain_allow_list or ""),
+    )

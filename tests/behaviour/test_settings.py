@@ -96,12 +96,12 @@ async def test_lists_of_what_may_be_reached_change_while_it_runs(connect: Callab
     params = CreateSandboxFromSnapshotParams(network_allow_list="198.51.100.0/24")
     async with connect() as daytona, await daytona.create(params) as sandbox:
         assert (sandbox.network_allow_list, sandbox.isolation.network) == ("198.51.100.0/24", "proxy")
-        ask = "curl -sS http://api.example/"
+        ask = "curl -sS http://a.api.invalid/"
         assert "cannot be resolved" in (await sandbox.process.exec(ask)).result
-        await sandbox.update_network_settings(network_block_all=True, domain_allow_list="*.example")
-        assert (sandbox.network_allow_list, sandbox.domain_allow_list) == (None, "*.example")
+        await sandbox.update_network_settings(network_block_all=True, domain_allow_list="*.api.invalid")
+        assert (sandbox.network_allow_list, sandbox.domain_allow_list) == (None, "*.api.invalid")
         assert "is blocked" in (await sandbox.process.exec(ask)).result
-        await sandbox.update_network_settings(network_block_all=False, domain_allow_list="other.example")
+        await sandbox.update_network_settings(network_block_all=False, domain_allow_list="other.invalid")
         assert "in no list" in (await sandbox.process.exec(ask)).result
 
 

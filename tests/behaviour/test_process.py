@@ -12,6 +12,7 @@ from daytona import (
     CreateSandboxFromSnapshotParams,
     DaytonaBadRequestError,
     DaytonaCommandFailedError,
+    DaytonaNotSupportedError,
     DaytonaProcessExecutionTimeoutError,
     DaytonaTimeoutError,
     DaytonaValidationError,
@@ -272,10 +273,14 @@ async def test_javascript_runs_where_the_sandbox_speaks_it(connect: Callable[[],
         assert (failed.exit_code, "TypeError: boom" in failed.result) == (1, True)
 
 
-async def test_typescript_without_its_tools_says_so(connect: Callable[[], Any]) -> None:
-    params = CreateSandboxFromSnapshotParams(language="typescript")
-    async with connect() as daytona, await daytona.create(params) as sandbox:
-        code, bare = "const n: number = 1; console.log(n)", CodeRunParams(env={"PATH": "/nowhere"})
-        answer = await sandbox.process.code_run(code, bare)
-        assert answer.exit_code == 127
-        assert "npx" in answer.result
+@pytest.mark.parametrize(("language", "program"), [("typescript", "Node.js"), ("python", "python3")])
+async def test_code_whose_interpreter_is_missing_says_what_to_install(
+    connect: Callable[[], Any], language: str, program: str
+) -> None:
+    async with (
+        connect() as daytona,
+        await daytona.create(CreateSandboxFromSnapshotParams(language=language)) as sandbox,
+    ):
+        with pytest.raises(DaytonaNotSupportedError, match=f"{language}: install {program}") as caught:
+            await sandbox.process.code_run("1", CodeRunParams(env={"PATH": "/nowhere"}))
+    assert (caught.value.status_code, caught.value.sandbox_id) == (501, sandbox.id)

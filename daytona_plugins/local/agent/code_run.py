@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from daytona_plugins.local.agent.command import Command, StartError, start_comma
 from daytona_plugins.local.agent.errors import bad_request
 from daytona_plugins.local.agent.execute import check_env_names, finish
 from daytona_plugins.local.agent.shell import choose_shell
-from daytona_plugins.local.web import Request, Response, json_response
+from daytona_plugins.local.web import HTTPError, Request, Response, json_response
 
 if TYPE_CHECKING:
     from daytona_plugins.local.agent.toolbox import Toolbox
@@ -54,6 +55,7 @@ def add_code_run(toolbox: Toolbox) -> None:
         wanted = await read_json(request, CodeRunRequest, code="INVALID_REQUEST_BODY")
         language = find_language(wanted)
         check_env_names(wanted.envs)
+        _check_program(wanted, language)
         drawing = Drawing(wanted.code or "") if language is PYTHON and draws(wanted.code or "") else None
         try:
             command = _start(toolbox, wanted, language, drawing)
@@ -77,19 +79,34 @@ class Language(NamedTuple):
     """How code of one language is run: *script* gets the quoted arguments and the file with the code."""
 
     script: str
+    program: str
     prefix: str = ""
 
 
-PYTHON: Final = Language("python3 -u - {arguments} < {code}")
+# Node runs TypeScript by itself since 22.7. Before, ts-node does, with the last compiler that it can use; the real daemon
+# takes any, and so one that it cannot.
+TYPESCRIPT: Final = r"""
+file=${{TMPDIR:-/tmp}}/dtn_$$.ts; cat < {code} > $file
+flag=$(node -p 'process.allowedNodeEnvironmentFlags.has("--experimental-transform-types") ? 1 : ""')
+if [ -n "$flag" ]; then
+    node --disable-warning=ExperimentalWarning --experimental-transform-types $file {arguments}
+else
+    npm_config_loglevel=error npm_config_update_notifier=false npx --yes -p typescript@5 -p ts-node@10 \
+        ts-node -T --ignore-diagnostics 5107 -O '{{"module":"CommonJS"}}' $file {arguments}
+fi
+status=$?; rm -f $file; exit $status
+"""
+
+PYTHON: Final = Language("python3 -u - {arguments} < {code}", "python3")
 LANGUAGES: Final = {
     "python": PYTHON,
     # Element 1 would be the script's name, which standard input lacks.
-    "javascript": Language("node - {arguments} < {code}", prefix="process.argv.splice(1, 1);\n"),
-    "typescript": Language(
-        "file=${{TMPDIR:-/tmp}}/dtn_$$.ts; cat < {code} > $file\n"
-        'npm_config_loglevel=error npx ts-node -T --ignore-diagnostics 5107 -O \'{{"module":"CommonJS"}}\' $file {arguments}\n'
-        "status=$?; rm -f $file; exit $status\n"
-    ),
+    "javascript": Language("node - {arguments} < {code}", "node", prefix="process.argv.splice(1, 1);\n"),
+    "typescript": Language(TYPESCRIPT, "node"),
+}
+INSTALL: Final = {
+    "python3": "install python3",
+    "node": "install Node.js (for TypeScript 22.7 or newer, or an older one with npm)",
 }
 
 
@@ -104,6 +121,18 @@ def find_language(wanted: CodeRunRequest) -> Language:
     if wanted.language not in LANGUAGES:
         raise bad_request(f"unsupported language: {wanted.language}")
     return LANGUAGES[wanted.language]
+
+
+def _check_program(wanted: CodeRunRequest, language: Language) -> None:
+    """Refuse code whose interpreter the sandbox lacks: the shell's own words would only name a program.
+
+    Raises:
+        HTTPError: The interpreter is not there (501).
+    """
+    path = (wanted.envs or {}).get("PATH", os.environ.get("PATH"))
+    if shutil.which(language.program, path=path) is None:
+        message = f"this sandbox has no {language.program}, which runs {wanted.language}: {INSTALL[language.program]}"
+        raise HTTPError(501, message, code="NOT_SUPPORTED")
 
 
 def _start(toolbox: Toolbox, wanted: CodeRunRequest, language: Language, drawing: Drawing | None) -> Command:

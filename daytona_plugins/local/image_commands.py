@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ def list_images() -> None:
 @click.argument("name")
 def add(name: str) -> None:
     """Pull NAME from the registry in it, or from a trusted mirror, and keep it."""
+    from daytona_plugins.local.images.logins import find_login
     from daytona_plugins.local.images.registry import PullError, parse_reference, pull
     from daytona_plugins.local.images.unpack import ArchiveError
 
@@ -59,7 +61,8 @@ def add(name: str) -> None:
     layers = _layers()
     with layers.held():
         try:
-            found = pull(name, layers, "" if parse_reference(name).registry else mirrors[0])
+            mirror = "" if parse_reference(name).registry else mirrors[0]
+            found = pull(name, layers, mirror, partial(find_login, _paths().database))
         except (PullError, ArchiveError) as error:
             raise click.ClickException(str(error)) from error
         _keep(name, found, "registry")

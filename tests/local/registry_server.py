@@ -27,6 +27,8 @@ class Registry:
         self.blobs: dict[str, bytes] = {}
         self.tags: dict[str, str] = {}
         self.token = ""
+        self.realm = ""
+        self.wanted = ""
         self.spoilt: set[str] = set()
         self.asked: list[str] = []
         self.address = ""
@@ -96,10 +98,13 @@ def serving() -> Generator[Registry]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             registry.asked.append(self.path)
-            if self.path.startswith("/token"):
+            if self.path.startswith("/token") and self.headers.get("Authorization", "") != registry.wanted:
+                self._send(401, b"{}")
+            elif self.path.startswith("/token"):
                 self._send(200, json.dumps({"token": registry.token}).encode())
             elif registry.token and self.headers.get("Authorization") != f"Bearer {registry.token}":
-                realm = f'Bearer realm="{registry.address}/token",service="test",scope="repository:x:pull"'
+                where = registry.realm or f"{registry.address}/token"
+                realm = f'Bearer realm="{where}",service="test",scope="repository:x:pull"'
                 self._send(401, b"{}", [("WWW-Authenticate", realm)])
             else:
                 self._answer(self.path.rpartition("/")[2])

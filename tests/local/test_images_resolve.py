@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+import shutil
+import sqlite3
 import stat
 import tarfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +18,13 @@ import pytest
 from daytona_plugins.local.images import imports
 from daytona_plugins.local.images.layers import Layers
 from daytona_plugins.local.images.log import BuildLog
+from daytona_plugins.local.images.logins import KIND, Login, find_login
 from daytona_plugins.local.images.registry import PullError, parse_reference, pull
 from daytona_plugins.local.images.resolve import NotCachedError, ResolveError, Resolver
 from daytona_plugins.local.images.table import ImageTable, alias_of, normal_name
 from daytona_plugins.local.images.unpack import ArchiveError
 from daytona_plugins.local.paths import Paths
+from tests.local.docker_registry import PASSWORD, USER, docker_registry, zstd
 from tests.local.registry_server import Files, Registry, layer_tar, serving
 
 if TYPE_CHECKING:
@@ -32,6 +39,8 @@ BASE: Files = {
     "old/y": b"y",
 }
 CHANGE: Files = {"etc/name": b"changed", "bin/.wh.tool": b"", "old/.wh..wh..opq": b"", "old/z": b"z"}
+
+MISSING_PACKAGES = [package for package in ("docker-registry", "zstd") if shutil.which(package) is None]
 
 
 @pytest.fixture
@@ -85,6 +94,82 @@ def test_an_image_is_pulled_with_every_digest_checked(registry: Registry, layers
     asked = len(registry.asked)
     assert pull(f"{name}@{digest}", layers).layers == image.layers
     assert not any("/blobs/" in path for path in registry.asked[asked:] if path.endswith(tuple(image.layers)))
+
+
+@pytest.mark.skipif(bool(MISSING_PACKAGES), reason=f"needs the Debian packages {' '.join(MISSING_PACKAGES)}")
+@pytest.mark.parametrize("private", [False, True], ids=["public", "private"])
+def test_debians_registry_is_understood(layers: Layers, tmp_path: Path, private: bool) -> None:
+    with docker_registry(tmp_path, private=private) as registry:
+        packed = [(gzip.compress(layer_tar(BASE)), "gzip"), zstd(CHANGE)]
+        digest = registry.push("team/app", "1.0", packed, Env=["A=b"], OnBuild=["RUN x"], StopSignal="INT")
+        name = f"{registry.host}/team/app"
+
+        def login(address: str) -> Login | None:
+            assert address == f"http://{registry.host}"
+            return Login(USER, PASSWORD) if private else None
+
+        image = pull(f"{name}:1.0", layers, login=login)
+        assert pull(f"{name}@{digest}", layers, login=login).layers == image.layers
+        assert (image.config.env, image.config.triggers) == ({"A": "b"}, ("RUN x",))
+        below, above = (files_of(layers, layer) for layer in image.layers)
+        assert (below / "etc/name").read_bytes() == b"base"
+        assert (above / "etc/name").read_bytes() == b"changed"
+        with pytest.raises(PullError, match="404"):
+            pull(f"{name}:2.0", layers, login=login)
+        if private:
+            with pytest.raises(PullError, match=r"401 .*; give this platform a login"):
+                pull(f"{name}:1.0", layers)
+            with pytest.raises(PullError, match=r"401 .*; it does not let 'nobody' have it"):
+                pull(f"{name}:1.0", layers, login=lambda _: Login("nobody", "x"))
+
+
+def test_a_token_is_asked_for_with_a_name_and_a_password(registry: Registry, layers: Layers) -> None:
+    registry.token, registry.wanted = "t", Login("me", "my:own").basic
+    registry.add_image("1", [BASE])
+    name = f"{registry.address.removeprefix('http://')}/app:1"
+    with pytest.raises(PullError, match="401"):
+        pull(name, layers)
+    assert pull(name, layers, login=lambda _: Login("me", "my:own")).layers
+
+
+def test_a_password_is_sent_to_nobody_without_tls(registry: Registry, layers: Layers) -> None:
+    registry.token, registry.realm = "t", "http://tokens.example/token"
+    registry.add_image("1", [BASE])
+    with pytest.raises(PullError, match="asks for a password without TLS"):
+        pull(f"{registry.address.removeprefix('http://')}/app:1", layers, login=lambda _: Login("a", "b"))
+
+
+def test_logins_are_those_that_the_platform_was_given(tmp_path: Path) -> None:
+    file = tmp_path / "platform.db"
+    assert find_login(file, "https://a.example") is None
+    with closing(sqlite3.connect(file)) as database:
+        assert find_login(file, "https://a.example") is None
+        database.execute("CREATE TABLE documents (kind TEXT, id TEXT, document BLOB)")
+        for number, (kind, url) in enumerate(
+            [("secret", "a.example"), (KIND, "https://a.example/v2/"), (KIND, "docker.io"), (KIND, "b:5000")]
+        ):
+            document = {"url": url, "username": f"u{number}", "password": "p", "name": "x"}
+            database.execute("INSERT INTO documents VALUES (?, ?, ?)", (kind, number, json.dumps(document)))
+        database.commit()
+    addresses = ["https://a.example", "https://registry-1.docker.io", "http://b:5000/", "https://b"]
+    found = [find_login(file, address) for address in addresses]
+    assert [login and login.username for login in found] == ["u1", "u2", "u3", None]
+    assert "p'" not in repr(found[0])
+
+
+def test_what_files_have_besides_content(layers: Layers, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, kind in (("d", tarfile.DIRTYPE), ("d/tool", tarfile.REGTYPE), ("d/same", tarfile.LNKTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.mode, member.mtime, member.linkname = kind, 0o4711, 5, "d/tool"
+            member.pax_headers = {"SCHILY.xattr.user.word": "yes", "SCHILY.xattr.user.overlay.opaque": "y"}
+            archive.addfile(member)
+    (layer,) = imports.load(f"archive:{tmp_path / 'x.tar'}", layers).layers
+    place = files_of(layers, layer) / "d"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (place, place / "tool")] == [0o4711, 0o4711]
+    assert [path.stat().st_mtime for path in (place, place / "tool")] == [5, 5]
+    assert (place / "same").stat().st_ino == (place / "tool").stat().st_ino
+    assert os.listxattr(place) == os.listxattr(place / "tool") == ["user.word"]
 
 
 @pytest.mark.parametrize("which", ["index", "manifest", "layer"])

@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
 
+from daytona_plugins.local import zstd
 from daytona_plugins.local.agent.accounts import group_id, home_directory, user_id
 from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.errors import bad_request, from_os_error
@@ -216,6 +217,9 @@ class _Unpacking:
                     place = os.path.join(self._path, os.path.normpath(entry.name).lstrip("/"))
                     self._place(inner, entry, place, self._owner or (entry.uid, entry.gid))
         except tarfile.ReadError:
+            content.seek(0)
+            if content.read(len(zstd.MAGIC)) == zstd.MAGIC:
+                raise LookupError(f"ADD {member.name}: zstd is not opened here; use RUN tar") from None
             return False
         return True
 

@@ -19,10 +19,13 @@ from daytona_plugins.local.images.oci import LARGEST_DOCUMENT, Descriptor, Manif
 from daytona_plugins.local.images.unpack import ArchiveError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.images.layers import Layers
+    from daytona_plugins.local.images.logins import Login
+
+    FindLogin = Callable[[str], Login | None]
 
 PATIENCE: Final = 30.0
 ACCEPTED: Final = ", ".join(
@@ -76,15 +79,22 @@ def parse_reference(name: str) -> Reference:
     return Reference(registry, repository, tag or "latest", digest)
 
 
-def pull(name: str, layers: Layers, mirror: str = "") -> Image:
+def pull(name: str, layers: Layers, mirror: str = "", login: FindLogin = lambda _address: None) -> Image:
     """Return the image *name* from the registry in it, or from *mirror*, its layers unpacked.
+
+    Args:
+        name: The image.
+        layers: Where they are kept.
+        mirror: The address of another registry to ask.
+        login: Returns who we are at a registry, given its address.
 
     Raises:
         PullError: The registry does not answer or has no such image.
         ArchiveError: What it sent is not what its digest says.
     """
     reference = parse_reference(name)
-    registry = _Registry(mirror or _address(reference.registry), reference.repository)
+    address = mirror or _address(reference.registry)
+    registry = _Registry(address, reference.repository, login(address))
     content = registry.manifest(reference.version)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     if reference.digest and checked(reference.digest) != digest:
@@ -99,12 +109,13 @@ def _address(registry: str) -> str:
 
 
 class _Registry:
-    """One repository of one registry; asks for a token when it is told to."""
+    """One repository of one registry; says who we are when it is asked to."""
 
-    def __init__(self, address: str, repository: str) -> None:
+    def __init__(self, address: str, repository: str, login: Login | None) -> None:
         self.address = address.rstrip("/")
         self._repository = repository
-        self._token = ""
+        self._login = login
+        self._authorization = ""
 
     def manifest(self, version: str) -> bytes:
         """Return a manifest or an index as it was sent."""
@@ -132,36 +143,54 @@ class _Registry:
             with self._open(url) as answer:
                 yield answer
         except HTTPError as error:
-            raise PullError(f"{url}: {error.code} {error.reason}") from error
+            raise PullError(f"{url}: {error.code} {error.reason}{self._hint(error.code)}") from error
         except (URLError, TimeoutError, ConnectionError) as error:
             raise PullError(f"{url}: {error}") from error
 
+    def _hint(self, status: int) -> str:
+        if status not in (401, 403):
+            return ""
+        if self._login is not None:
+            return f"; it does not let {self._login.username!r} have it"
+        return "; give this platform a login for it (POST /docker-registry), or the image does not exist"
+
     def _open(self, url: str) -> IO[bytes]:
         try:
-            return _request(url, self._token)
+            return _request(url, self._authorization)
         except HTTPError as error:
-            challenge = error.headers.get("WWW-Authenticate", "")
-            if error.code != 401 or self._token or not challenge.lower().startswith("bearer "):
+            if error.code != 401 or self._authorization:
+                raise
+            self._authorization = self._answer(error.headers.get("WWW-Authenticate", ""))
+            if not self._authorization:
                 raise
             error.close()
-        self._token = _ask_for_token(dict(_CHALLENGE.findall(challenge)))
-        return _request(url, self._token)
+        return _request(url, self._authorization)
+
+    def _answer(self, challenge: str) -> str:
+        """Return what proves who we are, in the way that the registry asks for."""
+        scheme = challenge.partition(" ")[0].lower()
+        if scheme == "bearer":
+            return _ask_for_token(dict(_CHALLENGE.findall(challenge)), self._login)
+        return self._login.basic if scheme == "basic" and self._login is not None else ""
 
 
-def _ask_for_token(challenge: dict[str, str]) -> str:
-    """Ask as nobody in particular: what everybody may pull needs a token all the same."""
+def _ask_for_token(challenge: dict[str, str], login: Login | None) -> str:
+    """Ask as somebody, or as nobody in particular: what everybody may pull needs a token all the same."""
+    realm = urlsplit(challenge.get("realm", ""))
+    if login is not None and realm.scheme != "https" and not _LOOPBACK.fullmatch(realm.netloc):
+        raise PullError(f"{realm.geturl()!r} asks for a password without TLS")
     wanted = {name: value for name, value in challenge.items() if name in ("service", "scope")}
     query = urlencode(wanted)
-    with _request(f"{challenge.get('realm', '')}?{query}", "") as answer:
+    with _request(f"{realm.geturl()}?{query}", login.basic if login else "") as answer:
         found = msgspec.json.decode(answer.read(LARGEST_DOCUMENT), type=dict[str, object])
-    return str(found.get("token") or found.get("access_token") or "")
+    return f"Bearer {found.get('token') or found.get('access_token') or ''}"
 
 
-def _request(url: str, token: str) -> IO[bytes]:
+def _request(url: str, authorization: str) -> IO[bytes]:
     if urlsplit(url).scheme not in ("http", "https"):
         raise PullError(f"{url!r} is no address of a registry")
     request = Request(url, headers={"Accept": ACCEPTED})  # noqa: S310 (checked above)
-    if token:  # not sent on to wherever a blob is redirected to
-        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    if authorization:  # not sent on to wherever a blob is redirected to
+        request.add_unredirected_header("Authorization", authorization)
     answer: IO[bytes] = urlopen(request, timeout=PATIENCE)  # noqa: S310 (checked above)
     return answer

@@ -24,6 +24,7 @@ from daytona_plugins.local.images.unpack import ArchiveError
 if TYPE_CHECKING:
     from daytona_plugins.local.images.layers import Layers
     from daytona_plugins.local.images.log import BuildLog
+    from daytona_plugins.local.images.registry import FindLogin
 
 
 class NotCachedError(Exception):
@@ -37,9 +38,10 @@ class ResolveError(Exception):
 class Resolver:
     """Finds images by name."""
 
-    def __init__(self, layers: Layers, table: ImageTable) -> None:
+    def __init__(self, layers: Layers, table: ImageTable, login: FindLogin = lambda _address: None) -> None:
         self._layers = layers
         self._table = table
+        self._login = login
         self._making = asyncio.Lock()
 
     async def resolve(self, name: str, log: BuildLog | None) -> Image:
@@ -102,7 +104,7 @@ class Resolver:
             if log is None:
                 raise NotCachedError
             try:
-                image = await asyncio.to_thread(pull, name, self._layers, mirror)
+                image = await asyncio.to_thread(pull, name, self._layers, mirror, self._login)
             except (PullError, ArchiveError) as error:
                 if named or isinstance(error, ArchiveError):
                     raise ResolveError(str(error)) from error

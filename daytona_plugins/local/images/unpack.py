@@ -10,23 +10,21 @@ import os
 import shutil
 import stat
 import tarfile
+import zlib
+from contextlib import suppress
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, Final, Protocol, cast
+from typing import IO, TYPE_CHECKING, Final, cast
+
+from daytona_plugins.local.zstd import MissingError, decompressed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from daytona_plugins.local.zstd import Readable
+
 WHITEOUT: Final = ".wh."
 OPAQUE: Final = ".wh..wh..opq"
 OPAQUE_MARK: Final = "user.overlay.opaque"
-
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return the next piece."""
-        ...
 
 
 class ArchiveError(Exception):
@@ -34,23 +32,29 @@ class ArchiveError(Exception):
 
 
 def unpack_layer(source: Readable, layer: Path) -> None:
-    """Make *layer* from a tar archive, compressed with gzip or not at all.
+    """Make *layer* from a tar archive, compressed in any usual way or not at all.
 
     Raises:
         ArchiveError: It is damaged, or one of its names leads out of it.
     """
     root = layer / "root" / "files"
     root.mkdir(mode=0o755, parents=True)
-    modes: list[tuple[Path, int]] = []
+    modes: list[tuple[Path, int, float]] = []
     try:
         # Of a stream tarfile calls nothing but `read`, whatever its annotations ask for.
-        with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|*") as archive:
+        with (
+            decompressed(source) as content,
+            tarfile.open(fileobj=cast("IO[bytes]", content), mode="r|*") as archive,
+        ):
             for member in archive:
                 _place(archive, member, root, modes)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except MissingError as error:
+        raise ArchiveError(f"a layer cannot be read: {error}") from error
+    except (tarfile.TarError, EOFError, ValueError, zlib.error) as error:
         raise ArchiveError(f"the archive of a layer is damaged: {error}") from error
-    for path, mode in reversed(modes):
+    for path, mode, time in reversed(modes):
         path.chmod(mode)
+        os.utime(path, (time, time))
 
 
 def copy_tree(source: Path, layer: Path) -> None:
@@ -69,7 +73,7 @@ def _special(directory: str, names: list[str]) -> list[str]:
 
 
 def _place(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path, modes: list[tuple[Path, int]]
+    archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path, modes: list[tuple[Path, int, float]]
 ) -> None:
     target = _inside(root, member.name)
     if target == root:
@@ -81,7 +85,7 @@ def _place(
         os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0))
     elif member.isdir():
         _make_directory(target)
-        modes.append((target, member.mode & 0o7777 | 0o700))
+        modes.append((target, member.mode & 0o7777 | 0o700, member.mtime))
     elif member.issym():
         _clear(target)
         target.symlink_to(member.linkname)
@@ -91,6 +95,7 @@ def _place(
     elif member.isfile():
         _write(archive, member, target)
     _own(target, member)
+    _set_attributes(target, member)
 
 
 def _inside(root: Path, name: str) -> Path:
@@ -137,3 +142,15 @@ def _own(target: Path, member: tarfile.TarInfo) -> None:
         os.chown(target, member.uid, member.gid, follow_symlinks=False)
         if stat.S_ISREG(mode):
             target.chmod(stat.S_IMODE(mode))  # changing the owner takes set-id bits away
+
+
+def _set_attributes(target: Path, member: tarfile.TarInfo) -> None:
+    """Capabilities of programs need root; marks of the overlay come from whiteouts alone."""
+    if not (member.isfile() or member.isdir()):
+        return
+    for key, value in member.pax_headers.items():
+        name = key.removeprefix("SCHILY.xattr.")
+        wanted = name.startswith("user.") or (name == "security.capability" and os.getuid() == 0)
+        if name != key and wanted and not name.startswith("user.overlay."):
+            with suppress(OSError):  # a file system without them, or ids that are not ours to give rights to
+                os.setxattr(target, name, value.encode("utf-8", "surrogateescape"), follow_symlinks=False)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.images import log as build_log
 from daytona_plugins.local.images.builder import Builder, BuildError
 from daytona_plugins.local.images.layers import Layers
 from daytona_plugins.local.images.log import BuildLog
+from daytona_plugins.local.images.logins import find_login
 from daytona_plugins.local.images.resolve import Resolver
 from daytona_plugins.local.images.steps import Workshop
 from daytona_plugins.local.images.table import ImageTable
@@ -44,7 +46,7 @@ class Builds:
         self.layers = Layers(paths)
         self._table = ImageTable(paths)
         self.snapshots = SnapshotStore(paths.database)
-        resolver = Resolver(self.layers, self._table)
+        resolver = Resolver(self.layers, self._table, partial(find_login, paths.database))
         self._builder = Builder(Workshop(driver, self.layers), resolver, contexts_directory(paths))
         self._logs = paths.data / "build-logs"
         self._running: dict[str, tuple[BuildLog, asyncio.Task[Image]]] = {}

@@ -108,6 +108,8 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
 
         Raises:
             DaytonaConflictError: There is a sandbox of this name.
+            DaytonaConnectionError: No answer came; with `outcome` "unknown" and a `sandbox_id` there is a sandbox of the
+                name that was given, and it may have been made by this very call.
             DaytonaTimeoutError: It took longer than *timeout*; `sandbox_id` names it if it exists already.
         """
         return Sandbox._over(step(self._core.create(params, timeout=timeout, on_snapshot_create_logs=on_snapshot_create_logs)))

@@ -134,6 +134,8 @@ class AsyncClient(Extensible):
 
         Raises:
             DaytonaConflictError: There is a sandbox of this name.
+            DaytonaConnectionError: No answer came; with `outcome` "unknown" and a `sandbox_id` there is a sandbox of the
+                name that was given, and it may have been made by this very call.
             DaytonaTimeoutError: It took longer than *timeout*; `sandbox_id` names it if it exists already.
         """
         from ._requests import creation, image_of
@@ -159,24 +161,31 @@ class AsyncClient(Extensible):
     async def _make(self, body: CreateSandbox, *, named_by_us: bool) -> SandboxData:
         """Return one new sandbox, also when a request or an answer is lost on the way.
 
-        Whether a lost request was carried out is found out by its name, which nobody else can have if it is ours. A
-        sandbox with the caller's own name may have been there before: then the outcome stays unknown.
+        Names are unique, so whether a lost request was carried out is found out by the name: if there is no such sandbox
+        the request may be repeated, and if there is one of a name that we made up it is ours. One of the caller's own
+        name may also be somebody else's: that is for the caller to decide.
         """
+        name, lost = body.name or "", False
         for attempt in range(MAKE_ATTEMPTS):
             try:
                 return await self._api.call("POST", "/sandbox", json=body, into=SandboxData)
-            except DaytonaConflictError:
-                if not named_by_us:
-                    raise
-                return await self._api.call("GET", f"/sandbox/{segment(body.name or '')}", into=SandboxData)
+            except DaytonaConflictError as error:
+                if named_by_us:
+                    return await self._api.call("GET", f"/sandbox/{segment(name)}", into=SandboxData)
+                if lost and (found := await self._if_exists(name)) is not None:
+                    raise _may_be_ours(error, found) from error.__cause__
+                raise
             except DaytonaError as error:
                 if not _is_ambiguous(error):
                     raise
-                if attempt + 1 == MAKE_ATTEMPTS or not named_by_us or isinstance(error, DaytonaTimeoutError):
+                lost = True
+                if attempt + 1 == MAKE_ATTEMPTS or isinstance(error, DaytonaTimeoutError):
                     error.outcome = "unknown"
-                    error.add_context(f"whether the sandbox {body.name!r} was made is not known: ")
+                    error.add_context(f"whether the sandbox {name!r} was made is not known: ")
                     raise
-                found = await self._if_exists(body.name or "")
+                found = await self._if_exists(name)
+                if found is not None and not named_by_us:
+                    raise _may_be_ours(error, found) from error.__cause__
             if found is not None:
                 return found
         raise AssertionError("unreachable")  # pragma: no cover - the last attempt returns or raises
@@ -299,6 +308,16 @@ def _feed(api: Api) -> EventFeed:
     from ._events import EventFeed  # only who asks for events pays for what they take
 
     return EventFeed(api)
+
+
+def _may_be_ours(error: DaytonaError, found: SandboxData) -> DaytonaError:
+    """Return *error* with what is known of the sandbox that has the name."""
+    error.outcome, error.retryable, error.sandbox_id = "unknown", False, found.id
+    error.add_context(
+        f"the answer was lost, and now there is a sandbox {found.name!r} with the id {found.id}, made at "
+        f"{found.created_at}; if nobody else can have made it, it is this one: get({found.id!r}) returns it. "
+    )
+    return error
 
 
 def _is_ambiguous(error: DaytonaError) -> bool:

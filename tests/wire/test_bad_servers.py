@@ -18,6 +18,7 @@ from daytona import (
     DaytonaBadGatewayError,
     DaytonaClosedError,
     DaytonaConfig,
+    DaytonaConflictError,
     DaytonaConnectionError,
     DaytonaConnectionTimeoutError,
     DaytonaError,
@@ -411,16 +412,56 @@ async def test_a_creation_without_an_answer_makes_one_sandbox(face: str, made: b
     assert server.requests[1] == f"GET /sandbox/{names[0]} HTTP/1.1"
 
 
-async def test_a_creation_under_a_name_of_ones_own_is_not_repeated(face: str) -> None:
+@pytest.mark.parametrize("late", [False, True], ids=["lost", "late"])
+async def test_a_creation_under_a_name_of_ones_own_is_repeated_when_there_is_none_of_that_name(
+    face: str, late: bool
+) -> None:
+    """R-14: names are unique, so a second request cannot make a second sandbox, even if the first one arrives late."""
+
     def serve(peer: Peer) -> None:
         peer.request()
+        posts = sum(line.startswith("POST") for line in server.requests)
+        if peer.last_line.startswith("GET") and posts == 1:
+            peer.answer(b'{"message": "there is none"}', "404 Not Found")
+        elif peer.last_line.startswith("GET"):
+            peer.answer(_sandbox())
+        elif posts == 2 and late:
+            peer.answer(b'{"message": "there is one"}', "409 Conflict")
+        elif posts == 2:
+            peer.answer(_sandbox())
 
     with RawServer(serve) as server:
         async with _client(face, server.url) as daytona:
-            with _soon(), pytest.raises(DaytonaConnectionError, match="mine") as caught:
+            params = CreateSandboxFromSnapshotParams(name="mine")
+            if not late:
+                assert (await daytona.create(params)).id == "sb-1"
+            else:
+                with pytest.raises(DaytonaConflictError, match=r"get\('sb-1'\)") as caught:
+                    await daytona.create(params)
+                assert (caught.value.outcome, caught.value.sandbox_id) == ("unknown", "sb-1")
+    assert [line.split()[0] for line in server.requests] == [
+        "POST",
+        "GET",
+        "POST",
+        *(["GET"] if late else []),
+    ]
+
+
+async def test_a_sandbox_of_ones_own_name_that_may_be_anybodys_is_not_taken(face: str) -> None:
+    """R-14: the outcome is unknown, and the error carries the name and the id."""
+
+    def serve(peer: Peer) -> None:
+        peer.request()
+        if peer.last_line.startswith("GET"):
+            peer.answer(_sandbox())
+
+    with RawServer(serve) as server:
+        async with _client(face, server.url) as daytona:
+            with _soon(), pytest.raises(DaytonaConnectionError, match=r"get\('sb-1'\)") as caught:
                 await daytona.create(CreateSandboxFromSnapshotParams(name="mine"))
-    assert len(server.requests) == 1
-    assert caught.value.outcome == "unknown"
+    error = caught.value
+    assert (error.outcome, error.retryable, error.sandbox_id) == ("unknown", False, "sb-1")
+    assert [line.split()[0] for line in server.requests] == ["POST", "GET"]
 
 
 async def test_a_question_is_asked_again(face: str) -> None:

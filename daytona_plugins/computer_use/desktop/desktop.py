@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 RESOLUTION: Final = "1024x768"
 START_TIMEOUT: Final = 20.0
+ANSWER_TIMEOUT: Final = 3.0
 
 # The names are those of the real daemon's programs; what plays their part here is smaller.
 RECIPES: Final = (
@@ -129,6 +130,9 @@ class Desktop:
         if not manager.running:
             manager.start()
         await until(lambda: self.use(Screen.is_managed))
+        with contextlib.suppress(TimeoutError):  # not every manager knows how to answer
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await until(lambda: self.use(Screen.is_attended))
 
     async def _stop_all(self) -> None:
         self._disconnect()

@@ -10,6 +10,7 @@ from PIL import Image
 from Xlib import XK, X, error
 from Xlib.display import Display
 from Xlib.ext import xtest
+from Xlib.protocol import event
 
 from daytona_plugins.computer_use.desktop.keys import keysym_of
 
@@ -72,7 +73,7 @@ class Screen:
         self._display = Display(display)
         self._root = self._display.screen().root
         self._keyboard = _Keyboard(self._display)
-        self._held: set[int] = set()
+        self._unseen: Window | None = None
 
     def close(self) -> None:
         """End the connection."""
@@ -201,6 +202,24 @@ class Screen:
     def is_managed(self) -> bool:
         """Return whether a window manager has taken over."""
         return self._property(self._root, "_NET_SUPPORTING_WM_CHECK") is not None
+
+    def is_attended(self) -> bool:
+        """Return whether the window manager answers yet; asks it again.
+
+        openbox takes over before it listens. What it is told meanwhile it overlooks until it is told something else, and
+        a window that opens then would stay unseen.
+        """
+        if self._unseen is None:
+            self._unseen = self._root.create_window(0, 0, 1, 1, 0, X.CopyFromParent)
+        if self._property(self._unseen, "_NET_FRAME_EXTENTS") is not None:
+            self._unseen.destroy()
+            self._unseen = None
+            return True
+        kind = self._display.intern_atom("_NET_REQUEST_FRAME_EXTENTS")
+        message = event.ClientMessage(window=self._unseen, client_type=kind, data=(32, [0] * 5))
+        self._root.send_event(message, X.SubstructureRedirectMask | X.SubstructureNotifyMask)
+        self._display.sync()
+        return False
 
     def windows(self) -> list[WindowFacts]:
         """Return the windows with a title, in the order of their opening."""

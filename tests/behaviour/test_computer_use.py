@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 import uuid
 from contextlib import aclosing, asynccontextmanager
@@ -22,6 +21,7 @@ from daytona import (
     ScreenshotRegion,
     SessionExecuteRequest,
 )
+from tests.behaviour.desktop_programs import lacking_programs, lacking_window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -32,16 +32,8 @@ Image = pytest.importorskip("PIL.Image", reason="needs the Python package pillow
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 PROGRAM = Path(__file__).with_name("window.py")
-PACKAGES = {
-    "Xvfb": "xvfb",
-    "openbox": "openbox",
-    "ffmpeg": "ffmpeg",
-    "dbus-daemon": "dbus",
-    "/usr/libexec/at-spi-bus-launcher": "at-spi2-core",
-}
-GTK = "import gi; gi.require_version('Gtk', '3.0'); from gi.repository import Gtk"
 
-missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+missing = lacking_programs()
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"needs the Debian packages {' '.join(missing)}")
 
 
@@ -115,8 +107,8 @@ def desktop(connect: Callable[[], Any], desktop_id: str) -> Callable[[], Any]:
 @pytest.fixture
 def window(connect: Callable[[], Any], desktop_id: str) -> Callable[[], Any]:
     """Return a function that shows the window of `window.py`."""
-    if subprocess.run(["/usr/bin/python3", "-c", GTK], check=False, capture_output=True).returncode:
-        pytest.skip("needs the Debian packages python3-gi gir1.2-gtk-3.0")
+    if lacking_window():
+        pytest.skip(f"needs the Debian packages {' '.join(lacking_window())}")
 
     @asynccontextmanager
     async def shown() -> AsyncIterator[Window]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.behaviour.test_computer_use import GTK, PROGRAM, missing
+from tests.behaviour.desktop_programs import lacking
 from tests.interop.peer import run_official
 from tests.interop.test_surface import DESKTOP
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.local.platform_process import Platform
 
 FACES = pytest.mark.parametrize("face", ["blocking", "asynchronous"])
+PROGRAM = Path(__file__).parents[1] / "behaviour" / "window.py"
 PNG, JPEG = "89504e47", "ffd8ffe0"
 SEEN = {
     "status": "active",
@@ -39,13 +40,6 @@ SEEN = {
     "size": True,
     "stopped": "inactive",
 }
-NEEDS = ["python3-gi", "gir1.2-gtk-3.0"]
-
-
-def lacking() -> list[str]:
-    """Return the Debian packages that this machine lacks for a window on a desktop."""
-    shown = subprocess.run(["/usr/bin/python3", "-c", GTK], check=False, capture_output=True)
-    return [*missing, *(NEEDS if shown.returncode else [])]
 
 
 @pytest.fixture(scope="module")

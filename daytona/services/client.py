@@ -20,6 +20,7 @@ from ..models.sandbox import ListSandboxesResponse, SandboxData
 from ..plugins import CLIENT_SERVICES, Extensible
 from ..protocols import waiting
 from ..service import Api, operation, segment
+from ._substitutes import tell_of_substitute
 from .sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class AsyncClient(Extensible):
                 error.sandbox_id = data.id
                 error.add_context(f"sandbox {data.id} exists and has not started yet: ")
                 raise
+        tell_of_substitute(sandbox.labels)
         return sandbox
 
     async def _make(self, body: CreateSandbox, *, named_by_us: bool) -> SandboxData:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daytona import CreateSandboxFromImageParams, DaytonaError, Image
+from daytona.services import _substitutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,39 @@ async def test_what_a_build_prints_is_told_line_by_line(connect: Callable[[], An
     assert lines[0] == "FROM debian:12"
     assert "WARNING: debian:12 is this machine's own system here" in lines
     assert lines[begin : begin + 3] == [unique, "a☃b", "c"]
+
+
+@pytest.mark.parametrize("name", ["debian:12.9", "python:3.4-slim"])
+async def test_no_image_is_another_one_in_silence(
+    connect: Callable[[], Any], caplog: pytest.LogCaptureFixture, unique: str, name: str
+) -> None:
+    """The log of the build, the labels and a warning tell of it, also when the image was built before."""
+    image = Image.base(name).run_commands(f"echo {unique}")
+    difference = f"{name} is this machine's own system here"
+    for build in ("first", "again"):
+        _substitutes._warn.cache_clear()
+        caplog.clear()
+        lines: list[str] = []
+        async with (
+            connect() as daytona,
+            await daytona.create(params(image), on_snapshot_create_logs=lines.append) as sandbox,
+        ):
+            substitute = sandbox.labels["daytona.local/substitute"]
+            assert substitute.startswith(difference)
+            assert ("not 3.4" in substitute) == (name != "debian:12.9")
+            assert sandbox.labels["daytona.local/image"] == name
+            assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+                f"not the image that was named: {substitute}"
+            ]
+        assert (f"WARNING: {difference}" in lines) == (build == "first")
+
+
+async def test_what_is_the_image_that_was_named_is_told_to_nobody(
+    connect: Callable[[], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connect() as daytona, await daytona.create(params("host")) as sandbox:
+        assert "daytona.local/substitute" not in sandbox.labels
+    assert "not the image" not in caplog.text
 
 
 async def test_a_step_that_fails_fails_the_build_with_its_output(

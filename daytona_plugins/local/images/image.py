@@ -46,6 +46,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     config: Config = Config()
     resolved: str = "host"
     """What the name it was asked for by turned out to mean, for people."""
+    differences: tuple[str, ...] = ()
+    """In what it is not what the name says."""
 
     def with_layer(self, layer: str) -> Image:
         """Return the image with one more layer on top."""

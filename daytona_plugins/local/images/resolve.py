@@ -13,6 +13,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from daytona_plugins.local.images import bootstrap, changeable, standin
 from daytona_plugins.local.images.image import HOST, Image
 from daytona_plugins.local.images.imports import SCHEMES, load
@@ -84,7 +86,8 @@ class Resolver:
         await self._make_changeable(found.image, log)
         for difference in found.differences:
             _say(log, f"WARNING: {difference}")
-        return _said(found.image, log, f"{name} is {found.image.resolved} (built-in alias {pattern})")
+        image = msgspec.structs.replace(found.image, differences=found.differences)
+        return _said(image, log, f"{name} is {image.resolved} (built-in alias {pattern})")
 
     async def _load(self, name: str, log: BuildLog | None) -> Image:
         if log is None:

@@ -13,6 +13,7 @@ DEFAULT_SNAPSHOT = "host"
 
 ASKED_LABEL = "daytona.local/image"
 BASE_LABEL = "daytona.local/base"
+SUBSTITUTE_LABEL = "daytona.local/substitute"
 
 _INSTRUCTION = re.compile(r"^\s*([A-Za-z]+)\s+(.*)$")
 
@@ -24,8 +25,9 @@ def labels_for(dockerfile: str) -> dict[str, str]:
 
 
 def labels_of(image: Image) -> dict[str, str]:
-    """Return the label that tells what an image is made from."""
-    return {BASE_LABEL: image.resolved}
+    """Return the labels that tell what an image is made from, and in what that is not what its name says."""
+    substitute = {SUBSTITUTE_LABEL: "; ".join(image.differences)} if image.differences else {}
+    return {BASE_LABEL: image.resolved, **substitute}
 
 
 def snapshot_ref(dockerfile: str, context_hashes: tuple[str, ...]) -> str:

@@ -18,6 +18,36 @@ if TYPE_CHECKING:
 
 VERSION = "0.218.0"
 
+EVERYTHING = {
+    "files": {
+        "details": 8,
+        "find": [[2, "two"]],
+        "search": ["d/a.txt", "d/e/b.txt"],
+        "replace": [True],
+        "many": ["one\n2\n", "error"],
+        "stream": "stream",
+        "left": ["up.txt"],
+    },
+    "sessions": {
+        "command": [4, "o\n", "e\n"],
+        "streamed": {"out": "got word\n", "err": "e\n"},
+        "logs": ["got word\n", "e\n"],
+        "exitCode": 0,
+        "session": [4, 0],
+        "list": ["s"],
+        "left": [],
+    },
+    "terminals": {
+        "ended": [7, True, True],
+        "size": [5, 6],
+        "info": ["u", 7, 8],
+        "list": ["u"],
+        "killed": 137,
+        "left": [],
+    },
+}
+"""What the script sees of files, of sessions with their logs, and of terminals."""
+
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 
 
@@ -61,5 +91,6 @@ def test_the_typescript_client_makes_uses_and_deletes_a_sandbox(package: Path, p
         "download": "bytes",
         "files": ["up.txt"],
         "told": "stopped",
+        "everything": EVERYTHING,
         "deleted": ["DaytonaNotFoundError", 404],
     }

@@ -267,17 +267,6 @@ def test_every_answer_names_the_version(platform: Platform) -> None:
     assert platform.api("GET", "/sandbox/none").headers["X-Daytona-Api-Version"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/docker-registry"),
-    ],
-)
-def test_what_this_version_lacks_says_so(platform: Platform, method: str, path: str) -> None:
-    answer = platform.api(method, path)
-    assert (answer.status, answer.json["code"]) == (501, "NOT_IN_THIS_VERSION")
-
-
 def test_reports_of_telemetry_are_empty(platform: Platform) -> None:
     sandbox = platform.create()["id"]
     asked = "from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"

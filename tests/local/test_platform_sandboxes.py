@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daytona_plugins.local.platform import lifecycle
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
 from daytona_plugins.local.platform.states import State, shown
 from daytona_plugins.local.web import HTTPError
@@ -192,5 +193,28 @@ def test_a_lifetime_ends_whatever_happens() -> None:
         sandboxes.activity.touch(record.id)
         await sandboxes.tick()
         assert sandboxes.all() == []
+
+    in_a_platform(scenario)
+
+
+def test_a_start_calls_an_archive_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
+    async def never_done(_directory: object, _file: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def scenario(sandboxes: Sandboxes, _driver: FakeDriver, clock: Clock) -> None:
+        monkeypatch.setattr(lifecycle, "archive", never_done)
+        box = await sandboxes.create(a_record(clock))
+        box = await sandboxes.stop(box)
+        archiving = asyncio.ensure_future(sandboxes.archive(box))
+        await begun.wait()
+        assert state_of(sandboxes) is State.ARCHIVING
+        assert await refused(sandboxes.stop(sandboxes.find("box"))) == 409
+        started = await sandboxes.start(sandboxes.find("box"))
+        assert started.state is State.STARTED
+        await archiving
+        assert state_of(sandboxes) is State.STARTED
 
     in_a_platform(scenario)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 from typing import TYPE_CHECKING, Final
@@ -29,9 +30,13 @@ async def archive(directory: Path, file: Path) -> None:
     draft = file.with_suffix(".part")
     compression = "--zstd" if shutil.which("zstd") else "--gzip"
     exclude = ("--exclude=./*/work/*", "--exclude=./*/work")
-    await _tar(
-        "--create", compression, f"--file={draft}", f"--directory={directory}", *exclude, *_FAITHFUL, "."
-    )
+    try:
+        await _tar(
+            "--create", compression, f"--file={draft}", f"--directory={directory}", *exclude, *_FAITHFUL, "."
+        )
+    except BaseException:
+        _remove(draft)
+        raise
     draft.replace(file)
 
 
@@ -45,6 +50,10 @@ async def restore(file: Path, directory: Path, draft: Path) -> None:
     await _tar("--extract", "--preserve-permissions", f"--file={file}", f"--directory={draft}", *_FAITHFUL)
     await remove_tree(directory)
     _rename(draft, directory)
+
+
+def _remove(file: Path) -> None:
+    file.unlink(missing_ok=True)
 
 
 def _make(directory: Path) -> None:
@@ -68,6 +77,12 @@ async def _tar(*arguments: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *_as_owner(), program, *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
-    _, said = await process.communicate()
+    try:
+        _, said = await process.communicate()
+    except asyncio.CancelledError:  # it must not go on writing behind the back of who comes next
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        raise
     if process.returncode:
         raise ArchiveError(f"tar: {said.decode('utf-8', 'replace').strip()}")

@@ -25,6 +25,7 @@ class About:
         """Register every route."""
         router.add("GET", "/api/config", self.config)
         router.add("GET", "/api/health", self.health)
+        router.add("GET", "/api/health/ready", self.health)
         router.add("GET", "/api/regions", self.regions)
         router.add("GET", "/api/shared-regions", self.regions)
         router.add("GET", "/api/api-keys/current", self.current_key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from daytona_plugins.local import web
-from daytona_plugins.local.platform import errors, later
+from daytona_plugins.local.platform import cors, errors, unserved
 from daytona_plugins.local.platform.about import About
 from daytona_plugins.local.platform.auth import require_key
 from daytona_plugins.local.platform.events import Events
@@ -50,7 +50,9 @@ class Application:
         self._previews = Previews(site, sandboxes, self._proxy)
         self._previews.add_to(self._router)
         About(site).add_to(self._router)
-        snapshots = Snapshots(sandboxes.builds.snapshots, sandboxes.builds, clock=sandboxes.clock)
+        self.snapshots = snapshots = Snapshots(
+            sandboxes.builds.snapshots, sandboxes.builds, clock=sandboxes.clock
+        )
         snapshots.open()
         SnapshotRoutes(site, sandboxes, snapshots).add_to(self._router)
         self.organization = Organization(sandboxes, snapshots)
@@ -65,21 +67,24 @@ class Application:
         self.ssh.add_to(self._router)
         for part in parts:
             part.add_to(self._router)
-        later.add_to(self._router)
+        unserved.add_to(self._router)
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Answer one request."""
         if place := place_of(request):
             return await self._previews.show(request, place)
+        if cors.is_preflight(request):
+            return cors.permission(request)
         if not request.raw_path.startswith(API):
-            return await self._router(request)
+            return cors.shown_to(request, await self._router(request))
         if request.raw_path not in _PUBLIC:
             require_key(request, self._site.key)
-        return self._stamped(await self._router(request))
+        return cors.shown_to(request, self._stamped(await self._router(request)))
 
     def envelope(self, request: web.Request | None, error: web.HTTPError) -> web.Response:
         """Render an error."""
-        return self._stamped(errors.envelope(request, error))
+        answer = self._stamped(errors.envelope(request, error))
+        return answer if request is None or place_of(request) else cors.shown_to(request, answer)
 
     def close(self) -> None:
         """Close the connections to the agents."""

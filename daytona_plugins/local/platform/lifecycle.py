@@ -109,6 +109,7 @@ class Lifecycle:
         self.gates = Gates(store, paths.data / "egress-authority.pem")
         self._running: dict[str, Running] = {}
         self._watchers = Work()
+        self._archiving: dict[str, asyncio.Task[None]] = {}
 
     def running(self, sandbox_id: str) -> Running | None:
         """Return the live side of a sandbox, if it has one."""
@@ -229,13 +230,29 @@ class Lifecycle:
         """Move what a stopped sandbox has written into one compressed file."""
         record = self.move(record, state=State.ARCHIVING)
         directory = self._made(record.id)
+        writing = asyncio.ensure_future(archive(directory, self._archive(record.id)))
+        self._archiving[record.id] = writing
         try:
-            await archive(directory, self._archive(record.id))
+            await writing
+        except asyncio.CancelledError:
+            if not writing.cancelled():
+                raise
+            return  # called off by who has the sandbox now
         except (ArchiveError, OSError) as error:
             self._fail(record, f"it could not be archived: {error}")
             return
+        finally:
+            del self._archiving[record.id]
         self.move(record, state=State.ARCHIVED)
         await remove_tree(directory)
+
+    async def abandon_archive(self, record: Record) -> Record:
+        """Call off what writes the archive of a sandbox, and return where that finds it: it may be one by now."""
+        writing = self._archiving.get(record.id)
+        if writing is not None:
+            writing.cancel()
+            await asyncio.wait([writing])
+        return self._store.get(record.id) or record
 
     async def _restore(self, sandbox_id: str) -> None:
         """Bring back the files of a sandbox that was archived."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,16 @@ _SORTS: dict[str, Callable[[Record], str | float]] = {
     "lastActivityAt": lambda record: record.last_activity_at,
     "createdAt": lambda record: record.created_at,
 }
+_NUMBERED_SORTS: dict[str, Callable[[Record], str | float]] = {
+    "id": lambda record: record.id,
+    "name": lambda record: record.name,
+    "state": lambda record: record.state,
+    "snapshot": lambda record: record.snapshot or "",
+    "region": lambda _: REGION_ID,
+    "updatedAt": lambda record: record.updated_at,
+    "createdAt": lambda record: record.created_at,
+    "lastActivityAt": lambda record: record.last_activity_at,
+}
 _LOWEST: dict[str, Callable[[Record], float]] = {
     "minCpu": lambda record: record.cpu,
     "minMemoryGiB": lambda record: record.memory,
@@ -60,6 +70,16 @@ _BEFORE: dict[str, Callable[[Record], float | None]] = {
     "autoDestroyAtBefore": lambda record: record.auto_destroy_at,
 }
 
+
+class NumberedPage(NamedTuple):
+    """One page of several."""
+
+    records: list[Record]
+    total: int
+    page: int
+    total_pages: int
+
+
 _decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 _decode_place = msgspec.json.Decoder(tuple[str | float, str]).decode
 
@@ -77,6 +97,22 @@ def page(records: list[Record], query: Query) -> tuple[list[Record], str | None]
     wanted.sort(key=lambda record: _place(record, sort), reverse=descending)
     rest = _after(wanted, sort, query.first("cursor"), descending)
     return rest[:limit], _cursor(_place(rest[limit - 1], sort)) if len(rest) > limit else None
+
+
+def numbered_page(records: list[Record], query: Query) -> NumberedPage:
+    """Return the sandboxes of a page with a number, and how many pages there are: the older way to list.
+
+    Raises:
+        HTTPError: A parameter is out of bounds or cannot be read (400).
+    """
+    number = _integer(query, "page") or 1
+    limit = _integer(query, "limit", low=1, high=MAX_LIMIT) or DEFAULT_LIMIT
+    sort = _one_of(query, "sort", tuple(_NUMBERED_SORTS), "createdAt")
+    predicates = _predicates(query)
+    wanted = [record for record in records if all(accepts(record) for accepts in predicates)]
+    wanted.sort(key=lambda record: (_NUMBERED_SORTS[sort](record), record.id), reverse=_is_descending(query))
+    shown = wanted[(number - 1) * limit : number * limit]
+    return NumberedPage(shown, len(wanted), number, -(-len(wanted) // limit))
 
 
 def _place(record: Record, sort: str) -> Place:
@@ -165,7 +201,7 @@ def _sets(query: Query) -> list[Predicate]:
         found.append(lambda record: record.state in states)
     if snapshots := _many(query, "snapshots"):
         found.append(lambda record: record.snapshot in snapshots)
-    if regions := _many(query, "regionIds"):
+    if regions := _many(query, "regionIds") | _many(query, "regions"):
         found.append(lambda _: REGION_ID in regions)
     if classes := _many(query, "sandboxClasses"):
         found.append(lambda _: SANDBOX_CLASS in classes)

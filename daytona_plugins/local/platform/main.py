@@ -107,6 +107,7 @@ async def _serving(paths: Paths) -> AsyncGenerator[Site]:
         server = await web.serve(listener, application, envelope=application.envelope)
         stack.push_async_callback(server.close)
         await stack.enter_async_context(ticking(sandboxes.tick))
+        await stack.enter_async_context(ticking(application.snapshots.tick))
         await stack.enter_async_context(ticking(application.organization.warm_pools.tick))
         yield site
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from daytona_plugins.local.images.logins import KIND
 from daytona_plugins.local.platform import creation
 from daytona_plugins.local.platform.agent_environment import change_environment
+from daytona_plugins.local.platform.registries import Registries, RegistryRecord
 from daytona_plugins.local.platform.secret_routes import SecretRoutes
 from daytona_plugins.local.platform.secret_store import SecretRecord, Secrets
 from daytona_plugins.local.platform.volume_routes import VolumeRoutes
@@ -33,6 +35,7 @@ class Organization:
         self.secrets = Secrets(store.shelf("secret", SecretRecord), clock)
         self.volumes = Volumes(store.shelf("volume", VolumeRecord), directory, sandboxes.all, clock)
         self.warm_pools = WarmPools(store.shelf("warm pool", PoolRecord), sandboxes, self._plan)
+        self._registries = Registries(store.shelf(KIND, RegistryRecord), clock)
         self._sandboxes = sandboxes
         self._snapshots = snapshots
 
@@ -41,6 +44,7 @@ class Organization:
         VolumeRoutes(self.volumes).add_to(router)
         SecretRoutes(self.secrets).add_to(router)
         WarmPoolRoutes(self.warm_pools).add_to(router)
+        self._registries.add_to(router)
 
     async def create(self, record: Record, body: creation.CreateSandbox) -> Record:
         """Return the sandbox *record* with what *body* asks for beside: a warm one if there is one that fits.

@@ -23,7 +23,7 @@ from daytona_plugins.local.platform.preview_tokens import (
     TokenRecord,
 )
 from daytona_plugins.local.platform.proxy import PREVIEW_HEADER, PREVIEW_PARAMETER, without_parameter
-from daytona_plugins.local.web import HTTPError, Response, json_response
+from daytona_plugins.local.web import HTTPError, Response, json_response, text_response
 
 if TYPE_CHECKING:
     from daytona_plugins.local.platform.proxy import Proxy
@@ -76,6 +76,10 @@ class Previews:
         router.add("GET", f"{one}/preview-url", self.url)
         router.add("GET", f"{one}/signed-preview-url", self.signed_url)
         router.add("POST", f"{one}/signed-preview-url/{{token}}/expire", self.expire)
+        router.add("GET", "/api/preview/{sandbox}/public", self.is_public)
+        router.add("GET", "/api/preview/{sandbox}/access", self.is_accessible)
+        router.add("GET", "/api/preview/{sandbox}/validate/{token}", self.is_opened_by)
+        router.add("GET", "/api/preview/{token}/{port}/sandbox-id", self.sandbox_of)
 
     # -- Addresses ------------------------------------------------------------------------------------------------
 
@@ -99,6 +103,28 @@ class Previews:
         record = self._sandboxes.find(request.params["sandbox"])
         self._tokens.expire(record.id, _port(request.params["port"]), request.params["token"])
         return Response(201)
+
+    # -- What a proxy asks ----------------------------------------------------------------------------------------
+
+    async def is_public(self, request: Request) -> Response:
+        """Say that a sandbox is public; one that is not is not found."""
+        return _true_if(self._sandboxes.get(request.params["sandbox"]).public)
+
+    async def is_accessible(self, request: Request) -> Response:
+        """Say that whoever asks may see a sandbox: the key opens all of them."""
+        return _true_if(bool(self._sandboxes.get(request.params["sandbox"])))
+
+    async def is_opened_by(self, request: Request) -> Response:
+        """Say that a token opens a sandbox."""
+        record = self._sandboxes.get(request.params["sandbox"])
+        return _true_if(same(request.params["token"], record.auth_token))
+
+    async def sandbox_of(self, request: Request) -> Response:
+        """Return the sandbox that a signed token opens a port of."""
+        found = self._tokens.find(_port(request.params["port"]), request.params["token"])
+        if found is None:
+            raise HTTPError(403, "the token is not good for this port, or has expired")
+        return text_response(found.sandbox_id)
 
     # -- Showing --------------------------------------------------------------------------------------------------
 
@@ -156,6 +182,12 @@ class Previews:
     def _seal(self, place: Place, record: Record, until: str) -> str:
         text = f"preview cookie\n{place.port}\n{record.id}\n{record.auth_token}\n{until}"
         return hmac.digest(self._site.key.encode(), text.encode(), "sha256").hex()
+
+
+def _true_if(condition: bool) -> Response:
+    if not condition:
+        raise HTTPError(404, "not found")
+    return text_response("true")
 
 
 def _headers(request: Request, place: Place, withheld: tuple[str, ...]) -> list[tuple[str, str]]:

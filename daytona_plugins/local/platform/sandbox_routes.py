@@ -12,7 +12,7 @@ import msgspec
 
 from daytona_plugins.local.egress.policy import parse_domains, parse_networks
 from daytona_plugins.local.platform import creation, views
-from daytona_plugins.local.platform.listing import page
+from daytona_plugins.local.platform.listing import numbered_page, page
 from daytona_plugins.local.platform.sizes import Size
 from daytona_plugins.local.platform.states import Operation
 from daytona_plugins.local.web import HTTPError, Response, json_response
@@ -79,6 +79,7 @@ class SandboxRoutes:
         """Register every route."""
         router.add("POST", "/api/sandbox", self.create)
         router.add("GET", "/api/sandbox", self.list)
+        router.add("GET", "/api/sandbox/paginated", self.list_numbered)
         self._add_lifecycle(router)
         self._add_settings(router)
         self._add_addresses(router)
@@ -96,6 +97,8 @@ class SandboxRoutes:
         router.add("POST", f"{one}/fork", self.fork)
         router.add("GET", f"{one}/forks", self.forks)
         router.add("GET", f"{one}/parent", self.parent)
+        router.add("GET", f"{one}/ancestors", self.ancestors)
+        router.add("POST", f"{one}/backup", self.back_up)
         router.add("POST", f"{one}/pause", self._refusing(Operation.PAUSE))
 
     def _add_settings(self, router: Router) -> None:
@@ -146,6 +149,14 @@ class SandboxRoutes:
         records, cursor = page(self._sandboxes.all(), request.query)
         items = [views.list_item(record, self._site.toolbox_url) for record in records]
         return json_response({"items": items, "nextCursor": cursor})
+
+    async def list_numbered(self, request: Request) -> Response:
+        """List sandboxes as clients before 0.226 do, by the number of a page."""
+        found = numbered_page(self._sandboxes.all(), request.query)
+        items = [views.full(record, self._site.toolbox_url, None) for record in found.records]
+        return json_response(
+            {"items": items, "total": found.total, "page": found.page, "totalPages": found.total_pages}
+        )
 
     async def get(self, request: Request) -> Response:
         """Show a sandbox."""
@@ -201,6 +212,18 @@ class SandboxRoutes:
         if record.parent is None:
             raise HTTPError(404, f"sandbox {record.id} is no fork")
         return self._shown(self._sandboxes.get(record.parent))
+
+    async def ancestors(self, request: Request) -> Response:
+        """List the sandboxes that one comes from by forks, the oldest first."""
+        found = self._sandboxes.ancestors(self._find(request))
+        return json_response([views.full(one, self._site.toolbox_url, None) for one in found])
+
+    async def back_up(self, request: Request) -> Response:
+        """Do nothing, as the hosted platform does since 0.205: archiving keeps the files."""
+        record = self._find(request)
+        if record.ephemeral:
+            raise HTTPError(400, "an ephemeral sandbox cannot be kept by backup")
+        return self._shown(record, 201)
 
     async def set_labels(self, request: Request) -> Response:
         """Replace all labels."""

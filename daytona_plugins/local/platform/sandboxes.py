@@ -43,6 +43,7 @@ START_PATIENCE = 30.0
 STOP_PATIENCE = 2.0
 STOP_GRACE = 10.0
 CLOSE_GRACE = 2.0
+MOST_ANCESTORS = 50
 
 
 class Sandboxes:
@@ -156,7 +157,9 @@ class Sandboxes:
         _require(Operation.START, record)
         if record.state is State.STARTED:
             return record
-        if record.state not in (State.STOPPED, State.ARCHIVED):
+        if record.state is State.ARCHIVING:
+            record = await self._lifecycle.abandon_archive(record)
+        if record.state not in (State.STOPPED, State.ARCHIVING, State.ARCHIVED):
             raise HTTPError(409, f"the sandbox is {record.state}; start it when that is done")
         way = State.RESTORING if record.state is State.ARCHIVED else State.STARTING
         record = self._move(record, desired=Desired.STARTED, auth_token=new_token())
@@ -271,6 +274,17 @@ class Sandboxes:
     def children(self, record: Record) -> list[Record]:
         """Return the forks of a sandbox."""
         return [one for one in self._store.all() if one.parent == record.id and one.visible]
+
+    def ancestors(self, record: Record) -> list[Record]:
+        """Return the sandboxes that one comes from by forks, as far as they are still there, the oldest first."""
+        found: list[Record] = []
+        while record.parent is not None and len(found) < MOST_ANCESTORS:
+            parent = self.look_up(record.parent)
+            if parent is None:
+                break
+            found.insert(0, parent)
+            record = parent
+        return found
 
     async def collect(self) -> None:
         """Remove layers of sandboxes' files that nothing is made of any more."""

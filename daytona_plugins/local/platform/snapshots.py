@@ -38,9 +38,13 @@ DEFAULT = SnapshotRecord(
     general=True,
 )
 LONGEST_PAGE = 200
+QUOTA = 100
+UNUSED_SECONDS = 14 * 24 * 3600.0
+"""How long an active snapshot from which nobody makes a sandbox stays active."""
 _NAME = re.compile(r"[A-Za-z0-9_.\-:]+(/[A-Za-z0-9_.\-:]+)*(@sha256:[0-9a-f]{64})?")
 _LOCAL_IMAGE = re.compile(r"(oci|archive|dir):.+|host|scratch")
 _UNFINISHED = frozenset({"pending", "pulling", "building", "snapshotting"})
+_COUNTED = _UNFINISHED | {"active"}
 _INTERRUPTED = "the platform ended while the snapshot was being made"
 
 
@@ -187,6 +191,15 @@ class Snapshots:
         record = self._own(snapshot_id)
         self._change(record.id, state="inactive")
 
+    async def tick(self) -> None:
+        """Deactivate what has not been used for long."""
+        long_ago = self._clock() - UNUSED_SECONDS
+        for record in self._store.all():
+            last = max(record.created_at, record.updated_at, record.last_used_at or 0)
+            if record.state == "active" and last < long_ago:
+                logger.info("snapshot %s has not been used for long, and is deactivated", record.name)
+                self._change(record.id, state="inactive")
+
     async def _make(self, record: SnapshotRecord) -> None:
         info = build_of(record)
         async with self._builds.layers.in_use():
@@ -211,6 +224,8 @@ class Snapshots:
         try:
             if record.name == DEFAULT.name:
                 raise NameTakenError(record.name)
+            if sum(one.state in _COUNTED for one in self._store.all()) >= QUOTA:
+                raise HTTPError(400, f"there are {QUOTA} snapshots in use; delete or deactivate one first")
             self._store.add(record)
         except NameTakenError as error:
             raise HTTPError(409, f"a snapshot with the name {record.name!r} exists already") from error

@@ -123,7 +123,7 @@ class Image:
         if not names:
             return self
         options = _pip_options(find_links, index_url, extra_index_urls, pre, extra_options)
-        return self._add(f"RUN python -m pip install {shlex.join(names)}{options}")
+        return self._add(f"RUN python -m pip install {' '.join(map(_quoted, names))}{options}")
 
     def pip_install_from_requirements(
         self,
@@ -182,20 +182,21 @@ class Image:
 
     def run_commands(self, *commands: str | list[str]) -> Self:
         """Run commands while the image is built; a list is a command and its arguments."""
-        # In the shell's double quotes, `"` and the backslash are written as in JSON.
-        words = (item if isinstance(item, str) else " ".join(map(_json, item)) for item in commands)
-        return self._add(*(f"RUN {command}" for command in words))
+        words = (
+            item if isinstance(item, str) else " ".join(map(_in_double_quotes, item)) for item in commands
+        )
+        return self._add(*[f"RUN {command}" for command in words])
 
     def env(self, env_vars: Mapping[str, str]) -> Self:
         """Set variables for every program."""
         for name, value in env_vars.items():
             if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a checker
                 raise TypeError(f"the value of {name} is {value!r}; it must be a string")
-        return self._add(*(f"ENV {name}={shlex.quote(value)}" for name, value in env_vars.items()))
+        return self._add(*[f"ENV {name}={_quoted(value)}" for name, value in env_vars.items()])
 
     def workdir(self, path: str | Path) -> Self:
         """Set the directory programs start in."""
-        return self._add(f"WORKDIR {shlex.quote(str(path))}")
+        return self._add(f"WORKDIR {_quoted(str(path))}")
 
     def entrypoint(self, entrypoint_commands: list[str]) -> Self:
         """Set the program the sandbox starts with."""
@@ -275,9 +276,9 @@ def _pip_options(
     pre: bool,
     extra_options: str,
 ) -> str:
-    options = [f"--find-links {shlex.quote(link)}" for link in find_links or ()]
-    options += [f"--index-url {shlex.quote(index_url)}"] if index_url else []
-    options += [f"--extra-index-url {shlex.quote(url)}" for url in extra_index_urls or ()]
+    options = [f"--find-links {_quoted(link)}" for link in find_links or ()]
+    options += [f"--index-url {_quoted(index_url)}"] if index_url else []
+    options += [f"--extra-index-url {_quoted(url)}" for url in extra_index_urls or ()]
     options += ["--pre"] if pre else []
     options += [extra_options.strip()] if extra_options.strip() else []
     return "".join(f" {option}" for option in options)
@@ -304,6 +305,24 @@ def _local(path: str | Path, kind: str) -> str:
     if not os.path.exists(expanded):
         raise DaytonaNotFoundError(f"Local {kind} {path} does not exist")
     return str(expanded)
+
+
+def _quoted(text: str) -> str:
+    """Return *text* as one word of a shell, or of a Dockerfile."""
+    return shlex.quote(_one_line(text))
+
+
+def _in_double_quotes(text: str) -> str:
+    """Return *text* as one word in which the shell still puts values for variables."""
+    escaped = _one_line(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _one_line(text: str) -> str:
+    """Refuse what would be more than one line: the rest of it would be an instruction of its own."""
+    if "\n" in text or "\r" in text:
+        raise DaytonaValidationError(f"{text!r} has a line break, which no line of a Dockerfile can hold")
+    return text
 
 
 def _json(value: str | list[str]) -> str:

@@ -19,14 +19,25 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-__all__ = ["Answer", "Cut", "Drip", "DropAfter", "DropBefore", "Fault", "FaultyRelay", "Seen", "Stall"]
+__all__ = [
+    "Answer",
+    "Cut",
+    "CutMessages",
+    "Drip",
+    "DropAfter",
+    "DropBefore",
+    "Fault",
+    "FaultyRelay",
+    "Seen",
+    "Stall",
+]
 
 CHUNK: Final = 64 * 1024
 
@@ -48,6 +59,13 @@ class DropAfter(Fault):
 @dataclass(frozen=True)
 class Cut(Fault):
     """The connection breaks after so many bytes of the answer."""
+
+    after: int
+
+
+@dataclass(frozen=True)
+class CutMessages(Fault):
+    """The connection of a WebSocket breaks after so many messages of the platform; other answers pass."""
 
     after: int
 
@@ -262,20 +280,85 @@ class FaultyRelay:
             self._open.add(server)
         back = threading.Thread(target=_pump, args=(client, server), daemon=True)
         back.start()
-        left = fault.after if isinstance(fault, (Cut, Stall)) else None
+        limit = _limit_of(fault)
         data = first
-        while data and left != 0:
-            piece = data if left is None else data[:left]
-            client.sendall(piece)
-            left = left - len(piece) if left is not None else None
+        while data:
+            client.sendall(limit.take(data))
+            if limit.reached:
+                break
             data = server.recv(CHUNK)
-        if isinstance(fault, Stall) and left == 0:
+        if isinstance(fault, Stall) and limit.reached:
             back.join()
         for connection in (server, client):  # shut, because closing what the other thread reads tells nobody
             _shut(connection)
         with self._lock:
             self._open.discard(server)
         return False
+
+
+def _limit_of(fault: Fault | None) -> _Limit:
+    """Return how much of an upgraded connection a fault lets through."""
+    if isinstance(fault, CutMessages):
+        return _MessageLimit(fault.after)
+    return _ByteLimit(fault.after if isinstance(fault, (Cut, Stall)) else None)
+
+
+class _Limit(Protocol):
+    reached: bool
+
+    def take(self, data: bytes) -> bytes:
+        """Return what may still pass of *data*."""
+        ...
+
+
+class _ByteLimit:
+    def __init__(self, count: int | None) -> None:
+        self._left = count
+        self.reached = count == 0
+
+    def take(self, data: bytes) -> bytes:
+        if self._left is None:
+            return data
+        passed = data[: self._left]
+        self._left -= len(passed)
+        self.reached = self._left == 0
+        return passed
+
+
+class _MessageLimit:
+    """Counts what a server sends after its handshake; its messages are not masked."""
+
+    def __init__(self, count: int) -> None:
+        self._messages = count
+        self._known = b""
+        self._in_head = True
+        self._size = 0
+        """Of all that may pass: the handshake, and as many messages as are known."""
+        self._passed = 0
+        self.reached = False
+
+    def take(self, data: bytes) -> bytes:
+        self._known += data
+        if self._in_head and b"\r\n\r\n" in self._known:
+            self._in_head = False
+            self._size = self._known.index(b"\r\n\r\n") + 4
+        while not self._in_head and self._messages and (size := _frame_size(self._known[self._size :])):
+            self._messages -= 1
+            self._size += size
+        start, self._passed = self._passed, min(self._size, len(self._known))
+        self.reached = not (self._in_head or self._messages) and self._passed == self._size
+        return self._known[start : self._passed]
+
+
+def _frame_size(data: bytes) -> int:
+    """Return the length of the frame that *data* begins with, 0 when too little of it is there to tell."""
+    if len(data) < 2:
+        return 0
+    short = data[1] & 127
+    extended = {126: 2, 127: 8}.get(short, 0)
+    if len(data) < 2 + extended:
+        return 0
+    return 2 + extended + (int.from_bytes(data[2 : 2 + extended], "big") if extended else short)
 
 
 class _Reader:

@@ -69,8 +69,10 @@ class Daytona(Client):
         super().__init__(AsyncClient(*_connection(config, BlockingDriver(), "sdk-python")))
 
 
-def _connection(config: DaytonaConfig | None, driver: Driver, source: str) -> tuple[Api, str | None, bool]:
-    """Return the API that *config* leads to, the region it names, and whether to listen to events."""
+def _connection(
+    config: DaytonaConfig | None, driver: Driver, source: str
+) -> tuple[Api, str | None, bool, str | None]:
+    """Return the API that *config* leads to, and what it says about the client: region, events and owner."""
     settings = resolve(config)
     transport = new_transport(
         driver,
@@ -78,12 +80,12 @@ def _connection(config: DaytonaConfig | None, driver: Driver, source: str) -> tu
         limit=settings.pool_size,
         telemetry=_telemetry(source) if settings.otel_enabled else None,
     )
-    events = config is not None and config.events
+    options = config if config is not None else DaytonaConfig()
     if settings.api_url is not None:
         api = Api(transport, Endpoint(settings.api_url, settings.headers(source)))
     else:
         api = Api(transport, partial(_locate_local, transport, settings, source))
-    return api, settings.target, events
+    return api, settings.target, options.events, options.owner
 
 
 def new_transport(

@@ -56,6 +56,7 @@ class DaytonaConfig:
         ssl_context: Context for https connections, instead of one made from *ca_file* and *client_cert*.
         events: Whether calls that wait for a sandbox listen to what the platform tells, over a WebSocket that is open as long
             as they wait; they look at the state as well, only less often. Without one they look.
+        owner: A name that is written on every sandbox that the client makes, for `reap`; None writes none.
         network_backend: An httpcore network backend to connect with, instead of our own sockets: synchronous for `Daytona`,
             asynchronous for `AsyncDaytona`.
         unknown: Anything else warns and is ignored, as options of other releases are.
@@ -81,6 +82,7 @@ class DaytonaConfig:
         ssl_context: ssl.SSLContext | None = None,
         network_backend: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend | None = None,
         events: bool = False,
+        owner: str | None = None,
         **unknown: object,
     ) -> None:
         if connection_pool_maxsize is not None and connection_pool_maxsize < 1:
@@ -110,6 +112,7 @@ class DaytonaConfig:
         self.ssl_context = ssl_context
         self.network_backend = network_backend
         self.events = events
+        self.owner = owner
 
     def __repr__(self) -> str:
         return f"DaytonaConfig(api_url={self.api_url!r}, target={self.target!r})"

@@ -145,6 +145,22 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
         """
         return BlockingStream(self._core.list(query, request_timeout), Sandbox._over)
 
+    def reap(
+        self, owner: str | None = None, *, older_than: float = 0, dry_run: bool = False
+    ) -> tuple[str, ...]:
+        """Delete the sandboxes that other clients of an owner have left behind, and return their ids.
+
+        Args:
+            owner: Whose sandboxes; None means this client's own name, `DaytonaConfig(owner=...)`.
+            older_than: Only those made so many seconds ago, or more.
+            dry_run: Delete nothing, and return what would be.
+
+        Raises:
+            DaytonaValidationError: No owner is named.
+            DaytonaError: One could not be deleted; the others have been.
+        """
+        return step(self._core.reap(owner, older_than=older_than, dry_run=dry_run))
+
     def start(self, sandbox: Sandbox, timeout: float | None = 60) -> None:
         """Start *sandbox* and wait until programs can run in it."""
         step(self._core.start(sandbox._core, timeout))

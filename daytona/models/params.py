@@ -141,6 +141,13 @@ class CreateSandboxBaseParams(Params):
             if self.auto_delete_interval:
                 warnings.warn("ephemeral replaces auto_delete_interval by 0", UserWarning, stacklevel=3)
             self.auto_delete_interval = 0
+        if self.auto_delete_interval == 0 and self.auto_stop_interval == 0 and not self.ttl_minutes:
+            warnings.warn(
+                "auto_stop_interval=0: this sandbox never stops by itself, so deleting it when it stops never happens; "
+                "give an interval, or ttl_minutes",
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 @dataclass(kw_only=True)

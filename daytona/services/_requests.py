@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..models.params import CreateSandboxBaseParams, ImageSource, ListSandboxesQuery
     from ..protocols.rest import QueryValue
 
-__all__ = ["creation", "image_of", "listing"]
+__all__ = ["creation", "image_of", "is_left_alone", "listing"]
 
 Params: TypeAlias = CreateSandboxFromSnapshotParams | CreateSandboxFromImageParams
 
@@ -69,6 +69,11 @@ def creation(
         gpu=resources.gpu if resources is not None else None,
         gpu_type=resources.gpu_types() if resources is not None else None,
     )
+
+
+def is_left_alone(params: Params | None) -> bool:
+    """Return whether nothing was said about when a sandbox is to be deleted."""
+    return params is None or (params.auto_delete_interval is None and not params.ephemeral)
 
 
 def _check(params: CreateSandboxBaseParams) -> None:

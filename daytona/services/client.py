@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from msgspec.structs import replace
@@ -20,11 +21,12 @@ from ..models.sandbox import ListSandboxesResponse, SandboxData
 from ..plugins import CLIENT_SERVICES, Extensible
 from ..protocols import waiting
 from ..service import Api, operation, segment
+from ._ownership import OWNER_LABEL, RUN_LABEL, Owner
 from ._substitutes import tell_of_substitute
 from .sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
     from types import TracebackType
 
     from daytona_plugins.object_storage.service import AsyncBuildStorage
@@ -57,8 +59,11 @@ class AsyncClient(Extensible):
     _plugins = CLIENT_SERVICES
     default_language: CodeLanguage = CodeLanguage.PYTHON
 
-    def __init__(self, api: Api, target: str | None = None, events: bool = False) -> None:
+    def __init__(
+        self, api: Api, target: str | None = None, events: bool = False, owner: str | None = None
+    ) -> None:
         self._api = api
+        self._owner = Owner(owner) if owner is not None else None
         self._events = _feed(api) if events else None
         self._target = target
 
@@ -139,16 +144,18 @@ class AsyncClient(Extensible):
                 name that was given, and it may have been made by this very call.
             DaytonaTimeoutError: It took longer than *timeout*; `sandbox_id` names it if it exists already.
         """
-        from ._requests import creation, image_of
+        from ._requests import creation, image_of, is_left_alone
 
         body, image = creation(params, self.default_language, self._target), image_of(params)
+        if self._owner is not None:
+            body = replace(body, labels=body.labels | self._owner.labels())
         with self._api.transport.deadline(timeout):
             if image is not None:
                 from .object_storage import build_info  # only who builds images pays for what that takes
 
                 body = replace(body, build_info=await build_info(self._api, image))
             data = await self._make(body, named_by_us=params is None or not params.name)
-            sandbox = self._handle(data)
+            sandbox = AsyncSandbox(self._api, data, self._events, left_alone=is_left_alone(params))
             try:
                 if data.state is SandboxState.PENDING_BUILD and on_snapshot_create_logs is not None:
                     await self._follow_build(sandbox, on_snapshot_create_logs)
@@ -287,6 +294,36 @@ class AsyncClient(Extensible):
             "GET", "/sandbox", query=wanted, into=ListSandboxesResponse, timeout=timeout
         )
 
+    @operation("Failed to reap sandboxes: ")
+    async def reap(
+        self, owner: str | None = None, *, older_than: float = 0, dry_run: bool = False
+    ) -> tuple[str, ...]:
+        """Delete the sandboxes that other clients of an owner have left behind, and return their ids.
+
+        Args:
+            owner: Whose sandboxes; None means this client's own name, `DaytonaConfig(owner=...)`.
+            older_than: Only those made so many seconds ago, or more.
+            dry_run: Delete nothing, and return what would be.
+
+        Raises:
+            DaytonaValidationError: No owner is named.
+            DaytonaError: One could not be deleted; the others have been.
+        """
+        owner = owner or (self._owner.name if self._owner is not None else None)
+        if not owner:
+            raise DaytonaValidationError("Name an owner, here or in DaytonaConfig(owner=...)")
+        made_before = datetime.fromtimestamp(self._api.transport.time() - older_than, UTC)
+        from ..models.params import ListSandboxesQuery
+
+        query = ListSandboxesQuery(labels={OWNER_LABEL: owner}, created_at_before=made_before)
+        left = [sandbox async for sandbox in self.list(query) if not self._made(sandbox)]
+        if not dry_run:
+            await _delete_all(left)
+        return tuple(sandbox.id for sandbox in left)
+
+    def _made(self, sandbox: AsyncSandbox) -> bool:
+        return self._owner is not None and sandbox.labels.get(RUN_LABEL) == self._owner.run
+
     # -- Life, by the client --------------------------------------------------------------------------------------
 
     async def start(self, sandbox: AsyncSandbox, timeout: float | None = 60) -> None:
@@ -304,6 +341,19 @@ class AsyncClient(Extensible):
     async def delete(self, sandbox: AsyncSandbox, timeout: float | None = 60, wait: bool = False) -> None:
         """Delete *sandbox*; with *wait* return only when it is gone."""
         await sandbox.delete(timeout, wait)
+
+
+async def _delete_all(sandboxes: Iterable[AsyncSandbox]) -> None:
+    failure: DaytonaError | None = None
+    for sandbox in sandboxes:
+        try:
+            await sandbox.delete()
+        except DaytonaNotFoundError:
+            continue  # somebody was faster
+        except DaytonaError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def _feed(api: Api) -> EventFeed:

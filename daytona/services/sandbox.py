@@ -62,6 +62,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncSandbox"]
 
+ABANDONED_MINUTES: Final = 60
+"""How long after its stop a sandbox of a `with` block is deleted if the block has not: its stop may be meant."""
+
 SIGNING_KEY_SECONDS: Final = 15.0
 """How long a signing key is used before it is asked for again: so long a rotation may go unnoticed."""
 
@@ -101,8 +104,11 @@ class AsyncSandbox(SandboxView, Extensible):
     _signing_key: tuple[str, float] | None = None
     _plugins = SANDBOX_SERVICES
 
-    def __init__(self, api: Api, data: SandboxData, events: EventFeed | None = None) -> None:
+    def __init__(
+        self, api: Api, data: SandboxData, events: EventFeed | None = None, *, left_alone: bool = False
+    ) -> None:
         self._client_api = api
+        self._left_alone = left_alone
         self._events = events
         self._data = data
 
@@ -166,6 +172,14 @@ class AsyncSandbox(SandboxView, Extensible):
         return f"<{type(self).__name__} {self._data.id} {self._data.state}>"
 
     async def __aenter__(self) -> Self:
+        """Let the platform delete it a while after it has stopped, should this program not come to do it."""
+        if self._left_alone:
+            try:
+                path = f"/autodelete/{ABANDONED_MINUTES}"
+                await self._set(path, None, auto_delete_interval=ABANDONED_MINUTES)
+            except BaseException:
+                await self._api.transport.shielded(self.delete)
+                raise
         return self
 
     async def __aexit__(

@@ -89,7 +89,11 @@ class WebSocketStream:
                 f"No WebSocket at {request.target}: {error}", path=request.target
             ) from error
         stream, rest, forget = answer.take_over()
-        return cls(stream, forget, rest, chosen, request.target)
+        socket = cls(stream, forget, rest, chosen, request.target)
+        await socket._answer(
+            socket._machine.outgoing()
+        )  # to a ping, or a goodbye, that came with the handshake
+        return socket
 
     async def receive(self) -> Event:
         """Return the next message, piece of a message, or the end: `Closed` or `Lost`, for ever from then on.
@@ -100,12 +104,17 @@ class WebSocketStream:
         """
         while (event := self._take()) is None:
             self._events.extend(self._machine.receive(await self._read()))
-            if answers := self._machine.outgoing():
-                with suppress(OSError):  # the peer may have gone after its last frame, which is what counts
-                    await self._in_turn(answers, PING_SECONDS)
-            if self._machine.closed:
-                self.abort()
+            if (answers := self._machine.outgoing()) or self._machine.closed:
+                await self._answer(answers)
         return event
+
+    async def _answer(self, answers: bytes) -> None:
+        """Send what was received calls for; hang up after the last frame."""
+        if answers:
+            with suppress(OSError):  # the peer may have gone after its last frame, which is what counts
+                await self._in_turn(answers, PING_SECONDS)
+        if self._machine.closed:
+            self.abort()
 
     async def receive_ready(self) -> list[Event]:
         """Return what `receive` would, and after it what has arrived with it."""

@@ -30,6 +30,7 @@ __all__ = [
     "Answer",
     "Cut",
     "CutMessages",
+    "Delay",
     "Drip",
     "DropAfter",
     "DropBefore",
@@ -54,6 +55,13 @@ class DropBefore(Fault):
 @dataclass(frozen=True)
 class DropAfter(Fault):
     """The connection breaks after the platform has done what it was asked: the answer is lost."""
+
+
+@dataclass(frozen=True)
+class Delay(Fault):
+    """The answer is whole, and comes so many seconds later."""
+
+    seconds: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -264,6 +272,9 @@ class FaultyRelay:
                 client.sendall(answer[:after])
                 client.recv(1)  # until the client gives up
                 return False
+            case Delay(seconds):
+                time.sleep(seconds)
+                client.sendall(answer)
             case Drip(size, seconds):
                 for start in range(0, len(answer), size):
                     client.sendall(answer[start : start + size])

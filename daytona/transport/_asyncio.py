@@ -12,7 +12,7 @@ import select
 import socket
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -20,13 +20,17 @@ import anyio.to_thread
 from ._deadline import now, without_deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from ..protocols.pool import Origin
 
 __all__ = ["AsyncioDriver", "LoopStream"]
 
 T = TypeVar("T")
+
+_Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+_Found: TypeAlias = tuple[int, int, int, str, _Address]
+"""What `getaddrinfo` returns: family, kind, protocol, canonical name, address."""
 
 READ_SIZE: Final = 64 * 1024
 HIGH_WATER: Final = 1024 * 1024
@@ -258,7 +262,7 @@ class AsyncioDriver:
         loop = asyncio.get_running_loop()
         expiry = None if timeout is None else now() + timeout
         async with asyncio.timeout(timeout):
-            found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            found = await _addresses(loop, origin)
         failure: OSError = OSError(f"{origin.host} has no address")
         for index, (family, kind, protocol, _, address) in enumerate(found):
             share = None if expiry is None else max(0.0, expiry - now()) / (len(found) - index)
@@ -290,12 +294,22 @@ class AsyncioDriver:
         return _LoopTask(act)
 
 
+async def _addresses(loop: asyncio.AbstractEventLoop, origin: Origin) -> Sequence[_Found]:
+    """Return where *origin* may be; only a name is looked up, because that takes a thread."""
+    try:
+        return socket.getaddrinfo(
+            origin.host, origin.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    except socket.gaierror:
+        return await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+
+
 async def _connected(
     loop: asyncio.AbstractEventLoop,
     family: int,
     kind: int,
     protocol: int,
-    address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
+    address: _Address,
     timeout: float | None,
 ) -> socket.socket:
     fresh = socket.socket(family, kind, protocol)

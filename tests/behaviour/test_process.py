@@ -111,6 +111,7 @@ async def test_an_output_of_four_mebibytes_comes_whole(box: Callable[[], Any]) -
 
 
 async def test_a_detached_child_does_not_keep_the_command(box: Callable[[], Any]) -> None:
+    """R-13."""
     async with box() as sandbox:
         answer = await sandbox.process.exec("sleep 50 >/dev/null 2>&1 & echo $!")
         assert (await sandbox.process.exec(f"kill {answer.result}")).exit_code == 0
@@ -176,6 +177,7 @@ async def test_two_commands_share_no_state(box: Callable[[], Any]) -> None:
 async def test_when_time_is_up_the_group_is_dead_and_the_output_kept(
     box: Callable[[], Any], folder: str
 ) -> None:
+    """R-11: and the error says that it was killed."""
     script = f"mkdir {folder}; echo $$ > {folder}/pid; sh -c 'sleep 71 & sleep 72' & echo so far; sleep 73"
     async with box() as sandbox:
         with pytest.raises(DaytonaProcessExecutionTimeoutError) as caught:

@@ -1,4 +1,7 @@
-"""A platform that fails in every way the relay knows: nothing runs twice, nothing hangs, nothing is lost."""
+"""A platform that fails in every way the relay knows: nothing runs twice, nothing hangs, nothing is lost.
+
+The relay is what users test their own programs with, and all that is used here (R-29).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from daytona import (
     DaytonaConnectionTimeoutError,
     DaytonaRateLimitError,
 )
-from daytona.testing import Answer, Cut, Drip, DropAfter, DropBefore, Fault, FaultyRelay, Stall
+from daytona.testing import Answer, Cut, Delay, Drip, DropAfter, DropBefore, Fault, FaultyRelay, Stall
 from tests.conftest import open_client
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ async def test_without_a_fault_the_relay_is_not_noticed(through: Connect, relay:
 async def test_one_sandbox_is_made_whatever_happens_on_the_way(
     through: Connect, relay: FaultyRelay, platform: Platform, fault: Fault
 ) -> None:
+    """R-14."""
     async with through() as daytona:
         before = {item["id"] for item in platform.api("GET", "/sandbox").json["items"]}
         relay.inject(fault, method="POST", path="/api/sandbox")
@@ -59,12 +63,24 @@ async def test_one_sandbox_is_made_whatever_happens_on_the_way(
 
 @pytest.mark.parametrize("fault", [DropAfter(), Cut(17), Cut(100)], ids=repr)
 async def test_a_command_does_not_run_twice(through: Connect, relay: FaultyRelay, fault: Fault) -> None:
+    """R-16: the sandbox counts."""
     async with through() as daytona, await daytona.create() as sandbox:
         relay.inject(fault, method="POST", path=EXECUTE)
         with pytest.raises(DaytonaConnectionError) as caught:
             await sandbox.process.exec("echo once >> ran; sleep 0.1")
         assert caught.value.outcome == "unknown"
         assert await sandbox.fs.download_file("ran") == b"once\n"
+
+
+async def test_an_answer_that_comes_late_is_waited_for_as_long_as_the_deadline_allows(
+    through: Connect, relay: FaultyRelay
+) -> None:
+    async with through() as daytona, await daytona.create() as sandbox:
+        relay.inject(Delay(0.3), method="POST", path=EXECUTE, times=2)
+        assert (await sandbox.process.exec("echo late", timeout=20)).result == "late\n"
+        relay.inject(Delay(30), method="GET", path=r".*/files/info")
+        with pytest.raises(DaytonaConnectionTimeoutError):
+            await sandbox.fs.get_file_info(".", request_timeout=0.3)
 
 
 async def test_an_idle_connection_that_was_closed_is_not_noticed(
@@ -114,7 +130,7 @@ async def test_garbage_is_an_error_of_the_connection(through: Connect, relay: Fa
 
 @pytest.mark.faces("asyncio", "trio")
 async def test_one_refusal_speaks_for_all_tasks(through: Connect, relay: FaultyRelay) -> None:
-    """200 tasks of a client with ten connections, all refused at once: they come back without a second crowd."""
+    """R-17: 200 tasks of a client with ten connections, all refused at once: they come back without a second crowd."""
     async with through() as daytona, await daytona.create() as sandbox:
         relay.seen.clear()
         relay.inject(Answer(429, {"Retry-After": "1"}), method="POST", path=EXECUTE, times=10)

@@ -26,6 +26,7 @@ def again(fault: Fault, method: str, replayable: bool) -> bool:
     ("fault", "method", "replayable"), list(itertools.product(Fault, METHODS, [True, False])), ids=str
 )
 def test_every_cell_of_the_table(fault: Fault, method: str, replayable: bool) -> None:
+    """R-15: which calls are made again, after which fault."""
     row = row_for(fault, method, replayable=replayable)
     assert (row is not None) == again(fault, method, replayable)
     if row is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import threading
 import warnings
 from functools import partial
@@ -23,6 +24,7 @@ from daytona.errors import (
 from daytona.protocols.rest import Body, Request, Response
 from daytona.protocols.retry import Policy
 from daytona.service import step
+from daytona.transport._deadline import left
 from daytona.transport.blocking import BlockingDriver
 from daytona.transport.http import HTTPTransport
 
@@ -119,6 +121,7 @@ async def test_a_request_that_cannot_be_sent_costs_nothing(face: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 async def test_a_goodbye_between_two_calls_is_invisible(face: str, method: str, reset: bool) -> None:
+    """R-3: for every method, on a connection that was used before."""
     gone = threading.Event()
 
     def once(peer: Peer) -> None:
@@ -175,6 +178,8 @@ async def test_a_new_connection_that_breaks_is_tried_again_only_where_that_is_ha
 async def test_an_answer_that_has_begun_is_never_asked_for_again(
     face: str, method: str, beginning: bytes
 ) -> None:
+    """R-3, R-16: not after a single byte of it."""
+
     def break_off(peer: Peer) -> None:
         peer.expect()
         peer.send(NO_BODY)
@@ -423,6 +428,8 @@ async def test_a_server_that_says_nothing_is_a_timeout_whose_outcome_is_unknown(
 
 
 async def test_drops_of_an_answer_do_not_extend_the_deadline(face: str) -> None:
+    """R-8: nor one for each read."""
+
     def drip(peer: Peer) -> None:
         peer.expect()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
@@ -437,6 +444,7 @@ async def test_drops_of_an_answer_do_not_extend_the_deadline(face: str) -> None:
 
 
 async def test_all_attempts_share_one_deadline(face: str) -> None:
+    """R-8: one deadline for a call, not one for each attempt."""
     with ScriptedServer(partial(Peer.serve, response=answer(status=b"503 No"))) as server:
         patient = Policy(attempts=10**6, first_delay=0.001, longest_delay=0.005)
         async with transport_of(face, policy=patient) as transport:
@@ -466,6 +474,36 @@ async def test_an_inner_deadline_cannot_extend_an_outer_one(face: str) -> None:
             await transport.sleep(30)
 
 
+async def test_no_deadline_is_written_none_or_nought(face: str) -> None:
+    """R-12: one meaning everywhere."""
+    async with transport_of(face) as transport:
+        for timeout in (None, 0, 0.0):
+            with transport.deadline(timeout):
+                assert left() is None
+
+
+async def test_a_deadline_uses_no_signal_no_timer_and_no_thread(face: str) -> None:
+    """R-8: what the program has set up for itself stays."""
+
+    def ours(number: int, frame: object) -> None:
+        raise AssertionError("nobody has waited for so long")
+
+    before = signal.signal(signal.SIGALRM, ours)
+    signal.setitimer(signal.ITIMER_REAL, 10_000)
+    try:
+        with ScriptedServer(Peer.stall) as server:
+            async with transport_of(face) as transport:
+                threads = {thread for thread in threading.enumerate() if thread not in server._threads}
+                with transport.deadline(0.05), pytest.raises(DaytonaConnectionTimeoutError):
+                    await transport.send(request(server))
+                assert set(threading.enumerate()) - {*server._threads} == threads
+        assert signal.getsignal(signal.SIGALRM) is ours
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 9_000
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 async def test_a_deadline_is_over_when_its_block_is(face: str) -> None:
     async with transport_of(face) as transport:
         with transport.deadline(0.001), pytest.raises(DaytonaTimeoutError):
@@ -475,6 +513,7 @@ async def test_a_deadline_is_over_when_its_block_is(face: str) -> None:
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf"), -0.001])
 def test_a_timeout_that_is_none_is_refused(timeout: float) -> None:
+    """R-12: what is no number of seconds has no meaning."""
     with pytest.raises(DaytonaValidationError, match="timeout"):
         HTTPTransport(BlockingDriver()).deadline(timeout)
 
@@ -507,6 +546,7 @@ def stages() -> dict[str, Callable[[threading.Event], Callable[[Peer], None]]]:
 
 @pytest.mark.parametrize("stage", list(stages()))
 async def test_close_ends_calls_under_way_with_one_typed_error(face: str, stage: str) -> None:
+    """R-5: wherever the call is."""
     there = threading.Event()
     with ScriptedServer(stages()[stage](there)) as server:
         async with transport_of(face, policy=QUICK) as transport:
@@ -610,11 +650,12 @@ async def test_a_closed_client_says_so(face: str) -> None:
 
 
 async def test_a_hundred_clients_leave_no_descriptor(face: str) -> None:
+    """R-4."""
     with ScriptedServer() as server:
         async with transport_of(face) as transport:
             await transport.send(request(server))
         before = descriptors()
-        for _ in range(100):
+        for _ in range(1000 if os.environ.get("LONG_TESTS") else 100):
             async with transport_of(face) as transport:
                 await transport.send(request(server))
         await until(face, lambda: descriptors() <= before + 1)  # the server's end goes in its own time
@@ -625,6 +666,7 @@ def descriptors() -> int:
 
 
 async def test_a_client_that_is_forgotten_warns_once_and_names_its_line(face: str) -> None:
+    """R-4."""
     with ScriptedServer() as server:
         transport = HTTPTransport(driver_of(face), made_at="program.py:7")
         await transport.send(request(server))

@@ -205,6 +205,25 @@ async def test_a_server_without_tls_is_a_typed_error(face: str, trusting: partia
                 await transport.send(endpoint.request("GET", "/x"))
 
 
+async def test_http_2_is_not_spoken_even_where_it_is_offered(face: str, authority: Path) -> None:
+    """R-7: one call to a connection; a sandbox's traffic is many connections anyway."""
+    offering = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    offering.load_cert_chain(authority / "server.pem", authority / "server.key")
+    offering.set_alpn_protocols(["h2", "http/1.1"])
+    chosen: list[str | None] = []
+
+    def serve(peer: Peer) -> None:
+        assert isinstance(peer._socket, ssl.SSLSocket)
+        chosen.append(peer._socket.selected_alpn_protocol())
+        peer.serve()
+
+    config = DaytonaConfig(api_key="k", ca_file=authority / "ca.pem")
+    with ScriptedServer(serve, context=offering) as server:
+        async with transport_of(face, tls=partial(_tls, config)) as transport:
+            assert (await transport.send(server.api.request("GET", "/x"))).status == 200
+    assert chosen == ["http/1.1"]
+
+
 async def test_a_handshake_that_stalls_ends_with_the_deadline(
     face: str, trusting: partial[ssl.SSLContext]
 ) -> None:

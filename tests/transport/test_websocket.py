@@ -57,11 +57,18 @@ def taken(peer: Peer, size: int) -> bytes:
 
 @asynccontextmanager
 async def opened(face: str, script: Callable[[Peer], None]) -> AsyncIterator[tuple[Any, Any]]:
-    """Yield a WebSocket to a server that agrees and then does as *script* says, and the transport."""
+    """Yield a WebSocket to a server that agrees and then does as *script* says, and the transport.
+
+    At the end the script has seen everything, unless it stalls.
+    """
+    ended = threading.Event()
 
     def serve(peer: Peer) -> None:
         agree(peer)
-        script(peer)
+        try:
+            script(peer)
+        finally:
+            ended.set()
 
     with ScriptedServer(serve) as server:
         async with transport_of(face, limit=1) as transport:
@@ -70,6 +77,8 @@ async def opened(face: str, script: Callable[[Peer], None]) -> AsyncIterator[tup
                 yield socket, transport
             finally:
                 socket.abort()
+            if script is not Peer.stall:
+                await happened(face, ended)
             assert transport._home.active == set()
 
 

@@ -511,6 +511,8 @@ async def test_a_connection_closed_while_idle_is_replaced_unnoticed(face: str, c
 async def test_an_unavailable_server_is_asked_again_only_where_that_is_safe(
     face: str, status: str, kind: type[DaytonaError]
 ) -> None:
+    """R-15."""
+
     def serve(peer: Peer) -> None:
         while True:
             peer.request()

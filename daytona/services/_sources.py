@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import AsyncIterable, Iterable, Iterator
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -64,8 +65,9 @@ class Source:
     async def _read_path(self, path: str) -> AsyncGenerator[bytes]:
         file = await self._api.transport.run(partial(open, path, "rb"))
         try:
-            async for piece in self._read(file.read):
-                yield piece
+            async with aclosing(self._read(file.read)) as pieces:
+                async for piece in pieces:
+                    yield piece
         finally:
             file.close()
 

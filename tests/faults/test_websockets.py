@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,7 +51,7 @@ def through(face: str, platform: Platform, relay: FaultyRelay, sandbox_id: str) 
     config = DaytonaConfig(api_key=platform.endpoint.api_key, api_url=relay.url)
 
     @contextlib.asynccontextmanager
-    async def opened() -> Any:
+    async def opened() -> AsyncGenerator[Any]:
         async with open_client(face, config) as daytona:
             yield await daytona.get(sandbox_id)
 

@@ -194,7 +194,7 @@ def _bulk_error(path: str, error: OSError | ValueError) -> HTTPError:
             return HTTPError(
                 400, f"invalid file path: path points to a directory: {path}", code="INVALID_FILE_PATH"
             )
-        case errno.EINVAL | errno.ENAMETOOLONG:
+        case errno.EINVAL | errno.ENAMETOOLONG | errno.ENOTDIR:
             return HTTPError(400, f"invalid file path: {path}", code="INVALID_FILE_PATH")
         case number:
             reason = os.strerror(number).lower() if number else "invalid argument"

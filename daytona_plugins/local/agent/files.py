@@ -144,7 +144,18 @@ def _rename(source: str, destination: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+        _copy_and_delete(source, destination)
+
+
+def _copy_and_delete(source: str, destination: str) -> None:
+    try:
         shutil.move(source, destination)
+    except OSError:
+        # A tree may be gone in part, and then the copy is all there is; a file is there still.
+        if os.path.lexists(source) and not os.path.isdir(source):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(destination)
+        raise
 
 
 async def _set_permissions(request: Request) -> Response:
@@ -159,6 +170,8 @@ async def _set_permissions(request: Request) -> Response:
             os.chmod(path, parse_mode(mode))
         if owner or group:
             os.chown(path, user_id(owner) if owner else -1, group_id(group) if group else -1)
+    except PermissionError as error:
+        raise from_os_error(error, path) from error
     except (OSError, LookupError) as error:
         raise bad_request(f"cannot change the permissions of {printable(path)}: {error}") from error
     return Response()
@@ -180,7 +193,7 @@ def _delete_path(path: str, *, recursive: bool) -> None:
     try:
         _remove(path)
     except OSError as error:
-        raise bad_request(f"cannot delete {printable(path)}: {os.strerror(error.errno or 0)}") from error
+        raise from_os_error(error, path) from error
 
 
 def _remove(path: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Failed", "measure"]
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
+PATIENCE: Final = 90.0
+"""Seconds after which a program is given up."""
 WARM_UP: Final = 0.02
 """How much of a full run the first round does."""
 
@@ -38,8 +41,19 @@ def measure(job: Job, rounds: int, scale: float) -> dict[tuple[str, str], list[d
         for _ in range(1 if job.once else rounds):
             runs.reverse()
             for run in runs:
-                taken[job.name, run.name].append(once(run, scale, variables))
+                taken[job.name, run.name].append(_sample(run, scale, variables))
     return taken
+
+
+def _sample(run: Run, scale: float, variables: Mapping[str, str]) -> dict[str, float]:
+    """Return what one run took; nothing for a run of another client that failed, and then the round does not count."""
+    try:
+        return once(run, scale, variables)
+    except Failed as error:
+        if run.client == "ours":
+            raise
+        print(f"left out of a round: {error}", file=sys.stderr, flush=True)
+        return {}
 
 
 def works(run: Run, scale: float, variables: Mapping[str, str]) -> bool:
@@ -71,11 +85,14 @@ def once(run: Run, scale: float, variables: Mapping[str, str]) -> dict[str, floa
         )
         assert process.stdout is not None
         lines, first = list[str](), 0.0
+        alarm = threading.Timer(PATIENCE, process.kill)  # some clients wait for ever, now and then
+        alarm.start()
+        stack.callback(alarm.cancel)
         for line in process.stdout:
             lines.append(line)
             if line == "first\n":
                 first = time.perf_counter() - begun
-    if process.returncode != 0 or not lines:
+    if process.returncode != 0 or not lines or not lines[-1].startswith("{"):
         raise Failed(f"{run.name} failed in {run.program}")
     return ({"first": first} if first else {}) | json.loads(lines[-1])
 

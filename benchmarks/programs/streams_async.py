@@ -26,6 +26,9 @@ async def main() -> None:
     global received
     async with AsyncDaytona() as daytona:
         process = (await daytona.get(SANDBOX)).process
+        await process.get_session_command_logs_async(
+            "session", "128-128", count, count
+        )  # loads what it takes
         for frame, total in LOGS.items():
             size = max(frame, meter.count(total) // frame * frame)
             received = 0

@@ -25,6 +25,7 @@ def count(text: str) -> None:
     received += len(text)
 
 
+asyncio.run(process.get_session_command_logs_async("session", "128-128", count, count))  # loads what it takes
 for frame, total in LOGS.items():
     size = max(frame, meter.count(total) // frame * frame)
     received = 0

@@ -5,39 +5,39 @@ Apart from the machine that reads them, whose foundation takes longer to import 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 __all__ = ["Binary", "Closed", "Event", "Lost", "Ponged", "Text"]
 
 
-class Text(NamedTuple):
+class Text(msgspec.Struct, frozen=True, gc=False):
     """A text message, or a piece of one."""
 
     data: str
     last: bool
 
 
-class Binary(NamedTuple):
+class Binary(msgspec.Struct, frozen=True, gc=False):
     """A binary message, or a piece of one."""
 
     data: bytes
     last: bool
 
 
-class Ponged(NamedTuple):
+class Ponged(msgspec.Struct, frozen=True, gc=False):
     """The peer answered a ping."""
 
     payload: bytes
 
 
-class Closed(NamedTuple):
+class Closed(msgspec.Struct, frozen=True, gc=False):
     """The peer closed, or broke the rules and was closed; 1005 stands for no code."""
 
     code: int
     reason: str
 
 
-class Lost(NamedTuple):
+class Lost(msgspec.Struct, frozen=True, gc=False):
     """The connection ended without a closing handshake."""
 
 

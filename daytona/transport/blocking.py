@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ._deadline import now, until
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["BlockingDriver", "SocketStream"]
 
 T = TypeVar("T")
+
+_DONT_WAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 
 
 class SocketStream:
@@ -42,9 +44,15 @@ class SocketStream:
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
-        if timeout != self._timeout:
-            self._limit(timeout)
-        self._socket.sendall(buffer)
+        # What fits into the socket's buffer needs no limit, which reads and writes that take turns would set each time.
+        try:
+            sent = self._socket.send(buffer, _DONT_WAIT)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(buffer):
+            if timeout != self._timeout:
+                self._limit(timeout)
+            self._socket.sendall(memoryview(buffer)[sent:])
 
     def _limit(self, timeout: float | None) -> None:
         self._socket.settimeout(timeout)  # a system call each

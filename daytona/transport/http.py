@@ -54,6 +54,8 @@ AT_ONCE: Final = 0.001
 """Seconds in which nobody can have read a request, acted on it and hung up, even on this machine."""
 
 READ_SIZE: Final = 64 * 1024
+BULK_SIZE: Final = 256 * 1024
+"""How much is asked for at once of the rest of a body that did not come with its head."""
 
 PROGRESS: Final = 64 * 1024
 """Bytes that a peer takes within the silence allowed, or is said to have stalled."""
@@ -682,7 +684,7 @@ class StreamedResponse:
 
     async def _receive(self) -> None:
         try:
-            data = await self._stream.read(READ_SIZE, patience())
+            data = await self._stream.read(BULK_SIZE if self.status else READ_SIZE, patience())
             if self._reader is None:
                 if self._sent and (whole := http1.read_whole(self._request.method, data)) is not None:
                     self.status, self.fields, self._rest = whole

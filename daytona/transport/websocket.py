@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSocketStream", "websocket_request"]
 
-READ_SIZE: Final = 64 * 1024
+READ_SIZE: Final = 256 * 1024
 PING_SECONDS: Final = 20.0
 """How long a silent peer is left alone before it is asked whether it is there, and then once more until it is not."""
 
@@ -119,8 +119,12 @@ class WebSocketStream:
     async def receive_ready(self) -> list[Event]:
         """Return what `receive` would, and after it what has arrived with it."""
         events = [await self.receive()]
-        while not isinstance(events[-1], (Closed, Lost)) and (event := self._take()) is not None:
-            events.append(event)
+        if isinstance(events[0], (Closed, Lost)) or not self._events:
+            return events
+        events += [event for event in self._events if not isinstance(event, Ponged)]
+        self._events.clear()
+        if isinstance(events[-1], (Closed, Lost)):
+            self._events.append(events[-1])  # and so for ever
         return events
 
     def _take(self) -> Event | None:

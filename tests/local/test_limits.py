@@ -17,7 +17,7 @@ from daytona_plugins.local.platform.lifecycle import DEMAND
 from daytona_plugins.local.platform.sizes import Size
 from daytona_plugins.local.platform.states import State
 from daytona_plugins.local.platform.watching import DISK_PERIOD
-from daytona_plugins.local.runtime.cgroups import Cgroups, parse_hierarchies, settings
+from daytona_plugins.local.runtime.cgroups import Cgroups, parse_hierarchies, remove_abandoned, settings
 from daytona_plugins.local.runtime.spec import Limits
 from daytona_plugins.local.runtime.usage import disk_of, memory_of
 from daytona_plugins.local.web import HTTPError
@@ -162,7 +162,7 @@ def test_groups_that_were_left_behind_are_removed(tmp_path: Path, kept: set[str]
     groups.open("lost")
     found = list(Path("/sys/fs/cgroup").glob("**/daytona-*/lost"))
     assert len(found) == len(kept)
-    Cgroups(str(tmp_path)).close()
+    remove_abandoned(str(tmp_path))
     assert not any(path.parent.exists() for path in found)
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from daytona.errors import DaytonaLocalPlatformError
 from daytona_plugins.local.runtime.runner import SpawnError
 
 if TYPE_CHECKING:
@@ -53,4 +54,7 @@ class RestartingRunner:
             if self._runner is dead:  # else another one who met the dead runner was faster
                 logger.warning("the process that builds sandboxes has died; starting another one")
                 await dead.close()
-                self._runner = await self._start()
+                try:
+                    self._runner = await self._start()
+                except DaytonaLocalPlatformError as error:  # the next one who wants a sandbox tries again
+                    raise SpawnError(error.message) from error

@@ -73,14 +73,10 @@ class Group:
 
 
 class Cgroups:
-    """All groups of one platform; what an earlier one has left behind is removed."""
+    """All groups of one platform, which has a name of its own."""
 
     def __init__(self, name: str) -> None:
-        self._parents = dict(_find_parents(f"daytona-{hashlib.sha256(name.encode()).hexdigest()[:12]}"))
-        for _version, parent in self._parents.values():
-            for abandoned in filter(Path.is_dir, parent.iterdir()):
-                with contextlib.suppress(OSError):
-                    abandoned.rmdir()
+        self._parents = dict(_find_parents(directory_name(name)))
 
     @property
     def controllers(self) -> set[str]:
@@ -99,6 +95,22 @@ class Cgroups:
         for _version, parent in self._parents.values():
             with contextlib.suppress(OSError):
                 parent.rmdir()
+
+
+def directory_name(name: str) -> str:
+    """Return what the directory with the groups of a platform is called."""
+    return f"daytona-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def remove_abandoned(name: str) -> None:
+    """Remove the groups of a platform of this name that was killed, and whose sandboxes have ended with it."""
+    for tree in _hierarchies():
+        for parent in {tree.own, tree.own.parent, tree.mount}:
+            for group in (parent / directory_name(name)).glob("*/"):
+                with contextlib.suppress(OSError):
+                    group.rmdir()
+            with contextlib.suppress(OSError):
+                (parent / directory_name(name)).rmdir()
 
 
 def settings(version: int, name: str, value: int) -> dict[str, str]:
@@ -139,6 +151,10 @@ def parse_hierarchies(mountinfo: str, own: str) -> Iterator[Hierarchy]:
                     yield Hierarchy(1, mount, _below(mount, top, path), frozenset(names))
 
 
+def _hierarchies() -> Iterator[Hierarchy]:
+    return parse_hierarchies(_read("/proc/self/mountinfo"), _read("/proc/self/cgroup"))
+
+
 def _below(mount: Path, top: str, path: str) -> Path:
     """Return where a group lies in the file system; a container may see only a part of the tree."""
     relative = os.path.relpath(path, top)
@@ -147,7 +163,7 @@ def _below(mount: Path, top: str, path: str) -> Path:
 
 def _find_parents(name: str) -> Iterator[tuple[str, tuple[int, Path]]]:
     """Yield the controllers that we may use, each with the directory that is ours."""
-    for hierarchy in parse_hierarchies(_read("/proc/self/mountinfo"), _read("/proc/self/cgroup")):
+    for hierarchy in _hierarchies():
         for controller in ("cpu", "memory"):
             with contextlib.suppress(OSError):
                 if hierarchy.version == 2:

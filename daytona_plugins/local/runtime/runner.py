@@ -22,12 +22,12 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from daytona.errors import DaytonaLocalPlatformError
-from daytona_plugins.local.runtime.cgroups import Cgroups, Group
+from daytona_plugins.local.runtime.cgroups import Cgroups, Group, remove_abandoned
 from daytona_plugins.local.runtime.messages import (
     MESSAGE_LIMIT,
     Command,
@@ -132,6 +132,14 @@ class RunningSandbox:
                 os.kill(self.pid, number)
 
 
+class _Born(NamedTuple):
+    """What there is of a sandbox when the zygote has built it; it may have ended before anybody looks."""
+
+    spawned: Spawned
+    ended: asyncio.Future[int]
+    proxy: socket.socket | None
+
+
 class Runner:
     """Builds sandboxes; the zygote behind it, and every sandbox, ends with `close` or with this process."""
 
@@ -140,7 +148,7 @@ class Runner:
         self._zygote = zygote
         self._control = control
         self._ready: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._spawning: dict[str, asyncio.Future[tuple[Spawned, socket.socket | None]]] = {}
+        self._spawning: dict[str, asyncio.Future[_Born]] = {}
         self._ended: dict[str, asyncio.Future[int]] = {}
         self._send_lock = asyncio.Lock()
         self._cgroups: Cgroups | None = None
@@ -161,6 +169,7 @@ class Runner:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             zygote = _start_zygote(theirs)
+        remove_abandoned(str(paths.data))
         runner = cls(paths, zygote, ours)
         try:
             await runner._prepare()
@@ -190,9 +199,9 @@ class Runner:
             raise SpawnError(f"sandbox {spec.id!r} is running already")
         path = self._paths.agent_socket(spec.id)
         with _listen(path) as listener:
-            spawned, proxy = await self._ask_for(spec, listener)
+            spawned, ended, proxy = await self._ask_for(spec, listener)
         group = partial(self._group, spec.id)
-        sandbox = RunningSandbox(spec, path, spawned, self._ended[spec.id], group, proxy)
+        sandbox = RunningSandbox(spec, path, spawned, ended, group, proxy)
         try:
             sandbox.limit(spec.limits)
             async with asyncio.timeout(READY_TIMEOUT):
@@ -204,12 +213,8 @@ class Runner:
             raise
         return sandbox
 
-    async def _ask_for(
-        self, spec: SandboxSpec, listener: socket.socket
-    ) -> tuple[Spawned, socket.socket | None]:
-        answer: asyncio.Future[tuple[Spawned, socket.socket | None]] = (
-            asyncio.get_running_loop().create_future()
-        )
+    async def _ask_for(self, spec: SandboxSpec, listener: socket.socket) -> _Born:
+        answer: asyncio.Future[_Born] = asyncio.get_running_loop().create_future()
         self._spawning[spec.id] = answer
         try:
             await self._command(Spawn(spec), listener)
@@ -247,7 +252,7 @@ class Runner:
         for answer in self._spawning.values():
             if not answer.done():
                 answer.set_exception(SpawnError("the zygote has ended"))
-        for sandbox_id in self._ended:
+        for sandbox_id in (*self._ended, *self._spawning):
             self._paths.agent_socket(sandbox_id).unlink(missing_ok=True)
             self._close_group(sandbox_id)
         self._ended.clear()
@@ -297,8 +302,8 @@ class Runner:
             case Ready(verdict):
                 self._ready.set_result(verdict)
             case Spawned(sandbox_id):
-                self._ended[sandbox_id] = asyncio.get_running_loop().create_future()
-                self._spawning.pop(sandbox_id).set_result((event, proxy))
+                ended = self._ended[sandbox_id] = asyncio.get_running_loop().create_future()
+                self._spawning.pop(sandbox_id).set_result(_Born(event, ended, proxy))
             case SpawnFailed(sandbox_id, message):
                 self._paths.agent_socket(sandbox_id).unlink(missing_ok=True)
                 self._spawning.pop(sandbox_id).set_exception(SpawnError(message))
@@ -361,10 +366,10 @@ def _taken(descriptor: int) -> socket.socket:
     return socket.socket(fileno=descriptor)
 
 
-def _kill_unwanted(answer: asyncio.Future[tuple[Spawned, socket.socket | None]]) -> None:
+def _kill_unwanted(answer: asyncio.Future[_Born]) -> None:
     """Nobody waits for this sandbox any more."""
     if not answer.cancelled() and answer.exception() is None:
-        spawned, proxy = answer.result()
+        spawned, _ended, proxy = answer.result()
         if proxy is not None:
             proxy.close()
         os.kill(spawned.pid, signal.SIGKILL)

@@ -332,7 +332,7 @@ def test_what_is_left_after_crashes_is_what_was_acknowledged(platform: Platform)
             run.step()
         run.read_all()
     except BaseException:
-        print(f"seed {SEED}, operations: {run.log}\n{platform.paths.log_file.read_text()[-6000:]}")
+        print(f"seed {SEED}, operations: {run.log[-40:]}\n{platform.paths.log_file.read_text()[-9000:]}")
         raise
     leave_nothing(platform)
 

@@ -7,6 +7,7 @@ was at. The steps run as tasks, because a sandbox goes on its way when the clien
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from secrets import token_hex
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +23,7 @@ from daytona_plugins.local.platform.gates import Gates, is_limited
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.mounts import mounts_of
 from daytona_plugins.local.platform.states import Desired, State, after_a_crash
+from daytona_plugins.local.platform.store import LostRaceError
 from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 from daytona_plugins.local.runtime.spec import HOME, SandboxSpec
@@ -129,6 +131,8 @@ class Lifecycle:
         await self.builds.open()
         for abandoned in self._paths.agent_socket("").parent.iterdir():
             abandoned.unlink()
+        for unfinished in (self._paths.data / "archives").glob("*.part"):
+            unfinished.unlink()
         for found in self._store.all():
             record = self._with_whole_layers(found)
             state, desired = after_a_crash(record.state, record.desired, ephemeral=record.ephemeral)
@@ -204,14 +208,15 @@ class Lifecycle:
             draft = self.builds.layers.draft()
             await asyncio.to_thread(_copy_held, running.pid, self._paths.sandbox(record.id), draft)
             await self._keep(draft, layer)
-        self.move(record, state=rest)
+        with contextlib.suppress(LostRaceError):  # it has ended by itself meanwhile, and its state says so
+            self.move(record, state=rest)
         return image
 
     async def fork(self, record: Record, child: Record) -> None:
         """Give *child* the files that a sandbox has now, and start its processes."""
         try:
             image = await self.capture(record, State.FORKING)
-        except OSError as error:
+        except (OSError, LostRaceError) as error:
             self._fail(child, f"the files of {record.id} could not be copied: {error}")
             raise
         await self.bring_up(self.move(child, image=image), State.CREATING)

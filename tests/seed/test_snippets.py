@@ -27,7 +27,6 @@ from daytona import (
     Daytona,
     DaytonaConfig,
     DaytonaNotFoundError,
-    DaytonaNotSupportedError,
     ObjectStorage,
 )
 
@@ -38,18 +37,11 @@ if TYPE_CHECKING:
 
 SNIPPETS = Path(__file__).parent / "snippets"
 
-LATER = {
-    "ssh = await sandbox.create_ssh_access(expires_in_minutes=60)": "this version serves no SSH",
-}
-"""Lines that run with a later version; until then they end with `DaytonaNotSupportedError`."""
-
 DESKTOP = [program for program in ("Xvfb", "openbox", "ffmpeg") if shutil.which(program) is None]
 
 
 def _lines(name: str) -> str:
-    """Return a snippet without the lines that come later."""
-    text = (SNIPPETS / f"{name}.txt").read_text()
-    return "".join(line for line in text.splitlines(keepends=True) if line.strip() not in LATER)
+    return (SNIPPETS / f"{name}.txt").read_text()
 
 
 async def _run(face: str, text: str, names: dict[str, Any]) -> dict[str, Any]:
@@ -125,14 +117,6 @@ async def test_sandbox(face: str, platform: Platform) -> None:
             assert type(left["lsp"]).__name__ == ("LspServer" if face == "blocking" else "AsyncLspServer")
     finally:
         platform.api("DELETE", f"/sandbox/{made['id']}")
-
-
-@pytest.mark.parametrize("line", LATER)
-async def test_a_line_that_comes_later_says_so(face: str, platform: Platform, line: str) -> None:
-    assert any(line in path.read_text() for path in SNIPPETS.iterdir())
-    async with _sandbox(face, platform) as sandbox:
-        with pytest.raises(DaytonaNotSupportedError):
-            await _run(face, line, {"sandbox": sandbox})
 
 
 def _write_local() -> None:

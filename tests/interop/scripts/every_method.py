@@ -1,226 +1,348 @@
-"""Calls every public method of the official clients' services inside a sandbox, on both faces.
+"""Calls every public method of the official client's services, found by looking, on the face that its argument names.
 
-Arguments: the address of a repository, its user and password. Prints one line of JSON: for each face, what each step saw,
-and which methods it has not called.
+Prints one line of JSON: the methods there are, those that were called and what became of each: null, or the error. Desktops
+have a script of their own, and `ObjectStorage` refuses stores without TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import importlib
 import inspect
-import io
 import json
+import os
 import sys
-from functools import partial
+import uuid
 from typing import Any
-
-from daytona._async.code_interpreter import AsyncCodeInterpreter
-from daytona._async.filesystem import AsyncFileSystem
-from daytona._async.git import AsyncGit
-from daytona._async.process import AsyncProcess
-from daytona._sync.code_interpreter import CodeInterpreter
-from daytona._sync.filesystem import FileSystem
-from daytona._sync.git import Git
-from daytona._sync.process import Process
-from daytona.handle.async_pty_handle import AsyncPtyHandle
-from daytona.handle.pty_handle import PtyHandle
+from urllib.request import Request, urlopen
 
 from daytona import (
     AsyncDaytona,
-    CodeRunParams,
-    CreateSandboxFromImageParams,
+    CreateSandboxFromSnapshotParams,
+    CreateSnapshotParams,
     Daytona,
     FileDownloadRequest,
     FileUpload,
     Image,
+    Resources,
     SessionExecuteRequest,
+    VolumeMount,
 )
+from daytona.common.lsp_server import LspCompletionPosition
 from daytona.common.pty import PtySize
+from daytona.common.secret import CreateSecretParams, UpdateSecretParams
 
-URL, USER, PASSWORD = sys.argv[1:]
-BLOCKING = (FileSystem, Git, Process, CodeInterpreter, PtyHandle)
-ASYNCHRONOUS = (AsyncFileSystem, AsyncGit, AsyncProcess, AsyncCodeInterpreter, AsyncPtyHandle)
+SERVICES = {
+    "daytona": "Daytona",
+    "sandbox": "Sandbox",
+    "filesystem": "FileSystem",
+    "git": "Git",
+    "process": "Process",
+    "code_interpreter": "CodeInterpreter",
+    "lsp_server": "LspServer",
+    "snapshot": "SnapshotService",
+    "volume": "VolumeService",
+    "secret": "SecretService",
+    "warm_pool": "WarmPoolService",
+}
+NOT_OURS = {"model_post_init"}  # pydantic's
 
-
-class Noting:
-    """A service whose every use is written down."""
-
-    def __init__(self, service: Any, used: set[str]) -> None:
-        self._service = service
-        self._used = used
-
-    def __getattr__(self, name: str) -> Any:
-        self._used.add(f"{type(self._service).__name__}.{name}")
-        return getattr(self._service, name)
-
-
-def public(classes: tuple[type, ...]) -> set[str]:
-    return {f"{one.__name__}.{name}" for one in classes for name in vars(one) if not name.startswith("_")}
-
-
-async def now(value: Any) -> Any:
-    """Return what a call of either face comes to."""
-    return await value if inspect.isawaitable(value) else value
+FACE = sys.argv[1]
+UNIQUE = uuid.uuid4().hex[:8]
+outcomes: dict[str, str | None] = {}
+"""What became of the calls of each method that was called; a success counts more than an error."""
 
 
-async def collect(stream: Any) -> bytes:
-    stream = await now(stream)
-    return b"".join([piece async for piece in stream] if hasattr(stream, "__aiter__") else list(stream))
+def note(name: str, error: BaseException | None) -> None:
+    if error is None:
+        outcomes[name] = None
+    else:
+        outcomes.setdefault(name, f"{type(error).__name__}: {error}")
 
 
-async def use_files(fs: Any) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    await now(fs.create_folder("d/e", "755"))
-    await now(fs.upload_file(b"one\ntwo\n", "d/a.txt"))
-    await now(fs.upload_files([FileUpload(b"b", "d/b.txt"), FileUpload(b"c", "d/e/c.txt")]))
-    await now(fs.upload_file_stream(io.BytesIO(b"stream"), "d/s.bin"))
-    seen["list"] = [
-        (one.name, one.is_dir, one.size) for one in await now(fs.list_files("d")) if not one.is_dir
-    ]
-    seen["depth"] = len(await now(fs.list_files("d", 2)))
-    seen["find"] = [(one.line, one.content) for one in await now(fs.find_files("d", "two"))]
-    seen["search"] = sorted((await now(fs.search_files("d", "*.txt"))).files)
-    seen["replace"] = [one.success for one in await now(fs.replace_in_files(["d/a.txt"], "two", "2"))]
-    await now(fs.set_file_permissions("d/a.txt", mode="600"))
-    seen["info"] = (await now(fs.get_file_info("d/a.txt"))).permissions
-    await now(fs.move_files("d/a.txt", "d/moved.txt"))
-    seen["download"] = (await now(fs.download_file("d/moved.txt"))).decode()
-    answers = await now(fs.download_files([FileDownloadRequest("d/b.txt"), FileDownloadRequest("d/none")]))
-    seen["many"] = [answers[0].result.decode(), answers[1].error_details.code]
-    seen["stream"] = (await collect(fs.download_file_stream("d/s.bin"))).decode()
-    await now(fs.delete_file("d", recursive=True))
-    return seen
+def watched(name: str, method: Any) -> Any:
+    """Return a method that notes its calls."""
+
+    async def awaited(result: Any) -> Any:
+        try:
+            found = await result
+        except BaseException as error:
+            note(name, error)
+            raise
+        note(name, None)
+        return found
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = method(*args, **kwargs)
+        except BaseException as error:
+            note(name, error)
+            raise
+        if inspect.iscoroutine(result):
+            return awaited(result)
+        note(name, None)
+        return result
+
+    return call
 
 
-async def use_git(git: Any, fs: Any, branch: str) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    await now(git.clone(URL, "r", username=USER, password=PASSWORD))
-    await now(git.configure_user("Ann", "ann@example.com"))
-    await now(git.dangerously_authenticate(USER, PASSWORD))
-    await now(git.set_config("a.b", "c"))
-    seen["config"] = await now(git.get_config("a.b"))
-    await now(git.create_branch("r", branch))
-    await now(fs.upload_file(b"new", "r/new.txt"))
-    await now(git.add("r", ["new.txt"]))
-    await now(git.restore("r", ["new.txt"], staged=True))
-    seen["restored"] = [str(one.staging.value) for one in (await now(git.status("r"))).file_status]
-    await now(git.add("r", ["."]))
-    seen["commit"] = len((await now(git.commit("r", "new", "Ann", "ann@example.com"))).sha)
-    await now(git.push("r", USER, PASSWORD, set_upstream=True))
-    await now(git.pull("r", USER, PASSWORD))
-    await now(git.reset("r", mode="hard", target="HEAD~1"))
-    seen["behind"] = (await now(git.status("r"))).behind
-    await now(git.checkout_branch("r", "main"))
-    await now(git.delete_branch("r", branch))
-    seen["branches"] = (await now(git.branches("r"))).branches
-    await now(git.init("made", initial_branch="trunk"))
-    await now(git.remote_add("made", "up", URL))
-    seen["remotes"] = [one.name for one in (await now(git.remotes("made"))).remotes]
-    seen["remote"] = await now(git.remote_get("made", "up")) == URL
-    return seen
+def watch_everything() -> list[str]:
+    """Watch every public method, and return their names."""
+    names: list[str] = []
+    for module, service in SERVICES.items():
+        found = getattr(importlib.import_module(f"daytona._{FACE}.{module}"), CLASS_PREFIX + service)
+        for name, member in list(vars(found).items()):
+            function = member.__func__ if isinstance(member, staticmethod) else member
+            if name.startswith("_") or name in NOT_OURS or not inspect.isfunction(function):
+                continue
+            names.append(f"{service}.{name}")
+            wrapped = watched(names[-1], function)
+            setattr(
+                found, name, staticmethod(wrapped) if isinstance(member, staticmethod) else method_of(wrapped)
+            )
+    return names
 
 
-async def use_process(process: Any) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    seen["exec"] = (await now(process.exec("echo $A; pwd", cwd="/tmp", env={"A": "b"}, timeout=60))).result
-    code = "import sys; print(sys.argv[1:])"
-    seen["code"] = (await now(process.code_run(code, CodeRunParams(argv=["x"])))).result
-    await now(process.create_session("s"))
-    done = await now(
-        process.execute_session_command("s", SessionExecuteRequest(command="echo o; echo e >&2; (exit 4)"))
-    )
-    seen["command"] = [done.exit_code, done.stdout, done.stderr]
-    started = await now(
-        process.execute_session_command(
-            "s", SessionExecuteRequest(command="read x; echo got $x", run_async=True)
-        )
-    )
-    await now(process.send_session_command_input("s", started.cmd_id, "word\n"))
-    out: list[str] = []
-    # A coroutine on both faces.
-    await process.get_session_command_logs_async("s", started.cmd_id, out.append, out.append)
-    seen["logs"] = "".join(out)
-    seen["asked"] = (await now(process.get_session_command_logs("s", started.cmd_id))).stdout
-    seen["exit code"] = (await now(process.get_session_command("s", started.cmd_id))).exit_code
-    seen["session"] = [one.exit_code for one in (await now(process.get_session("s"))).commands]
-    seen["sessions"] = [one.session_id for one in await now(process.list_sessions())]
-    await now(process.delete_session("s"))
-    entry: list[str] = []
-    await process.get_entrypoint_logs_async(entry.append, entry.append)
-    seen["entrypoint"] = sorted("".join(entry).split())
-    seen["entrypoint asked"] = (await now(process.get_entrypoint_logs())).stderr
-    seen["entrypoint session"] = [
-        [one.id, one.exit_code] for one in (await now(process.get_entrypoint_session())).commands
-    ]
-    return seen
+def method_of(call: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return call(self, *args, **kwargs)
+
+    return method
 
 
-async def use_terminals(process: Any, used: set[str]) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    data: list[bytes] = []
-    watching: dict[str, Any] = {}
-    if isinstance(process._service, AsyncProcess):
-        watching["on_data"] = data.append
-    pty = Noting(
-        await now(process.create_pty_session("t", cwd="/tmp", pty_size=PtySize(rows=9, cols=33), **watching)),
-        used,
-    )
-    await now(pty.wait_for_connection())
-    seen["there"] = [pty.session_id, pty.is_connected() if callable(pty.is_connected) else pty.is_connected]
-    size = await now(process.resize_pty_session("t", PtySize(rows=7, cols=8)))
-    size = [size.rows, size.cols]
-    again = await now(pty.resize(PtySize(rows=5, cols=6)))
-    seen["sizes"] = [size, [again.rows, again.cols]]
-    seen["list"] = [one.id for one in await now(process.list_pty_sessions())]
-    seen["info"] = (await now(process.get_pty_session_info("t"))).cwd
-    await now(pty.disconnect())
-    pty = Noting(await now(process.connect_pty_session("t", **watching)), used)
-    await now(pty.send_input("exit 3\n"))
-    seen["ended"] = [(await now(pty.wait())).exit_code, pty.exit_code, pty.error]
-    pty = Noting(await now(process.create_pty_session("u", **watching)), used)
-    await now(pty.kill())
-    seen["killed"] = (await now(pty.wait())).exit_code
-    await now(process.create_pty_session("v", **watching))
-    await now(process.kill_pty_session("v"))
-    seen["left"] = [one.id for one in await now(process.list_pty_sessions())]
-    return seen
+CLASS_PREFIX = "Async" if FACE == "async" else ""
 
 
-async def use_interpreter(interpreter: Any) -> dict[str, Any]:
-    context = await now(interpreter.create_context("/tmp"))
-    result = await now(interpreter.run_code("import os\nprint(os.getcwd())", context=context))
-    listed = [one.id for one in await now(interpreter.list_contexts())] == [context.id]
-    await now(interpreter.delete_context(context))
-    return {"run": result.stdout, "listed": listed, "left": len(await now(interpreter.list_contexts()))}
+async def go(result: Any) -> Any:
+    """Return a result of either face."""
+    return await result if inspect.isawaitable(result) else result
 
 
-async def use(daytona: Any, face: str, classes: tuple[type, ...]) -> dict[str, Any]:
-    """Return what each step saw, and what was left out."""
-    image = Image.base("debian:12").entrypoint(["sh", "-c", "echo out; echo err >&2; exit 2"])
-    sandbox = await now(daytona.create(CreateSandboxFromImageParams(image=image)))
-    used: set[str] = set()
-    noting = partial(Noting, used=used)
+async def each(items: Any) -> list[Any]:
+    """Return the items of an iterator of either face."""
+    items = await go(items)
+    if hasattr(items, "__aiter__"):
+        return [item async for item in items]
+    return list(items)
+
+
+async def attempt(call: Any) -> None:
+    """Call what is expected to be refused."""
     try:
-        return {
-            "files": await use_files(noting(sandbox.fs)),
-            "git": await use_git(noting(sandbox.git), sandbox.fs, face),
-            "process": await use_process(noting(sandbox.process)),
-            "terminals": await use_terminals(noting(sandbox.process), used),
-            "interpreter": await use_interpreter(noting(sandbox.code_interpreter)),
-            "left out": sorted(public(classes) - used),
-        }
-    finally:
-        await now(sandbox.delete())
+        await go(call())
+    except Exception as error:
+        del error
 
 
-async def both() -> dict[str, Any]:
-    seen = {"blocking": await use(Daytona(), "blocking", BLOCKING)}
-    async with contextlib.AsyncExitStack() as stack:
-        seen["asynchronous"] = await use(
-            await stack.enter_async_context(AsyncDaytona()), "asynchronous", ASYNCHRONOUS
-        )
-    return seen
+async def use_files(fs: Any) -> None:
+    await go(fs.create_folder("d", "755"))
+    await go(fs.upload_file(b"one", "d/one"))
+    await go(fs.upload_files([FileUpload(b"two", "d/two")]))
+    await go(fs.upload_file_stream(b"three", "d/three"))
+    await go(fs.download_file("d/one"))
+    await go(fs.download_files([FileDownloadRequest("d/two")]))
+    await each(fs.download_file_stream("d/three"))
+    await go(fs.find_files("d", "o"))
+    await go(fs.search_files("d", "t*"))
+    await go(fs.replace_in_files(["d/one"], "one", "1"))
+    await go(fs.get_file_info("d/one"))
+    await go(fs.list_files("d"))
+    await go(fs.set_file_permissions("d/one", mode="600"))
+    await go(fs.move_files("d/one", "d/moved"))
+    await go(fs.delete_file("d", recursive=True))
 
 
-print(json.dumps(asyncio.run(both())))
+async def use_git(git: Any, fs: Any) -> None:
+    await go(git.init("origin", bare=True, initial_branch="main"))
+    await go(git.init("r", initial_branch="main"))
+    await go(git.configure_user("Me", "me@example.com"))
+    await go(git.set_config("core.pager", "cat"))
+    await go(git.get_config("core.pager"))
+    await go(fs.upload_file(b"1", "r/f"))
+    await go(git.add("r", ["f"]))
+    await go(git.commit("r", "one", "Me", "me@example.com"))
+    await go(git.remote_add("r", "origin", "/home/daytona/origin"))
+    await go(git.remotes("r"))
+    await go(git.remote_get("r", "origin"))
+    await go(git.push("r", remote="origin", branch="main", set_upstream=True))
+    await go(git.pull("r"))
+    await go(git.clone("/home/daytona/origin", "c"))
+    await go(git.create_branch("r", "b"))
+    await go(git.checkout_branch("r", "main"))
+    await go(git.branches("r"))
+    await go(git.delete_branch("r", "b"))
+    await go(fs.upload_file(b"2", "r/f"))
+    await go(git.status("r"))
+    await go(git.restore("r", ["f"]))
+    await go(git.reset("r", mode="hard"))
+    await go(git.dangerously_authenticate("me", "token", host="git.example"))
+
+
+async def use_processes(process: Any) -> None:
+    def ignore(_text: str) -> None:
+        pass
+
+    await go(process.exec("true"))
+    await go(process.code_run("print(1)"))
+    await go(process.create_session("s"))
+    run = SessionExecuteRequest(command="read line; echo $line", run_async=True)
+    command = (await go(process.execute_session_command("s", run))).cmd_id
+    await go(process.send_session_command_input("s", command, "hello\n"))
+    await process.get_session_command_logs_async("s", command, ignore, ignore)
+    await go(process.get_session_command_logs("s", command))
+    await go(process.get_session_command("s", command))
+    await go(process.get_session("s"))
+    await go(process.list_sessions())
+    await go(process.delete_session("s"))
+    # A sandbox without a program of its own has no session of it.
+    await attempt(process.get_entrypoint_session)
+    await attempt(process.get_entrypoint_logs)
+    await attempt(lambda: asyncio.wait_for(process.get_entrypoint_logs_async(ignore, ignore), 5))
+    await use_terminals(process)
+
+
+async def use_terminals(process: Any) -> None:
+    more = {"on_data": lambda _data: None} if FACE == "async" else {}
+    first = await go(process.create_pty_session("p", **more))
+    await go(process.list_pty_sessions())
+    await go(process.get_pty_session_info("p"))
+    await go(process.resize_pty_session("p", PtySize(rows=5, cols=50)))
+    await go(first.disconnect())
+    second = await go(process.connect_pty_session("p", **more))
+    await go(process.kill_pty_session("p"))
+    await go(second.disconnect())
+
+
+async def use_interpreter(python: Any) -> None:
+    context = await go(python.create_context())
+    await go(python.run_code("1", context=context))
+    await go(python.list_contexts())
+    await go(python.delete_context(context))
+
+
+async def use_language_server(sandbox: Any) -> None:
+    await go(sandbox.fs.create_folder("project", "755"))
+    await go(sandbox.fs.upload_file(b"def f():\n    return 1\n\nf\n", "project/a.py"))
+    server = sandbox.create_lsp_server("python", "project")
+    await go(server.start())
+    await go(server.did_open("project/a.py"))
+    await go(server.document_symbols("project/a.py"))
+    await go(server.sandbox_symbols("f"))
+    await go(server.workspace_symbols("f"))
+    await go(server.completions("project/a.py", LspCompletionPosition(line=3, character=1)))
+    await go(server.did_close("project/a.py"))
+    await go(server.stop())
+
+
+async def change_settings(sandbox: Any) -> None:
+    await go(sandbox.refresh_data())
+    await go(sandbox.set_labels({"a": "b"}))
+    await go(sandbox.set_public(True))
+    await go(sandbox.set_autostop_interval(0))
+    await go(sandbox.set_auto_pause_interval(0))
+    await go(sandbox.set_autostop_interval(30))
+    await go(sandbox.set_auto_archive_interval(60))
+    await go(sandbox.set_auto_delete_interval(-1))
+    await go(sandbox.set_ttl(600))
+    await go(sandbox.update_network_settings(network_block_all=False))
+    await go(sandbox.update_env({"A": "b"}, unset=["C"]))
+    await go(sandbox.refresh_activity())
+
+
+async def reach_in(sandbox: Any) -> None:
+    await go(sandbox.get_user_home_dir())
+    await go(sandbox.get_user_root_dir())
+    await go(sandbox.get_work_dir())
+    await go(sandbox.get_metrics_latest())
+    await go(sandbox.get_metrics())
+    await go(sandbox.get_preview_link(8000))
+    signed = await go(sandbox.create_signed_preview_url(8000, 60))
+    await go(sandbox.expire_signed_preview_url(8000, signed.token))
+    access = await go(sandbox.create_ssh_access(5))
+    await go(sandbox.validate_ssh_access(access.token))
+    await go(sandbox.revoke_ssh_access(access.token))
+    await go(sandbox.download_url("a"))
+    await go(sandbox.upload_url("a"))
+    await go(sandbox.rotate_signing_key())
+
+
+async def live(daytona: Any, sandbox: Any) -> None:
+    await go(sandbox.resize(Resources(cpu=2)))
+    await go(sandbox.wait_for_resize_complete())
+    await attempt(sandbox.pause)
+    await attempt(sandbox.recover)
+    child = await go(sandbox.fork(f"fork-{UNIQUE}"))
+    await go(child.delete(wait=True))
+    await go(sandbox.create_snapshot(f"taken-{UNIQUE}"))
+    await go(daytona.snapshot.delete(f"taken-{UNIQUE}"))
+    await go(daytona.stop(sandbox))
+    await go(sandbox.wait_for_sandbox_stop())
+    await go(daytona.start(sandbox))
+    await go(sandbox.wait_for_sandbox_start())
+    await go(sandbox.stop())
+    await go(sandbox.start())
+    await go(sandbox.stop())
+    await go(sandbox.archive())
+
+
+def deactivate(snapshot_id: str) -> None:
+    """Make a snapshot inactive, for which the client has no method."""
+    url = f"{os.environ['DAYTONA_API_URL']}/snapshots/{snapshot_id}/deactivate"
+    key = {"Authorization": f"Bearer {os.environ['DAYTONA_API_KEY']}"}
+    with urlopen(Request(url, method="POST", headers=key)):
+        pass
+
+
+async def use_snapshots(snapshots: Any) -> None:
+    params = CreateSnapshotParams(name=f"made-{UNIQUE}", image=Image.base("debian:12").env({"A": "b"}))
+    made = await go(snapshots.create(params, on_logs=lambda _line: None))
+    await go(snapshots.list())
+    await go(snapshots.get(made.name))
+    deactivate(made.id)
+    await go(snapshots.activate(made))
+    await go(snapshots.delete(made.name))
+
+
+async def use_pools(daytona: Any) -> None:
+    name = (await go(daytona.snapshot.list())).items[-1].name
+    pool = await go(daytona.warm_pool.create(name, 1))
+    await go(daytona.warm_pool.list())
+    await go(daytona.warm_pool.update(pool.id, 0))
+    await go(daytona.warm_pool.delete(pool.id))
+
+
+async def main() -> None:
+    names = watch_everything()
+    daytona: Any = AsyncDaytona() if FACE == "async" else Daytona()
+    await go(daytona.volume.create(f"volume-{UNIQUE}"))
+    volume = await go(daytona.volume.get(f"volume-{UNIQUE}"))
+    await go(daytona.volume.list())
+    secret = await go(daytona.secret.create(CreateSecretParams(name=f"secret_{UNIQUE}", value="v")))
+    await go(daytona.secret.get(secret.id))
+    await go(daytona.secret.list())
+    await go(daytona.secret.update(secret.id, UpdateSecretParams(value="w")))
+    mount = VolumeMount(volume_id=volume.id, mount_path="/mnt/v")
+    sandbox = await go(daytona.create(CreateSandboxFromSnapshotParams(volumes=[mount])))
+    await go(daytona.get(sandbox.id))
+    await each(daytona.list())
+    await go(sandbox.update_secrets({"S": secret.name}))
+    await go(sandbox.update_secrets({}))
+    await use_files(sandbox.fs)
+    await use_git(sandbox.git, sandbox.fs)
+    await use_processes(sandbox.process)
+    await use_interpreter(sandbox.code_interpreter)
+    await use_language_server(sandbox)
+    await change_settings(sandbox)
+    await reach_in(sandbox)
+    await live(daytona, sandbox)
+    await go(daytona.delete(sandbox, wait=True))
+    await use_snapshots(daytona.snapshot)
+    await use_pools(daytona)
+    await go(daytona.secret.delete(secret.id))
+    await go(daytona.volume.delete(volume))
+    if FACE == "async":
+        await daytona.close()
+    print(json.dumps({"methods": names, "outcomes": outcomes}))
+
+
+asyncio.run(main())

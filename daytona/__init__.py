@@ -172,8 +172,16 @@ if TYPE_CHECKING:
     from daytona.models.lsp import (
         CompletionItem as CompletionItem,
         CompletionList as CompletionList,
+        LspCodeAction as LspCodeAction,
         LspCompletionPosition as LspCompletionPosition,
+        LspDiagnostic as LspDiagnostic,
+        LspHover as LspHover,
+        LspLocation as LspLocation,
+        LspPosition as LspPosition,
+        LspRange as LspRange,
         LspSymbol as LspSymbol,
+        LspTextEdit as LspTextEdit,
+        LspWorkspaceEdit as LspWorkspaceEdit,
     )
     from daytona.models.params import (
         CreateSandboxBaseParams as CreateSandboxBaseParams,
@@ -296,7 +304,10 @@ _NAMES_OF = {
     "daytona.models.interpreter": """
         ExecutionError ExecutionResult InterpreterContext InterpreterEvent OutputMessage RichResult
     """,
-    "daytona.models.lsp": "CompletionItem CompletionList LspCompletionPosition LspSymbol",
+    "daytona.models.lsp": """
+        CompletionItem CompletionList LspCodeAction LspCompletionPosition LspDiagnostic LspHover LspLocation
+        LspPosition LspRange LspSymbol LspTextEdit LspWorkspaceEdit
+    """,
     "daytona.models.params": """
         CreateSandboxBaseParams CreateSandboxFromImageParams CreateSandboxFromSnapshotParams
         CreateSecretParams CreateSnapshotParams ListSandboxesQuery Resources UpdateSecretParams

@@ -95,3 +95,44 @@ class LspSymbol(Model, frozen=True):
     name: str
     kind: int = 0
     location: LspLocation | None = None
+
+
+class LspHover(Model, frozen=True):
+    """What is known about the word at a place."""
+
+    text: str
+    """As Markdown."""
+    range: LspRange | None = None
+
+
+class LspTextEdit(Model, frozen=True):
+    """A piece of a document, and what it becomes."""
+
+    range: LspRange
+    new_text: str
+
+
+class LspWorkspaceEdit(Model, frozen=True):
+    """Changes of documents, by their URIs."""
+
+    changes: dict[str, list[LspTextEdit]] = {}
+
+
+class LspDiagnostic(Model, frozen=True):
+    """Something that a server finds wrong."""
+
+    range: LspRange
+    message: str
+    severity: int | None = None
+    """1 is an error, 2 a warning, 3 information, 4 a hint."""
+    code: int | str | None = None
+    source: str | None = None
+
+
+class LspCodeAction(Model, frozen=True):
+    """Something that a server can do about a piece of a document."""
+
+    title: str
+    kind: str | None = None
+    edit: LspWorkspaceEdit | None = None
+    command: str | None = None

@@ -16,7 +16,18 @@ from daytona_plugins.lsp.service import AsyncLspServer
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from daytona.models.enums import LspLanguageId
-    from daytona.models.lsp import CompletionList, LspCompletionPosition, LspSymbol
+    from daytona.models.lsp import (
+        CompletionList,
+        LspCodeAction,
+        LspCompletionPosition,
+        LspDiagnostic,
+        LspHover,
+        LspLocation,
+        LspRange,
+        LspSymbol,
+        LspTextEdit,
+        LspWorkspaceEdit,
+    )
     from daytona.service import ApiOrSandbox
 
 __all__ = ["LspServer"]
@@ -27,6 +38,10 @@ class LspServer(BlockingService[AsyncLspServer]):
 
     Paths are those of the sandbox. Relative ones lie in the project; the project's own lies in the working directory.
     A document need not be opened before it is asked about.
+
+    What `hover` and the methods after it ask goes to another process of the server, which is started when it is first
+    asked, whether `start` was called or not; `stop` ends that too. Documents are read anew for each question, and one
+    question is asked at a time. Lines and characters are counted from zero, characters as UTF-16 does.
 
     Args:
         language_id: `python`, `typescript` or `javascript`.
@@ -110,3 +125,67 @@ class LspServer(BlockingService[AsyncLspServer]):
             DaytonaFileNotFoundError: There is no such file.
         """
         return step(self._core.completions(path, position, request_timeout))
+
+    def hover(
+        self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
+    ) -> LspHover | None:
+        """Return what is known about the word at a place, None when that is nothing.
+
+        Raises:
+            DaytonaLspServerNotInitializedError: There is no server for the language, or it has ended.
+            DaytonaBadRequestError: The server refuses to answer.
+            DaytonaFileNotFoundError: There is no such file.
+            DaytonaTimeoutError: It took more than *request_timeout* seconds, 60 when that is None.
+        """
+        return step(self._core.hover(path, position, request_timeout))
+
+    def definition(
+        self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
+    ) -> list[LspLocation]:
+        """Return where the word at a place is defined; raises what `hover` does."""
+        return step(self._core.definition(path, position, request_timeout))
+
+    def references(
+        self,
+        path: str,
+        position: LspCompletionPosition,
+        *,
+        include_declaration: bool = True,
+        request_timeout: float | None = None,
+    ) -> list[LspLocation]:
+        """Return where the word at a place is used; raises what `hover` does."""
+        return step(self._core.references(path, position, include_declaration=include_declaration, request_timeout=request_timeout))
+
+    def rename(
+        self, path: str, position: LspCompletionPosition, new_name: str, request_timeout: float | None = None
+    ) -> LspWorkspaceEdit:
+        """Return the changes that give the word at a place another name everywhere; raises what `hover` does."""
+        return step(self._core.rename(path, position, new_name, request_timeout))
+
+    def diagnostics(self, path: str, request_timeout: float | None = None) -> list[LspDiagnostic]:
+        """Return what the server finds wrong in a document; raises what `hover` does."""
+        return step(self._core.diagnostics(path, request_timeout))
+
+    def code_action(
+        self, path: str, within: LspRange, request_timeout: float | None = None
+    ) -> list[LspCodeAction]:
+        """Return what the server can do about a piece of a document; raises what `hover` does."""
+        return step(self._core.code_action(path, within, request_timeout))
+
+    def format(
+        self,
+        path: str,
+        *,
+        tab_size: int = 4,
+        insert_spaces: bool = True,
+        request_timeout: float | None = None,
+    ) -> list[LspTextEdit]:
+        """Return the changes that put a document in good form; raises what `hover` does."""
+        return step(self._core.format(path, tab_size=tab_size, insert_spaces=insert_spaces, request_timeout=request_timeout))
+
+    def request(self, method: str, params: object = None, request_timeout: float | None = None) -> object:
+        """Return the answer to any question of the protocol, as JSON has it; raises what `hover` does.
+
+        Documents that it is about have to be known: ask something else about them first.
+        """
+        return step(self._core.request(method, params, request_timeout))

@@ -1,33 +1,55 @@
 """Language servers: what could be written at a place, and what a document or a project defines.
 
-The dialogue with the server happens inside the sandbox. Here a project is named, and its server started and asked.
+For these questions the dialogue with the server happens inside the sandbox; here a project is named, and its server
+started and asked. No toolbox has more questions than these. The others (`hover` and what follows it) are put to a server
+of their own, with which the whole dialogue is held from here; that works with every platform.
 """
 
 from __future__ import annotations
 
 import posixpath
+import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
 
 from daytona.models.lsp import (
     CompletionList,
+    LspCodeAction,
     LspCompletionParams,
     LspCompletionPosition,
+    LspDiagnostic,
     LspDocumentRequest,
+    LspHover,
+    LspLocation,
     LspPosition,
+    LspRange,
     LspServerRequest,
     LspStartRequest,
     LspSymbol,
+    LspTextEdit,
+    LspWorkspaceEdit,
 )
 from daytona.service import AsyncService, made_directly, operation, toolbox_of
+from daytona_plugins.lsp import shapes
+from daytona_plugins.lsp.conversation import Conversation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from daytona.models.enums import LspLanguageId
     from daytona.service import ApiOrSandbox
 
 __all__ = ["AsyncLspServer"]
 
+PATIENCE: Final = 60.0
+"""Seconds within which a question is to be answered when nobody says otherwise."""
+POLL: Final = 0.01
+
+_HOVER: Final = cast("type[shapes.Hover | None]", shapes.Hover | None)
+_PLACES: Final = cast("type[shapes.Places]", shapes.Places)
+_EDIT: Final = cast("type[shapes.Edit | None]", shapes.Edit | None)
+_EDITS: Final = cast("type[list[LspTextEdit] | None]", list[LspTextEdit] | None)
+_ACTIONS: Final = cast("type[shapes.Actions]", shapes.Actions)
 _SYMBOLS: Final = cast("type[list[LspSymbol] | None]", list[LspSymbol] | None)
 
 
@@ -36,6 +58,10 @@ class AsyncLspServer(AsyncService):
 
     Paths are those of the sandbox. Relative ones lie in the project; the project's own lies in the working directory.
     A document need not be opened before it is asked about.
+
+    What `hover` and the methods after it ask goes to another process of the server, which is started when it is first
+    asked, whether `start` was called or not; `stop` ends that too. Documents are read anew for each question, and one
+    question is asked at a time. Lines and characters are counted from zero, characters as UTF-16 does.
 
     Args:
         language_id: `python`, `typescript` or `javascript`.
@@ -60,6 +86,8 @@ class AsyncLspServer(AsyncService):
         self._project = path_to_project
         self._started = False
         self._opened: set[str] = set()
+        self._conversation: Conversation | None = None
+        self._turn = threading.Lock()  # asked for, never waited for
 
     @operation("Failed to start LSP server: ")
     async def start(self, request_timeout: float | None = None) -> None:
@@ -81,6 +109,11 @@ class AsyncLspServer(AsyncService):
         Raises:
             DaytonaLspServerNotInitializedError: It does not run.
         """
+        if self._conversation is not None:
+            conversation, self._conversation = self._conversation, None
+            await conversation.close()
+            if not self._started:
+                return
         await self._api.call("POST", "/lsp/stop", json=self._server(), timeout=request_timeout)
         self._started = False
 
@@ -163,6 +196,124 @@ class AsyncLspServer(AsyncService):
             "POST", "/lsp/completions", into=CompletionList, json=params, timeout=request_timeout
         )
 
+    # -- Beyond the toolbox -----------------------------------------------------------------------------------------
+
+    @operation("Failed to get hover: ")
+    async def hover(
+        self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
+    ) -> LspHover | None:
+        """Return what is known about the word at a place, None when that is nothing.
+
+        Raises:
+            DaytonaLspServerNotInitializedError: There is no server for the language, or it has ended.
+            DaytonaBadRequestError: The server refuses to answer.
+            DaytonaFileNotFoundError: There is no such file.
+            DaytonaTimeoutError: It took more than *request_timeout* seconds, 60 when that is None.
+        """
+        async with self._talking(request_timeout) as server:
+            params = await _at(server, path, position)
+            found = await server.ask("textDocument/hover", params, _HOVER)
+        return shapes.hover(found) if found is not None else None
+
+    @operation("Failed to get definition: ")
+    async def definition(
+        self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
+    ) -> list[LspLocation]:
+        """Return where the word at a place is defined; raises what `hover` does."""
+        async with self._talking(request_timeout) as server:
+            params = await _at(server, path, position)
+            return _places(await server.ask("textDocument/definition", params, _PLACES))
+
+    @operation("Failed to get references: ")
+    async def references(
+        self,
+        path: str,
+        position: LspCompletionPosition,
+        *,
+        include_declaration: bool = True,
+        request_timeout: float | None = None,
+    ) -> list[LspLocation]:
+        """Return where the word at a place is used; raises what `hover` does."""
+        async with self._talking(request_timeout) as server:
+            params = await _at(server, path, position)
+            params["context"] = {"includeDeclaration": include_declaration}
+            return _places(await server.ask("textDocument/references", params, _PLACES))
+
+    @operation("Failed to rename: ")
+    async def rename(
+        self, path: str, position: LspCompletionPosition, new_name: str, request_timeout: float | None = None
+    ) -> LspWorkspaceEdit:
+        """Return the changes that give the word at a place another name everywhere; raises what `hover` does."""
+        async with self._talking(request_timeout) as server:
+            params = {**await _at(server, path, position), "newName": new_name}
+            found = await server.ask("textDocument/rename", params, _EDIT)
+        return shapes.workspace_edit(found) if found is not None else LspWorkspaceEdit()
+
+    @operation("Failed to get diagnostics: ")
+    async def diagnostics(self, path: str, request_timeout: float | None = None) -> list[LspDiagnostic]:
+        """Return what the server finds wrong in a document; raises what `hover` does."""
+        async with self._talking(request_timeout) as server:
+            return await server.diagnostics(path)
+
+    @operation("Failed to get code actions: ")
+    async def code_action(
+        self, path: str, within: LspRange, request_timeout: float | None = None
+    ) -> list[LspCodeAction]:
+        """Return what the server can do about a piece of a document; raises what `hover` does."""
+        async with self._talking(request_timeout) as server:
+            inside = [found for found in await server.diagnostics(path) if _touch(found.range, within)]
+            params = {
+                "textDocument": {"uri": server.uri(path)},
+                "range": within,
+                "context": {"diagnostics": [found.to_dict() for found in inside]},
+            }
+            found = await server.ask("textDocument/codeAction", params, _ACTIONS)
+        return [shapes.code_action(action) for action in found or []]
+
+    @operation("Failed to format: ")
+    async def format(
+        self,
+        path: str,
+        *,
+        tab_size: int = 4,
+        insert_spaces: bool = True,
+        request_timeout: float | None = None,
+    ) -> list[LspTextEdit]:
+        """Return the changes that put a document in good form; raises what `hover` does."""
+        async with self._talking(request_timeout) as server:
+            params = {
+                "textDocument": {"uri": await server.open_document(path)},
+                "options": {"tabSize": tab_size, "insertSpaces": insert_spaces},
+            }
+            return await server.ask("textDocument/formatting", params, _EDITS) or []
+
+    @operation("Failed to ask the language server: ")
+    async def request(
+        self, method: str, params: object = None, request_timeout: float | None = None
+    ) -> object:
+        """Return the answer to any question of the protocol, as JSON has it; raises what `hover` does.
+
+        Documents that it is about have to be known: ask something else about them first.
+        """
+        async with self._talking(request_timeout) as server:
+            return await server.ask(method, params, object)
+
+    @asynccontextmanager
+    async def _talking(self, timeout: float | None) -> AsyncGenerator[Conversation]:
+        """Hold a conversation, alone and for so many seconds: one that has ended is begun anew."""
+        transport = self._api.transport
+        with transport.deadline(timeout or PATIENCE):
+            while not self._turn.acquire(blocking=False):
+                await transport.sleep(POLL)
+            try:
+                if self._conversation is None or self._conversation.ended:
+                    self._conversation = await Conversation.open(
+                        self._api, self._language_id, self._project, self._command
+                    )
+                yield self._conversation
+            finally:
+                self._turn.release()
+
     async def _open(self, path: str, timeout: float | None) -> None:
         await self._api.call("POST", "/lsp/did-open", json=self._document(path), timeout=timeout)
         self._opened.add(path)
@@ -186,3 +337,24 @@ class AsyncLspServer(AsyncService):
     def _uri(self, path: str) -> str:
         # The wire wants the path as it is: nothing is quoted, and a relative one keeps what it is relative to.
         return f"file://{posixpath.join(self._project, path)}"
+
+
+async def _at(server: Conversation, path: str, position: LspCompletionPosition) -> dict[str, object]:
+    """Return the parameters of a question about a place, in a document that the server knows by then."""
+    uri = await server.open_document(path)
+    place = {"line": position.line, "character": position.character}
+    return {"textDocument": {"uri": uri}, "position": place}
+
+
+def _places(found: shapes.Places) -> list[LspLocation]:
+    several = found if isinstance(found, list) else [found] if found is not None else []
+    return [shapes.place(one) for one in several]
+
+
+def _touch(one: LspRange, other: LspRange) -> bool:
+    """Return whether two pieces of a document have a place in common, if only at their edges."""
+    return _tuple(one.start) <= _tuple(other.end) and _tuple(other.start) <= _tuple(one.end)
+
+
+def _tuple(place: LspPosition) -> tuple[int, int]:
+    return place.line, place.character

@@ -186,6 +186,24 @@ class Process(BlockingService[AsyncProcess]):
         """
         return step(self._core.execute_session_command(session_id, req, timeout))
 
+    def wait_for_session_command(
+        self, session_id: str, command_id: str, timeout: float | None = None
+    ) -> Command:
+        """Return a command of a session once it has ended, with its exit code.
+
+        The sandbox tells when its log ends; nobody asks over and over.
+
+        Args:
+            session_id: The session.
+            command_id: The command, which runs on when the time is up.
+            timeout: Seconds; None or 0 means no limit.
+
+        Raises:
+            DaytonaTimeoutError: It took longer.
+            DaytonaNotFoundError: There is no such command, or its session has been deleted meanwhile.
+        """
+        return step(self._core.wait_for_session_command(session_id, command_id, timeout))
+
     def get_session_command_logs(
         self, session_id: str, command_id: str, request_timeout: float | None = None
     ) -> SessionCommandLogsResponse:

@@ -295,6 +295,29 @@ class AsyncProcess(AsyncService):
         )
         return replace(reply, stdout=reply.stdout or "", stderr=reply.stderr or "")
 
+    @operation("Failed to wait for session command: ")
+    async def wait_for_session_command(
+        self, session_id: str, command_id: str, timeout: float | None = None
+    ) -> Command:
+        """Return a command of a session once it has ended, with its exit code.
+
+        The sandbox tells when its log ends; nobody asks over and over.
+
+        Args:
+            session_id: The session.
+            command_id: The command, which runs on when the time is up.
+            timeout: Seconds; None or 0 means no limit.
+
+        Raises:
+            DaytonaTimeoutError: It took longer.
+            DaytonaNotFoundError: There is no such command, or its session has been deleted meanwhile.
+        """
+        with self._api.transport.deadline(timeout):
+            async with aclosing(self._follow_command(session_id, command_id).events()) as events:
+                async for _ in events:
+                    pass
+            return await self._api.call("GET", _command(session_id, command_id), into=Command)
+
     @operation("Failed to get session command logs: ")
     async def get_session_command_logs(
         self, session_id: str, command_id: str, request_timeout: float | None = None

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daytona import DaytonaConflictError, DaytonaNotFoundError, DaytonaValidationError, SessionExecuteRequest
+from daytona import (
+    DaytonaConflictError,
+    DaytonaNotFoundError,
+    DaytonaTimeoutError,
+    DaytonaValidationError,
+    SessionExecuteRequest,
+)
 from daytona.errors import DaytonaCommandAlreadyCompletedError, DaytonaSessionEndedError
 from tests.behaviour.conftest import ended
 
@@ -130,6 +136,18 @@ async def test_a_missing_command_and_a_blank_one(session: Callable[[], Any]) -> 
             await process.get_session_command_logs(name, "nope")
         with pytest.raises(DaytonaValidationError):
             await run(process, name, "  ")
+
+
+async def test_the_end_of_a_command_is_waited_for(session: Callable[[], Any]) -> None:
+    async with session() as (process, name):
+        slow = await start(process, name, "echo a; sleep 0.3; echo b; (exit 7)")
+        ended_command = await process.wait_for_session_command(name, slow, timeout=60)
+        assert (ended_command.id, ended_command.exit_code) == (slow, 7)
+        endless = await start(process, name, "sleep 600")
+        with pytest.raises(DaytonaTimeoutError, match="Failed to wait for session command: "):
+            await process.wait_for_session_command(name, endless, timeout=0.3)
+        with pytest.raises(DaytonaNotFoundError):
+            await process.wait_for_session_command(name, "nope")
 
 
 async def test_there_is_no_entrypoint_session(box: Callable[[], Any]) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "default"
 DEFAULT_TIMEOUT: Final = 600
-PATIENCE: Final = 10.0
-"""Seconds for which code waits for a client that does not read its output."""
+PATIENCE: Final = 300.0
+"""Seconds for which code waits for a client that does not read its output: people look at what they get, and debug."""
 
 
 class CreateRequest(msgspec.Struct):

@@ -7,8 +7,9 @@ The pool decides and never touches a socket: a driver asks it, dials when told t
 * Idle connections lie on one stack per origin. The last one used is taken first: it is the least likely to have been
   closed by the server, and the others age until they expire.
 * Open connections never outnumber `limit`: whoever must dial gets the longest-idle one of another origin to close.
-* A connection belongs to a generation (an event loop, a process). `renew` begins the next one: everything idle is
-  handed out to be dropped, and what comes back later from an older generation is refused.
+* Each world, an event loop or a process, has a pool of its own. A connection belongs to a generation of its pool. When the
+  client or the world ends, `renew` begins the next one: everything idle is handed out to be dropped, and what comes back
+  later from an older generation is refused.
 
 Every operation costs the same however many connections there are.
 """

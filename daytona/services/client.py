@@ -21,7 +21,7 @@ from ..models.sandbox import ListSandboxesResponse, SandboxData
 from ..plugins import CLIENT_SERVICES, Extensible
 from ..protocols import waiting
 from ..service import Api, operation, segment
-from ._ownership import OWNER_LABEL, RUN_LABEL, Owner
+from ._ownership import CREATION_LABEL, OWNER_LABEL, RUN_LABEL, Owner
 from ._substitutes import tell_of_substitute
 from .sandbox import AsyncSandbox
 
@@ -170,33 +170,33 @@ class AsyncClient(Extensible):
     async def _make(self, body: CreateSandbox, *, named_by_us: bool) -> SandboxData:
         """Return one new sandbox, also when a request or an answer is lost on the way.
 
-        Names are unique, so whether a lost request was carried out is found out by the name: if there is no such sandbox
-        the request may be repeated, and if there is one of a name that we made up it is ours. One of the caller's own
-        name may also be somebody else's: that is for the caller to decide.
+        Names are unique, so whether a lost request was carried out is found out by the name. If there is no such sandbox,
+        the request may be repeated. If there is one it is ours when we made up its name, or when it has the label of this
+        call. Else it may be somebody else's: that is for the caller to decide.
         """
         name, lost = body.name or "", False
         for attempt in range(MAKE_ATTEMPTS):
             try:
                 return await self._api.call("POST", "/sandbox", json=body, into=SandboxData)
             except DaytonaConflictError as error:
-                if named_by_us:
-                    return await self._api.call("GET", f"/sandbox/{segment(name)}", into=SandboxData)
-                if lost and (found := await self._if_exists(name)) is not None:
-                    raise _may_be_ours(error, found) from error.__cause__
-                raise
+                if not (named_by_us or lost or CREATION_LABEL in body.labels):
+                    raise
+                failure: DaytonaError = error
             except DaytonaError as error:
                 if not _is_ambiguous(error):
                     raise
-                lost = True
                 if attempt + 1 == MAKE_ATTEMPTS or isinstance(error, DaytonaTimeoutError):
                     error.outcome = "unknown"
                     error.add_context(f"whether the sandbox {name!r} was made is not known: ")
                     raise
-                found = await self._if_exists(name)
-                if found is not None and not named_by_us:
-                    raise _may_be_ours(error, found) from error.__cause__
-            if found is not None:
+                failure, lost = error, True
+            found = await self._if_exists(name)
+            if found is not None and (named_by_us or _is_of(found, body)):
                 return found
+            if found is not None and lost:
+                _say_what_exists(failure, found)
+            if found is not None or isinstance(failure, DaytonaConflictError):
+                raise failure from failure.__cause__
         raise AssertionError("unreachable")  # pragma: no cover - the last attempt returns or raises
 
     async def _if_exists(self, name: str) -> SandboxData | None:
@@ -362,14 +362,19 @@ def _feed(api: Api) -> EventFeed:
     return EventFeed(api)
 
 
-def _may_be_ours(error: DaytonaError, found: SandboxData) -> DaytonaError:
-    """Return *error* with what is known of the sandbox that has the name."""
+def _is_of(found: SandboxData, body: CreateSandbox) -> bool:
+    """Return whether this very request made a sandbox."""
+    mark = body.labels.get(CREATION_LABEL)
+    return mark is not None and found.labels.get(CREATION_LABEL) == mark
+
+
+def _say_what_exists(error: DaytonaError, found: SandboxData) -> None:
+    """Put into *error* what is known of the sandbox that has the name."""
     error.outcome, error.retryable, error.sandbox_id = "unknown", False, found.id
     error.add_context(
         f"the answer was lost, and now there is a sandbox {found.name!r} with the id {found.id}, made at "
         f"{found.created_at}; if nobody else can have made it, it is this one: get({found.id!r}) returns it. "
     )
-    return error
 
 
 def _is_ambiguous(error: DaytonaError) -> bool:

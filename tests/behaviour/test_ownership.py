@@ -36,6 +36,7 @@ async def test_a_sandbox_says_whose_it_is(owned: Callable[[], Any], unique: str)
     async with owned() as daytona, await daytona.create() as sandbox:
         found = {name: value for name, value in sandbox.labels.items() if name.startswith("daytona-owner")}
         assert len(found.pop("daytona-owner-run")) == 16
+        assert len(found.pop("daytona-owner-creation")) == 16
         assert found == {
             "daytona-owner": unique,
             "daytona-owner-host": machine.node(),

@@ -464,6 +464,34 @@ async def test_a_sandbox_of_ones_own_name_that_may_be_anybodys_is_not_taken(face
     assert [line.split()[0] for line in server.requests] == ["POST", "GET"]
 
 
+@pytest.mark.parametrize("how", ["lost", "conflict"])
+@pytest.mark.parametrize("ours", [True, False])
+async def test_a_client_with_an_owner_knows_its_own_creation(face: str, how: str, ours: bool) -> None:
+    """R-14: by a label that is different for each call, so that nothing is left for the caller to decide."""
+    made: list[dict[str, str]] = []
+
+    def serve(peer: Peer) -> None:
+        body = peer.request()
+        if peer.last_line.startswith("POST"):
+            made.append(json.loads(body)["labels"])
+            if how == "conflict":
+                peer.answer(b'{"message": "there is one"}', "409 Conflict")
+        else:
+            labels = made[0] if ours else {**made[0], "daytona-owner-creation": "another"}
+            peer.answer(json.dumps({**json.loads(_sandbox()), "labels": labels}).encode())
+
+    config = {"api_key": "k", "owner": "me"}
+    with RawServer(serve) as server:
+        async with open_client(face, DaytonaConfig(api_url=server.url, **config)) as daytona:
+            params = CreateSandboxFromSnapshotParams(name="mine")
+            if ours:
+                assert (await daytona.create(params)).id == "sb-1"
+            else:
+                with pytest.raises(DaytonaConflictError if how == "conflict" else DaytonaConnectionError):
+                    await daytona.create(params)
+    assert [line.split()[0] for line in server.requests] == ["POST", "GET"]
+
+
 async def test_a_question_is_asked_again(face: str) -> None:
     def serve(peer: Peer) -> None:
         peer.request()

@@ -3,6 +3,8 @@
 It is started by the sandbox's own Python and uses nothing of this project.
 """
 
+import os
+
 import gi
 
 gi.require_version("Gdk", "3.0")
@@ -14,7 +16,7 @@ MODIFIERS = {
     "shift": Gdk.ModifierType.SHIFT_MASK,
     "alt": Gdk.ModifierType.MOD1_MASK,
 }
-LIFE = 20
+LIFE = int(os.environ.get("WINDOW_LIFE", "20"))
 """Seconds after which the window closes: a test that waits in vain for a word shall fail, not hang."""
 COLOURS = b".red { background: #ff0000 } .green { background: #00ff00 }"
 

@@ -101,7 +101,9 @@ class Window:
         process = sandbox.process
         await now(sandbox.fs.upload_file(program, "/tmp/window.py"))
         await now(process.create_session("window"))
-        request = SessionExecuteRequest(command="/usr/bin/python3 /tmp/window.py", run_async=True)
+        request = SessionExecuteRequest(
+            command="WINDOW_LIFE=120 /usr/bin/python3 /tmp/window.py", run_async=True
+        )
         answer = await now(process.execute_session_command("window", request))
         window = cls(sandbox, answer.cmd_id)
         _word, *numbers = (await window.hear("areas")).split()
@@ -117,7 +119,7 @@ class Window:
 
     async def hear(self, words: str) -> str:
         """Return the line of its output that begins with *words*, once it is there."""
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             logs = await now(self.sandbox.process.get_session_command_logs("window", self.command))
             for line in (logs.stdout or "").splitlines():

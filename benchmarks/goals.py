@@ -30,22 +30,20 @@ class Goal(NamedTuple):
 
     def outcome(self, samples: Samples) -> Outcome | None:
         """Return what came of it, None when it was not measured."""
-        mine = [
-            sample[self.value] for sample in samples.get((self.job, self.ours), ()) if self.value in sample
+        mine = samples.get((self.job, self.ours), ())
+        theirs = samples.get((self.job, self.peer), ()) if self.peer is not None else mine
+        other = self._of_peer
+        pairs = [
+            (own[self.value], peer[other])
+            for own, peer in zip(mine, theirs, strict=False)
+            if self.value in own and other in peer
         ]
-        if not mine:
+        if not pairs:
             return None
+        ours, others = (median(numbers) for numbers in zip(*pairs, strict=True))
         if self.peer is None:
-            return Outcome(self, median(mine), None, None)
-        theirs = [
-            sample[self._of_peer]
-            for sample in samples.get((self.job, self.peer), ())
-            if self._of_peer in sample
-        ]
-        if len(theirs) != len(mine):
-            return None
-        ratio = median(peer / own for own, peer in zip(mine, theirs, strict=True))
-        return Outcome(self, median(mine), median(theirs), ratio)
+            return Outcome(self, ours, None, None)
+        return Outcome(self, ours, others, median(peer / own for own, peer in pairs))
 
     @property
     def _of_peer(self) -> str:

@@ -259,8 +259,10 @@ class ResponseReader:
         if not data:
             return self._receive_close()
         self.begun = True
-        self._buffer += data
         events: list[Event] = []
+        if not self._buffer:
+            data = self._pass_on(data, events)
+        self._buffer += data
         try:
             while (step := self._STEPS[self._state](self)) is not None:
                 events.extend(step)
@@ -268,6 +270,36 @@ class ResponseReader:
             self._state = "failed"
             raise
         return events
+
+    def _pass_on(self, data: bytes, events: list[Event]) -> bytes:
+        """Take the pieces of the body that begin *data*, copied once at most; return the rest, for the steps.
+
+        By the steps a long body was copied five times, which took longer than receiving it.
+        """
+        view, pieces = memoryview(data), list[memoryview]()
+        position, size = 0, len(data)
+        while position < size:
+            if self._state in ("length", "chunk"):
+                piece = view[position : position + self._left]
+                pieces.append(piece)
+                position += len(piece)
+                self._left -= len(piece)
+                if not self._left:
+                    self._state = "chunk end" if self._state == "chunk" else "done"
+            elif self._state == "chunk end" and data.startswith(b"\r\n", position):
+                self._state, position = "chunk size", position + 2
+            elif self._state == "chunk size" and (
+                line := _CHUNK_LINE.match(data, position, position + self._limits.chunk_line)
+            ):
+                self._left, position = int(line[1], 16), line.end()
+                self._state = "chunk" if self._left else "trailers"
+            else:
+                break
+        if pieces:
+            events.append(Data(data if len(pieces[0]) == size else b"".join(pieces)))
+            if self._state == "done":
+                events.append(_END)
+        return data[position:]
 
     def _receive_close(self) -> list[Event]:
         if self._state == "until close":

@@ -2,7 +2,9 @@
 
 Reading: `MultipartReader.receive(data)` returns the events that *data* completes; `receive(b"")` is the end of the
 body. Between its boundaries a part may hold anything, so bytes are given out as soon as they cannot begin a boundary,
-and a body that ends without the closing one is an error: that is how a server says that a file broke off half way.
+and a body that ends without the closing one is an error: that is how a server says that a file broke off half way. A part
+that says how long it is (`Content-Length`) is not searched for a boundary before it has that length: a search would take
+more time than everything else, and content that looks like a boundary is content.
 
     PREAMBLE ──► HEADERS ──► BODY ──► HEADERS … ──► EPILOGUE
 """
@@ -88,6 +90,7 @@ class MultipartReader:
         self._state = _State.PREAMBLE
         self._in_part = False
         self._head_line_end = 0
+        self._expected = self._left = 0  # bytes of a part that says how long it is
 
     @property
     def complete(self) -> bool:
@@ -102,8 +105,13 @@ class MultipartReader:
         """
         if not data and not self.complete:
             raise MultipartError("the multipart body ended before its closing boundary")
-        self._buffer += data
         events: list[Event] = []
+        if self._left and not self._buffer:
+            piece = data[: self._left]
+            self._left -= len(piece)
+            events.append(PartData(piece))
+            data = data[len(piece) :]
+        self._buffer += data
         while (step := self._step()) is not None:
             events.extend(step)
         return events
@@ -123,6 +131,12 @@ class MultipartReader:
                 return None
 
     def _read_to_boundary(self) -> list[Event] | None:
+        if self._left and self._buffer:
+            piece = self._take(self._left)
+            self._left -= len(piece)
+            return self._body(piece)
+        if self._left:
+            return None
         end = self._buffer.find(self._delimiter)
         if end < 0:
             return self._body(self._take(len(self._buffer) - self._held_back())) or None
@@ -173,7 +187,10 @@ class MultipartReader:
         block = self._take(end)[2:]
         del self._buffer[:2]
         self._state, self._in_part = _State.BODY_START, True
-        return [PartBegin(_headers(block))]
+        part = PartBegin(_headers(block))
+        length = part.headers.get("content-length", "")
+        self._expected = int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else 0
+        return [part]
 
     def _read_body_start(self) -> list[Event] | None:
         """Drop the line end before the body, unless it is the one before the next boundary: the body is empty."""
@@ -184,6 +201,7 @@ class MultipartReader:
             return None
         else:
             del self._buffer[:2]
+            self._left = self._expected
         self._state = _State.BODY
         return []
 

@@ -65,7 +65,8 @@ async def stream_file(
                 data = await answer.read()
             for piece in part.receive(data):
                 received += len(piece)
-                await tell(on_progress, DownloadProgress(received, part.size))
+                if on_progress is not None:
+                    await tell(on_progress, DownloadProgress(received, part.size))
                 yield piece
         with transport.deadline(limits.piece), transport.silence(limits.silence):
             # What follows the closing boundary: only then is the connection free again.

@@ -34,7 +34,7 @@ _Found: TypeAlias = tuple[int, int, int, str, _Address]
 
 READ_SIZE: Final = 64 * 1024
 BULK_SIZE: Final = 256 * 1024
-"""How much is read at once when the last read was full: fewer turns of the loop for the same bytes."""
+"""How much is read at once after a read that was full: fewer turns of the loop for the same bytes."""
 HIGH_WATER: Final = 1024 * 1024
 """Bytes that are read ahead before the loop stops asking: from here on the peer has to wait."""
 
@@ -107,7 +107,7 @@ class LoopStream:
         except OSError as error:
             self._error, data = error, b""
         if data:
-            self._size = BULK_SIZE if len(data) == self._size else READ_SIZE
+            self._size = BULK_SIZE if len(data) >= READ_SIZE else READ_SIZE
             if self._direct or self._buffer:
                 self._buffer += data
             else:

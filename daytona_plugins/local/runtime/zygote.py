@@ -171,7 +171,7 @@ class _Zygote:
             _expect(channel, sandbox.UNSHARED)
             write_id_maps(opener, shifted=self._shift is not None)
             channel.send(sandbox.MAPPED)
-            pid = _receive_pid(channel)
+            pid = _receive_pid(channel, opener)
             os.waitpid(opener, 0)
             opener = 0
             with contextlib.suppress(BrokenPipeError):  # it has failed, and its report is still to be read
@@ -239,8 +239,19 @@ def _fail_with(message: bytes) -> NoReturn:
     raise _StepFailedError(report.message if isinstance(report, sandbox.BuildFailed) else "out of step")
 
 
-def _receive_pid(channel: socket.socket) -> int:
-    """Return the pid of process 1, unless that has failed even before its opener could tell us."""
+def _receive_pid(channel: socket.socket, opener: int) -> int:
+    """Return the pid of process 1, unless that has failed even before its opener could tell us.
+
+    If the opener is killed, process 1 keeps the channel open and waits for us, who would wait for it.
+    """
+    ended = os.pidfd_open(opener)
+    sources: list[socket.socket | int] = [channel, ended]
+    try:
+        readable, _, _ = select.select(sources, [], [], BUILD_TIMEOUT)
+    finally:
+        os.close(ended)
+    if channel not in readable:
+        raise _StepFailedError("the sandbox ended while it was being built")
     message = _receive(channel)
     return int(message) if message.isdigit() else _fail_with(message)
 

@@ -39,9 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["BuildContexts", "build_info", "push_access", "push_contexts"]
 
 PATIENCE = 30.0
-"""Seconds without an answer after which a request has stalled."""
-PART_PATIENCE = 120.0
-"""The same for a request that carries a part of a tar."""
+"""Seconds without an answer after which a request has stalled; one that carries a part of a tar may take as long as it
+likes, and has stalled when nothing of it has moved for so long."""
 
 
 async def build_info(api: Api, image: str | ImageSource) -> CreateBuildInfo:
@@ -119,7 +118,7 @@ class BuildContexts:
         parts = context.parts()
         first = await self._next(parts)
         if first is not None and len(first.data) < PART_SIZE:
-            await self._send("PUT", key, first, patience=PART_PATIENCE)
+            await self._send("PUT", key, first)
             await tell(on_progress, UploadProgress(len(first.data)))
         elif first is not None:
             await self._store_in_parts(key, chain((first,), parts), on_progress)
@@ -144,13 +143,7 @@ class BuildContexts:
         sent = 0
         while (part := await self._next(parts)) is not None:
             with _phase(f"sending part {len(tags) + 1}"):
-                answer = await self._send(
-                    "PUT",
-                    key,
-                    part,
-                    query=f"partNumber={len(tags) + 1}&{query}",
-                    patience=PART_PATIENCE,
-                )
+                answer = await self._send("PUT", key, part, query=f"partNumber={len(tags) + 1}&{query}")
             tags.append(answer.headers.get("etag", ""))
             sent += len(part.data)
             await tell(on_progress, UploadProgress(sent))
@@ -173,12 +166,12 @@ class BuildContexts:
         query: str = "",
         document: bytes = b"",
         accepted: tuple[int, ...] = (),
-        patience: float | None = None,
     ) -> Response:
         body = part.data if part is not None else document
         digest = part.digest if part is not None else sigv4.payload_hash(document)
         request = self._request(method, self._base + key, query, body, digest)
-        with self._transport.deadline(patience or PATIENCE):
+        limit = self._transport.deadline if part is None else self._transport.silence
+        with limit(PATIENCE):
             answer = await self._transport.send(request)
         if 200 <= answer.status < 300 or answer.status in accepted:
             return answer

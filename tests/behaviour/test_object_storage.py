@@ -7,6 +7,7 @@ import os
 import tarfile
 import threading
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -322,6 +323,48 @@ def test_a_hundred_uploads_at_once_come_to_an_end(platform: Platform, tmp_path: 
     assert anyio.run(upload_all, backend="trio") == {
         BuildContext(str(tmp_path / str(number)), "f").hash() for number in range(100)
     }
+
+
+class _StoreThatForgets(BaseHTTPRequestHandler):
+    """Has nothing, takes the beginning of what it is given, and falls asleep."""
+
+    over = threading.Event()
+
+    def do_HEAD(self) -> None:
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_PUT(self) -> None:
+        self.rfile.read(100_000)
+        self.over.wait(20)
+        self.close_connection = True
+
+    def log_message(self, *details: object) -> None:
+        pass
+
+
+async def test_a_store_that_takes_no_more_is_given_up(
+    face: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").write_bytes(bytes(PART_SIZE - 20_000))
+    monkeypatch.setattr(object_storage, "PATIENCE", 0.5)
+    monkeypatch.setattr(_StoreThatForgets, "over", threading.Event())
+    with ThreadingHTTPServer(("127.0.0.1", 0), _StoreThatForgets) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        kind: Any = ObjectStorage if face == "blocking" else AsyncObjectStorage
+        made = kind(f"http://127.0.0.1:{server.server_port}", "k", "s", "t", region="r")
+        store = AwaitBlocking(made) if face == "blocking" else made
+        try:
+            with pytest.raises(
+                DaytonaTimeoutError, match=r"stalled while uploading .*nothing moved for 0\.5 s"
+            ):
+                await store.upload(str(tmp_path / "f"), "org", "f")
+        finally:
+            _StoreThatForgets.over.set()
+            server.shutdown()
+            thread.join()
 
 
 def test_the_name_in_a_build_is_made_from_the_path() -> None:

@@ -252,6 +252,18 @@ class Sandbox(BlockingService[AsyncSandbox], ExtensibleFace, SandboxView):
         """Count as activity: what stops an idle sandbox starts to count again."""
         step(self._core.refresh_activity(request_timeout))
 
+    def keep_alive(self, every: float = 60, request_timeout: float | None = None) -> None:
+        """Count as activity now, and then again and again until this sandbox is gone or the client is closed.
+
+        Calls into a sandbox count by themselves, so this is for programs that only wait. Blocking code has nobody who could
+        go on: it counts once.
+
+        Args:
+            every: Seconds from one time to the next.
+            request_timeout: Seconds for the first.
+        """
+        step(self._core.keep_alive(every, request_timeout))
+
     def get_preview_link(self, port: int, request_timeout: float | None = None) -> PortPreviewUrl:
         """Return the address of what listens on *port*, and the token that a private one wants."""
         return step(self._core.get_preview_link(port, request_timeout))

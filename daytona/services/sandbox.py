@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self, cast
 import msgspec
 
 from ..errors import (
+    DaytonaClosedError,
     DaytonaConflictError,
     DaytonaError,
     DaytonaNotFoundError,
@@ -579,7 +580,36 @@ class AsyncSandbox(SandboxView, Extensible):
     @operation("Failed to refresh sandbox activity: ")
     async def refresh_activity(self, request_timeout: float | None = None) -> None:
         """Count as activity: what stops an idle sandbox starts to count again."""
-        await self._api.call("POST", f"{self._path}/last-activity", timeout=request_timeout)
+        await self._touch(request_timeout)
+
+    @operation("Failed to keep sandbox alive: ")
+    async def keep_alive(self, every: float = 60, request_timeout: float | None = None) -> None:
+        """Count as activity now, and then again and again until this sandbox is gone or the client is closed.
+
+        Calls into a sandbox count by themselves, so this is for programs that only wait. Blocking code has nobody who could
+        go on: it counts once.
+
+        Args:
+            every: Seconds from one time to the next.
+            request_timeout: Seconds for the first.
+        """
+        if every <= 0:
+            raise DaytonaValidationError(f"every={every} is not a number of seconds")
+        await self._touch(request_timeout)
+        self._api.transport.start_soon(functools.partial(self._keep_touching, every))
+
+    async def _keep_touching(self, every: float) -> None:
+        while True:
+            await self._api.transport.sleep(every)
+            try:
+                await self._touch(every)
+            except (DaytonaNotFoundError, DaytonaClosedError):
+                return
+            except DaytonaError:
+                continue  # the next time may be better
+
+    async def _touch(self, timeout: float | None) -> None:
+        await self._api.call("POST", f"{self._path}/last-activity", timeout=timeout)
 
     # -- Ways in --------------------------------------------------------------------------------------------------
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform as machine
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daytona import CreateSandboxFromSnapshotParams, DaytonaConfig, DaytonaError, DaytonaValidationError
+from daytona.testing import Answer, FaultyRelay
 from tests.conftest import open_client
 from tests.wire.stub_server import Recorded, StubServer, as_json
 
@@ -124,6 +126,25 @@ async def test_a_block_that_cannot_begin_leaves_no_sandbox(face: str) -> None:
                 async with sandbox:
                     raise AssertionError("unreachable")
     assert server.requests[-1].method == "DELETE"
+
+
+async def test_a_program_that_only_waits_keeps_its_sandbox_in_use(face: str, platform: Platform) -> None:
+    with FaultyRelay(platform.endpoint.api_url) as relay:
+        config = DaytonaConfig(api_key=platform.endpoint.api_key, api_url=relay.url)
+        async with open_client(face, config) as daytona, await daytona.create() as sandbox:
+            path = f"/api/sandbox/{sandbox.id}/last-activity"
+            relay.inject(Answer(status=400), path=path)
+            with pytest.raises(DaytonaError, match="Failed to keep sandbox alive: "):
+                await sandbox.keep_alive()
+            await sandbox.keep_alive(every=0.05)
+            relay.inject(Answer(status=400), path=path)  # one that fails is not the last one
+            wanted = 1 if face == "blocking" else 4
+            deadline = time.monotonic() + 30
+            while relay.forwarded("POST", path) < wanted:
+                assert time.monotonic() < deadline
+                await sandbox.refresh_data()
+            with pytest.raises(DaytonaValidationError):
+                await sandbox.keep_alive(every=0)
 
 
 def test_ephemeral_and_never_stopping_is_a_contradiction() -> None:

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from daytona_plugins.local.egress.certificates import open_authority
-from daytona_plugins.local.egress.gate import Gate, Rules
+from daytona_plugins.local.egress.gate import MOST_CONNECTIONS, Gate, Rules
 from daytona_plugins.local.egress.head import BadRequestError, parse_head
 from daytona_plugins.local.egress.placeholders import Attached, fill_in, fill_in_body, permitted
 from daytona_plugins.local.egress.policy import Policy, matches, parse_domains, parse_networks
@@ -340,6 +340,23 @@ def test_a_connection_that_is_forbidden_later_is_cut(way: Way, address: str):
             assert outside.recv(1) == b""
         way.box.run("until [ -e /tmp/cut ]; do sleep 0.01; done")
     assert "200 Connection established" in way.box.run("cat /tmp/told")
+
+
+CROWD = """
+import socket, sys
+held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(int(sys.argv[2]))]
+last = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+print(last.recv(100).splitlines()[0].decode())
+"""
+
+
+def test_one_sandbox_cannot_use_up_the_descriptors_of_the_platform(way: Way, port: int):
+    way.limit()
+    program = f"python3 -c {shlex.quote(CROWD)} {PROXY_PORT} {MOST_CONNECTIONS}"
+    assert way.box.run(program) == "HTTP/1.1 503 Service Unavailable\n"
+    deadline = time.monotonic() + 30
+    while '"path": "/x"' not in way.get(f"http://a.example:{port}/x"):
+        assert time.monotonic() < deadline, "the crowd is gone, and so are its connections"
 
 
 def test_much_data_passes_in_both_directions(way: Way, port: int):

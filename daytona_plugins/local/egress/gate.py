@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONNECT_PATIENCE: Final = 30.0
+MOST_CONNECTIONS: Final = 256
+"""Of one sandbox at a time: each takes two of the descriptors that all sandboxes share."""
 PIECE: Final = 64 * 1024
 
 
@@ -93,9 +95,15 @@ class Gate:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        crowded = len(self._open) >= MOST_CONNECTIONS
         self._open[task] = ("", "")
         try:
-            await self._answer(reader, writer, task)
+            if crowded:
+                await _say(
+                    writer, "503 Service Unavailable", f"{MOST_CONNECTIONS} connections are open already"
+                )
+            else:
+                await self._answer(reader, writer, task)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             logger.debug("a connection out of a sandbox ended: %s", error)
         except asyncio.CancelledError:  # by `close` and `review`; nobody waits for what would be raised here

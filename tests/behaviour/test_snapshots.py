@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,8 @@ from daytona import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.local.platform_process import Platform
 
 
 def made_from(snapshot: str) -> CreateSandboxFromSnapshotParams:
@@ -50,6 +53,52 @@ async def test_a_snapshot_is_built_used_and_deleted(connect: Callable[[], Any], 
             await daytona.snapshot.get(unique)
         with pytest.raises(DaytonaBadRequestError, match="not found"):
             await daytona.create(made_from(unique))
+
+
+async def test_what_a_build_prints_is_told_while_it_runs(
+    connect: Callable[[], Any], unique: str, unused_port: int
+) -> None:
+    """The build goes on only when somebody listens, who begins to listen when told that it has begun."""
+    gate = f"until exec 3<>/dev/tcp/127.0.0.1/{unused_port}; do sleep 0.05; done 2>/dev/null"
+    image = Image.base("debian:12").dockerfile_commands(
+        ['SHELL ["/bin/bash", "-c"]', f"RUN echo begun {unique}; {gate}; echo went on"]
+    )
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", unused_port))
+        lines: list[str] = []
+
+        def hear(line: str) -> None:
+            lines.append(line)
+            if line == f"begun {unique}":
+                door.listen()
+
+        async with connect() as daytona:
+            snapshot = await daytona.snapshot.create(
+                CreateSnapshotParams(name=unique, image=image), on_logs=hear
+            )
+            await daytona.snapshot.delete(snapshot)
+    assert lines.index(f"begun {unique}") < lines.index("went on")
+
+
+async def test_whoever_stops_listening_does_not_end_the_build(
+    connect: Callable[[], Any], unique: str
+) -> None:
+    class EnoughError(Exception):
+        pass
+
+    def hear(line: str) -> None:
+        if line == f"begun {unique}":
+            raise EnoughError
+
+    image = Image.base("debian:12").run_commands(f"echo begun {unique}; sleep 0.3; echo done > /srv/file")
+    async with connect() as daytona:
+        with pytest.raises(EnoughError):
+            await daytona.snapshot.create(CreateSnapshotParams(name=unique, image=image), on_logs=hear)
+        while (snapshot := await daytona.snapshot.get(unique)).state != "active":
+            assert snapshot.state == "building"
+        async with await daytona.create(made_from(unique)) as sandbox:
+            assert (await sandbox.process.exec("cat /srv/file")).result == "done\n"
+        await daytona.snapshot.delete(unique)
 
 
 async def test_a_snapshot_of_a_named_image(connect: Callable[[], Any], unique: str) -> None:
@@ -174,6 +223,30 @@ async def test_a_fork_goes_its_own_way(connect: Callable[[], Any], unique: str, 
             assert (await sandbox.process.exec("cat /srv/a")).result == "before\n"
             with pytest.raises(DaytonaConflictError, match="Failed to fork sandbox: "):
                 await sandbox.fork(unique)
+
+
+async def test_forks_of_forks_know_where_they_come_from(
+    connect: Callable[[], Any], platform: Platform, unique: str
+) -> None:
+    def named(sandbox: Any, question: str) -> Any:
+        answer = platform.api("GET", f"/sandbox/{sandbox.id}/{question}").json
+        return [each["name"] for each in answer] if isinstance(answer, list) else answer.get("name")
+
+    async with connect() as daytona, await daytona.create() as first:
+        await first.process.exec("echo 1 > /srv/first")
+        second = await first.fork(f"{unique}-2")
+        await second.process.exec("echo 2 > /srv/second")
+        async with await second.fork(f"{unique}-3") as third:
+            await third.process.exec("rm /srv/first")
+            assert (await third.process.exec("ls /srv")).result == "second\n"
+            assert (await second.process.exec("ls /srv")).result == "first\nsecond\n"
+            assert (await first.process.exec("ls /srv")).result == "first\n"
+            assert named(third, "ancestors") == [first.name, f"{unique}-2"]
+            assert named(third, "parent") == f"{unique}-2"
+            assert (named(first, "forks"), named(first, "ancestors")) == ([f"{unique}-2"], [])
+            assert platform.api("GET", f"/sandbox/{first.id}/parent").status == 404
+            await second.delete(wait=True)
+            assert (await third.process.exec("ls /srv")).result == "second\n", "it does not need its parent"
 
 
 async def test_programs_go_on_after_they_were_held_still(connect: Callable[[], Any], unique: str) -> None:

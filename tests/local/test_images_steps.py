@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import threading
 import uuid
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from daytona import CreateSandboxFromImageParams, Daytona, DaytonaConfig, DaytonaError, Image
+from daytona_plugins.local.images.builder import ONE_OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -203,6 +206,33 @@ RUN id -un > who; echo ~ >> who; touch mine
     assert said == "4321:4321 640\n12:34 644\n4321:4321 644\napp\n/home/app\n"
     with pytest.raises(DaytonaError, match="only octal numbers"):
         built("COPY --chmod=u+x file d /srv/\n")
+
+
+def test_owners_of_files_change_where_there_are_several_users(built: Built, word: str) -> None:
+    text = f"RUN echo {word} > /srv/x && chown 12:34 /srv/x && mkdir /srv/d && chown -R daemon /srv/d\n"
+    said, lines = built(text, "stat -c %u:%g /srv/x")
+    assert said == ("12:34\n" if os.getuid() == 0 else "0:0\n")
+    assert (ONE_OWNER in lines) == (os.getuid() != 0)
+
+
+OWN = """
+import os, sys
+from daytona_plugins.local.runtime import kernel, seccomp
+kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+kernel.set_seccomp_filter(seccomp.build_owners_filter())
+for change in (os.chown, os.lchown):
+    change(sys.argv[1], 12345, 12345)
+with open(sys.argv[1]) as file:
+    os.fchown(file.fileno(), 12345, 12345)
+os.chmod(sys.argv[1], 0o600)
+"""
+
+
+def test_a_program_may_believe_that_it_has_changed_owners(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch(0o644)
+    subprocess.run([sys.executable, "-c", OWN, str(file)], check=True)
+    assert (file.stat().st_uid, file.stat().st_mode & 0o777) == (os.getuid(), 0o600)
 
 
 @contextmanager

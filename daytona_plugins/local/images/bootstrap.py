@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from daytona_plugins.local.images.table import ImageTable
 
 SUITE: Final = "bookworm"
+NO_IDS: Final = (
+    "\nAn ordinary user needs ids of their own for that: install the Debian package uidmap, and as administrator run "
+    "`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`."
+)
 PACKAGES: Final = "ca-certificates,python3,python3-venv,git"
 
 
@@ -87,7 +91,8 @@ async def _run(target: str, say: Callable[[bytes], None], suite: str) -> None:
         process.kill()
         raise
     if code != 0:
-        raise BootstrapError(f"mmdebstrap: {last.decode('utf-8', 'replace').strip()}")
+        text = last.decode("utf-8", "replace").strip()
+        raise BootstrapError(f"mmdebstrap: {text}{NO_IDS if 'unable to pick chroot mode' in text else ''}")
 
 
 def _shared_configuration() -> list[str]:

@@ -7,6 +7,7 @@ copied), so a step that was done before is found by its name and not done again.
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from daytona_plugins.local.images.log import BuildLog
     from daytona_plugins.local.images.resolve import Resolver
 
+ONE_OWNER: Final = (
+    "as an ordinary user: all files belong to one user, and what changes their owners changes nothing"
+)
 ARCHITECTURE: Final = ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
@@ -94,6 +98,8 @@ class Build:
 
     async def run(self) -> Image:
         """Return the image of the last stage."""
+        if os.getuid() != 0:
+            self.say(ONE_OWNER)
         for argument in self._dockerfile.arguments:
             self.arguments[argument.name] = self._expanded(argument.default or "", argument.line)
         return (await self._stage(len(self._dockerfile.stages) - 1)).image

@@ -24,6 +24,7 @@ def build_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]
     """Return the variables that steps of a build get from this machine; they are no part of the image."""
     kept = {name: value for name, value in environ.items() if name in PIP or name.lower() in PROXIES}
     return {
+        "DEBIAN_FRONTEND": "noninteractive",  # nobody is there to answer, and some packages fail when they ask
         "PIP_NO_CACHE_DIR": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_ROOT_USER_ACTION": "ignore",

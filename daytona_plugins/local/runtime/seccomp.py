@@ -65,6 +65,13 @@ DENIED: Final[dict[str, tuple[int | None, int | None]]] = {
     "iopl": (172, None),
     "ioperm": (173, None),
 }
+OWNERS: Final[dict[str, tuple[int | None, int | None]]] = {
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+}
+"""The calls that change to whom a file belongs."""
 _CLONE: Final = {"x86_64": 56, "aarch64": 220}
 _CLONE3: Final = 435
 _UNSHARE: Final = {"x86_64": 272, "aarch64": 97}
@@ -103,6 +110,20 @@ def build_filter() -> bytes:
     program += _deny_argument(_SOCKET[machine], 0, _JUMP_EQUAL, _AF_VSOCK)
     for request in (_TIOCSTI, _TIOCLINUX):
         program += _deny_argument(_IOCTL[machine], 1, _JUMP_EQUAL, request)
+    return program + _instruction(_RETURN, _ALLOW)
+
+
+@functools.cache
+def build_owners_filter() -> bytes:
+    """Return a filter under which changes of owners succeed and change nothing.
+
+    Where there is one id every change to another one fails, and package managers give up.
+    """
+    column = list(_ARCHITECTURES).index(kernel.machine)
+    program = _refuse_other_architectures(_ARCHITECTURES[kernel.machine])
+    for numbers in OWNERS.values():
+        number = numbers[column]
+        program += b"" if number is None else _deny(number, 0)
     return program + _instruction(_RETURN, _ALLOW)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.transport.scripted_server import Peer, ScriptedServer, answer
+from tests.wire.every_method import ARGUMENTS, methods
 
 PACKAGE = Path(__file__).parents[1] / "daytona"
 
@@ -135,3 +136,9 @@ def test_nothing_of_a_machine_is_in_the_package() -> None:
     assert [
         path.name for path in sources() if any(word in path.read_text(encoding="utf-8") for word in words)
     ] == []
+
+
+def test_every_method_can_be_called_by_the_tests_that_call_every_method() -> None:
+    found = methods()
+    assert [str(method) for method in found if not method.is_known] == [], "see tests/wire/every_method.py"
+    assert {*ARGUMENTS} - {str(method) for method in found} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -39,6 +40,11 @@ class Connector:
         self._proxies = proxies
         self._tls = tls
         self._context: ssl.SSLContext | None = None
+        self._lock = threading.Lock()
+
+    def renew_lock(self) -> None:
+        """Begin with a lock that nobody holds."""
+        self._lock = threading.Lock()
 
     async def connect(self, origin: Origin) -> Stream:
         """Return a stream to *origin*, encrypted if its scheme says so.
@@ -105,15 +111,22 @@ class Connector:
             ) from error
 
     async def _encrypted(self, stream: Stream, origin: Origin) -> Stream:
-        from ._tls import TLSStream, default_context
+        from ._tls import TLSStream
 
         try:
-            if self._context is None:
-                self._context = self._tls() if self._tls is not None else default_context()
-            return await TLSStream.over(stream, self._context, origin.host, left())
+            return await TLSStream.over(stream, self._get_context(), origin.host, left())
         except BaseException:
             stream.close()
             raise
+
+    def _get_context(self) -> ssl.SSLContext:
+        """Return the context, made once: reading all authorities takes longer than to connect."""
+        from ._tls import default_context
+
+        with self._lock:
+            if self._context is None:
+                self._context = self._tls() if self._tls is not None else default_context()
+            return self._context
 
     async def _issuer(self, origin: Origin, again: Callable[[], Awaitable[Stream]]) -> str | None:
         """Return who issued the certificate that was refused, None when that cannot be found out."""

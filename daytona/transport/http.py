@@ -324,8 +324,9 @@ class HTTPTransport:
                 gate.open()
 
     def renew_lock(self) -> None:
-        """Begin with a lock that nobody holds."""
+        """Begin with locks that nobody holds."""
         self._lock = threading.Lock()
+        self._connector.renew_lock()
         self._sharing = Sharing(self._driver)
 
     # -- Attempts -------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from daytona.protocols.retry import Policy
 
 from .certificates import AUTHORITY
 from .scripted_server import Peer, ScriptedServer, answer
-from .worlds import transport_of
+from .worlds import together, transport_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -191,6 +191,22 @@ async def test_a_certificate_for_another_host_is_a_typed_error_that_names_the_ho
                 await transport.send(elsewhere.request("GET", "/x"))
             assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
         assert server.requests == []
+
+
+async def test_the_context_is_made_once_however_many_connect_at_once(
+    face: str, server_context: ssl.SSLContext, trusting: partial[ssl.SSLContext]
+) -> None:
+    made: list[ssl.SSLContext] = []
+
+    def make() -> ssl.SSLContext:
+        made.append(trusting())
+        return made[-1]
+
+    with ScriptedServer(context=server_context) as server:
+        async with transport_of(face, tls=make) as transport:
+            calls = [partial(transport.send, server.api.request("GET", "/x"))] * 16
+            assert [response.status for response in await together(face, *calls)] == [200] * 16
+    assert len(made) == 1
 
 
 async def test_a_server_without_tls_is_a_typed_error(face: str, trusting: partial[ssl.SSLContext]) -> None:

@@ -50,6 +50,7 @@ FOUND_AT: dict[str, Callable[[Any, Any], Any]] = {
 VOLUME = daytona.Volume(id="vol-1", name="n")
 REGION = daytona.ScreenshotRegion(x=0, y=0, width=9, height=9)
 SIZE = daytona.PtySize(rows=3, cols=4)
+PLACE_IN_TEXT = daytona.LspCompletionPosition(line=0, character=0)
 SANDBOX, PLACE = object(), object()
 """Stand for the sandbox of the call, and for a path that nobody uses."""
 
@@ -161,7 +162,16 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "AsyncScreenshot.take_compressed_region": (REGION,),
     "AsyncRecordingService.download": ("r", PLACE),
     "AsyncAccessibility.set_node_value": ("n", "v"),
-    "AsyncLspServer.completions": ("f", daytona.LspCompletionPosition(line=0, character=0)),
+    "AsyncLspServer.completions": ("f", PLACE_IN_TEXT),
+    "AsyncLspServer.hover": ("f", PLACE_IN_TEXT),
+    "AsyncLspServer.definition": ("f", PLACE_IN_TEXT),
+    "AsyncLspServer.references": ("f", PLACE_IN_TEXT),
+    "AsyncLspServer.rename": ("f", PLACE_IN_TEXT, "new"),
+    "AsyncLspServer.diagnostics": ("f",),
+    "AsyncLspServer.code_action": ("f", daytona.LspRange(start=PLACE_IN_TEXT, end=PLACE_IN_TEXT)),
+    "AsyncLspServer.format": ("f",),
+    "AsyncLspServer.request": ("any/thing",),
+    "AsyncProcess.wait_for_session_command": ("s", "c"),
     "AsyncBuildStorage.upload": (PLACE,),
     **{f"AsyncSandbox.set_{name}": (1,) for name in ("autostop_interval", "ttl")},
     **{f"AsyncSandbox.set_auto_{name}_interval": (1,) for name in ("pause", "archive", "delete")},
@@ -215,6 +225,15 @@ class Method(NamedTuple):
         """The name of its parameter for a timeout."""
         parameters = inspect.signature(self.function).parameters
         return next((name for name in ("timeout", "request_timeout") if name in parameters), None)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it can be called with what is written down here."""
+        needed = any(
+            p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name != "self"
+            for p in inspect.signature(self.function).parameters.values()
+        )
+        return self.owner.__name__ in FOUND_AT and (not needed or str(self) in ARGUMENTS)
 
     def arguments(self, sandbox: Any, directory: Path) -> tuple[Any, ...]:
         """Return what to call it with; *directory* is where files may be."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.wire.anything import answer_anything
 from tests.wire.canned_websocket import _accept
@@ -72,6 +72,9 @@ class ObligingServer(RawServer):
             for message in ({"type": "stdout", "text": "hi\n"}, {"type": "control", "text": "completed"}):
                 peer.send(_text(message))
             peer.send(b"\x88\x02\x03\xe8")
+        elif "/pty/lsp-" in request.path:
+            peer.send(_text(CONNECTED))
+            _be_language_server(peer)
         elif "ends" in request.target:
             peer.send(
                 _text(CONNECTED) + _text({"type": "control", "status": "exited", "exitCode": 0}) + b"\x88\0"
@@ -84,6 +87,57 @@ class ObligingServer(RawServer):
 def _text(message: object) -> bytes:
     data = json.dumps(message).encode()
     return bytes((0x81, len(data))) + data
+
+
+def _be_language_server(peer: Peer) -> None:
+    """Start as the shell does, and then find nothing to say about any document."""
+    _frame(peer)
+    peer.send(_binary(b"\x02ready\x03"))
+    received = b""
+    while True:
+        received += _frame(peer)
+        while (end := received.find(b"\r\n\r\n")) >= 0:
+            size = int(received[:end].lower().partition(b"content-length:")[2].split(b"\r")[0])
+            if len(received) < end + 4 + size:
+                break
+            message = json.loads(received[end + 4 : end + 4 + size])
+            received = received[end + 4 + size :]
+            for answer in _lsp_answers(message):
+                data = json.dumps({"jsonrpc": "2.0", **answer}).encode()
+                peer.send(_binary(b"Content-Length: %d\r\n\r\n%b" % (len(data), data)))
+
+
+def _lsp_answers(message: dict[str, Any]) -> list[dict[str, object]]:
+    if message["method"] == "initialize":
+        return [{"id": message["id"], "result": {"capabilities": {}}}]
+    if message["method"] == "textDocument/didOpen":
+        params = {"uri": message["params"]["textDocument"]["uri"], "diagnostics": []}
+        return [{"method": "textDocument/publishDiagnostics", "params": params}]
+    return [{"id": message["id"], "result": None}] if "id" in message else []
+
+
+def _frame(peer: Peer) -> bytes:
+    """Return the payload of the client's next frame.
+
+    Raises:
+        ConnectionError: The client has left.
+    """
+    head = peer._file.read(2)
+    if len(head) < 2:
+        raise ConnectionResetError("the client has left")
+    length = head[1] & 0x7F
+    if length == 126:
+        length = int.from_bytes(peer._file.read(2), "big")
+    mask, payload = peer._file.read(4), peer._file.read(length)
+    return bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+
+
+def _binary(data: bytes) -> bytes:
+    return (
+        b"\x82\x7e" + len(data).to_bytes(2, "big") + data
+        if len(data) > 125
+        else bytes((0x82, len(data))) + data
+    )
 
 
 def _read(peer: Peer) -> Recorded | None:

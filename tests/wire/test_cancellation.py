@@ -18,6 +18,7 @@ from daytona.service import Api
 from daytona.services.client import AsyncClient
 from daytona.transport.http import HTTPTransport
 from daytona.transport.native import NativeDriver
+from daytona_plugins.lsp.service import AsyncLspServer
 
 from .every_method import Method, methods, perform, sandbox_of, target_of
 from .obliging_server import ObligingServer
@@ -130,6 +131,8 @@ async def test_a_method_may_be_cancelled_anywhere(
             )
             if hasattr(target, "disconnect"):
                 await target.disconnect()
+            elif method.owner is AsyncLspServer:
+                await target.stop()  # a conversation outlives the call that began it
             if method.name not in (
                 "create_pty_session",
                 "connect_pty_session",

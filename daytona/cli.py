@@ -217,6 +217,28 @@ def delete(sandboxes: tuple[str, ...]) -> None:
             client.get(sandbox).delete()
 
 
+@main.command()
+@click.argument("owner")
+@click.option(
+    "--older-than", type=float, default=0.0, metavar="SECONDS", help="Only what was made so long ago."
+)
+@click.option("--dry-run", is_flag=True, help="Delete nothing, only say what would be.")
+def reap(owner: str, older_than: float, dry_run: bool) -> None:
+    """Delete the sandboxes that clients of OWNER have left behind, and print their ids."""
+    with _client() as client, _telling("reaping"):
+        for sandbox_id in client.reap(owner, older_than=older_than, dry_run=dry_run):
+            click.echo(sandbox_id)
+
+
+@main.command()
+@click.argument("sandbox")
+@click.option("--expires", type=int, metavar="MINUTES", help="How long one can log in; an hour if not given.")
+def ssh(sandbox: str, expires: int | None) -> None:
+    """Print the command that logs in to SANDBOX; every earlier one ends."""
+    with _client() as client, _telling("creating access"):
+        click.echo(client.get(sandbox).create_ssh_access(expires).ssh_command)
+
+
 @main.command("plugins")
 @click.pass_context
 def list_plugins(ctx: click.Context) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from daytona import plugins
 from daytona.cli import main
 from daytona_plugins.local.cli import local
 from daytona_plugins.local.launch import find
+from tests.behaviour.ssh_client import needs_openssh
 from tests.local.platform_process import Platform, running_platform, short_directory
 
 if TYPE_CHECKING:
@@ -53,6 +55,30 @@ def test_code_runs_in_a_sandbox_that_is_gone_afterwards(platform: Platform) -> N
     done = daytona(platform, "run", "-c", "import sys; print(sys.argv[1:]); sys.exit(7)", "a", "b c")
     assert (done.returncode, done.stdout, done.stderr) == (7, "['a', 'b c']\n", "")
     assert names(platform) == []
+
+
+def test_what_an_owner_left_behind_is_reaped(platform: Platform) -> None:
+    left = platform.create(labels={"daytona-owner": "nightly"})["id"]
+    platform.create(name="another")
+    assert daytona(platform, "reap", "nightly", "--older-than", "3600").stdout == ""
+    assert daytona(platform, "reap", "nightly", "--dry-run").stdout == f"{left}\n"
+    assert daytona(platform, "reap", "nightly").stdout == f"{left}\n"
+    assert names(platform) == ["another"]
+
+
+@needs_openssh
+def test_the_command_that_logs_in_is_printed(platform: Platform) -> None:
+    platform.create(name="box")
+    command = daytona(platform, "ssh", "box", "--expires", "5").stdout
+    assert command.startswith("ssh -p ")
+    logged_in = subprocess.run(
+        [*shlex.split(command), "hostname"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert logged_in.stdout == f"{platform.api('GET', '/sandbox/box').json['id']}\n"
 
 
 def test_a_file_runs_in_the_language_of_its_name(platform: Platform, tmp_path: Path) -> None:

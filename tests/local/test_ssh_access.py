@@ -21,6 +21,10 @@ def test_an_access_outlives_the_platform_that_made_it() -> None:
         sandbox = platform.create(autoDeleteInterval=-1)
         client = SshClient(platform.api("POST", f"/sandbox/{sandbox['id']}/ssh-access").json["sshCommand"])
         assert client.ssh("echo before").stdout == b"before\n"
+        config = platform.api("GET", "/config").json
+        command = config["sshGatewayCommand"].replace("{{TOKEN}}@", "")
+        assert command == f"ssh -p {config['sshGatewayPort']} {config['sshGatewayHost']}"
+        assert config["sshGatewayHostKeys"][0] in platform.paths.ssh_known_hosts.read_text()
         platform.stop()
         platform.start()
         platform.api("POST", f"/sandbox/{sandbox['id']}/start")

@@ -61,7 +61,6 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "AsyncClient.stop": (SANDBOX,),
     "AsyncClient.recover": (SANDBOX,),
     "AsyncClient.delete": (SANDBOX,),
-    "AsyncClient.reap": ("o",),
     "AsyncCodeInterpreter.run_code": ("1",),
     "AsyncCodeInterpreter.run_code_stream": ("1",),
     "AsyncCodeInterpreter.delete_context": (daytona.InterpreterContext(id="c", cwd="/", language="python"),),

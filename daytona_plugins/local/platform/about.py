@@ -11,6 +11,8 @@ from daytona_plugins.local.platform.regions import ORGANIZATION_ID, SINCE, USER_
 from daytona_plugins.local.web import json_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daytona_plugins.local.platform.site import Site
     from daytona_plugins.local.web import Request, Response, Router
 
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 class About:
     """The routes that concern no sandbox."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, ssh: Callable[[], dict[str, object]] = dict) -> None:
         self._site = site
+        self._ssh = ssh
 
     def add_to(self, router: Router) -> None:
         """Register every route."""
@@ -46,6 +49,7 @@ class About:
                 "maxAutoArchiveInterval": MAX_AUTO_ARCHIVE,
                 "maintananceMode": False,
                 "environment": "local",
+                **self._ssh(),
             }
         )
 

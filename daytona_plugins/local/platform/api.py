@@ -49,7 +49,9 @@ class Application:
         self._router.add("*", "/toolbox/{sandboxId}/{path*}", self._proxy.forward)
         self._previews = Previews(site, sandboxes, self._proxy)
         self._previews.add_to(self._router)
-        About(site).add_to(self._router)
+        self.ssh = SshRoutes(site, sandboxes)
+        self.ssh.add_to(self._router)
+        About(site, self.ssh.config).add_to(self._router)
         self.snapshots = snapshots = Snapshots(
             sandboxes.builds.snapshots, sandboxes.builds, clock=sandboxes.clock
         )
@@ -63,8 +65,6 @@ class Application:
         events.add_to(self._router)
         sandboxes.store.changes.listen(events.note)
         sandboxes.builds.snapshots.changes.listen(events.note)
-        self.ssh = SshRoutes(site, sandboxes)
-        self.ssh.add_to(self._router)
         for part in parts:
             part.add_to(self._router)
         unserved.add_to(self._router)

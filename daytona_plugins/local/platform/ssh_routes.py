@@ -55,6 +55,17 @@ class SshRoutes:
         if self._server is not None:
             await self._server.close()
 
+    def config(self) -> dict[str, object]:
+        """Return what the platform's configuration says of the server, once somebody has asked for access."""
+        if self._server is None:
+            return {}
+        return {
+            "sshGatewayHost": HOST,
+            "sshGatewayPort": self._server.port,
+            "sshGatewayHostKeys": [self._server.public_key],
+            "sshGatewayCommand": f"ssh -p {self._server.port} {{{{TOKEN}}}}@{HOST}",
+        }
+
     async def create(self, request: Request) -> Response:
         """Make a token for a sandbox; the ones it had before end."""
         record = self._sandboxes.find(request.params["sandbox"])

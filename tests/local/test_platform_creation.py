@@ -76,8 +76,8 @@ def test_a_sandbox_that_is_deleted_when_it_stops_is_ephemeral() -> None:
         ({"name": "see https://x"}, 400),
         ({"name": "a\x07b"}, 400),
         ({"cpu": "2"}, 400),
-        ({"networkAllowList": "10.0.0.0/8"}, 501),
-        ({"domainAllowList": "example.org"}, 501),
+        ({"outboundProxyUrl": "http://proxy.example"}, 501),
+        ({"kvm": True}, 501),
     ],
 )
 def test_a_request_that_cannot_be_honoured_is_refused(body: dict[str, object], status: int) -> None:

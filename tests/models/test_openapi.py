@@ -48,6 +48,12 @@ UNDESCRIBED = {
     "Isolation",
     "InterpreterExecuteRequest",
     "InterpreterMessage",
+    "LspCodeAction",
+    "LspDiagnostic",
+    "LspHover",
+    "LspStartRequest",
+    "LspTextEdit",
+    "LspWorkspaceEdit",
     "MetricPoint",
 }
 # What came after v0.205.

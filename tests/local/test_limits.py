@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,14 @@ from daytona_plugins.local.platform.lifecycle import DEMAND
 from daytona_plugins.local.platform.sizes import Size
 from daytona_plugins.local.platform.states import State
 from daytona_plugins.local.platform.watching import DISK_PERIOD
-from daytona_plugins.local.runtime.cgroups import Cgroups, parse_hierarchies, remove_abandoned, settings
+from daytona_plugins.local.runtime.cgroups import (
+    OWN_PART,
+    Cgroups,
+    hierarchies,
+    parse_hierarchies,
+    remove_abandoned,
+    settings,
+)
 from daytona_plugins.local.runtime.spec import Limits
 from daytona_plugins.local.runtime.usage import disk_of, memory_of
 from daytona_plugins.local.web import HTTPError
@@ -149,6 +158,46 @@ def test_trees_of_both_versions_are_found():
 )
 def test_each_version_has_its_own_files(version: int, name: str, value: int, files: dict[str, str]):
     assert settings(version, name, value) == files
+
+
+HANDED_OVER = """
+import os, sys
+from pathlib import Path
+from daytona_plugins.local.runtime import cgroups
+own, controller = Path(sys.argv[1]), sys.argv[2]
+(own / "cgroup.procs").write_text(str(os.getpid()))
+tree = cgroups.Hierarchy(2, Path("/nowhere"), own, frozenset())
+made = cgroups.make_in_version_2(tree, controller, "daytona-groups")
+moved = Path("/proc/self/cgroup").read_text().split("0::")[1].strip()
+(made / "one").mkdir()
+print(made.relative_to(own), Path(moved).name, controller in (made / "one" / "cgroup.controllers").read_text())
+again = cgroups.make_in_version_2(tree._replace(own=own / cgroups.OWN_PART), controller, "daytona-groups")
+print(again == made)
+(made / "one").rmdir()
+made.rmdir()
+"""
+
+
+@needs_root
+def test_a_group_that_was_handed_over_is_divided():
+    """In version 2 a group has members or limited groups in it, so whoever was given one moves into a part of it."""
+    trees = [
+        tree for tree in hierarchies() if tree.version == 2 and (tree.mount / "cgroup.controllers").exists()
+    ]
+    controllers = {tree.mount: (tree.mount / "cgroup.controllers").read_text().split() for tree in trees}
+    if not any(controllers.values()):
+        pytest.skip("this machine has no controller in version 2 of the interface")
+    mount, (controller, *_) = next((mount, names) for mount, names in controllers.items() if names)
+    (mount / "cgroup.subtree_control").write_text(f"+{controller}")
+    own = mount / f"daytona-test-{os.getpid()}"
+    own.mkdir()
+    try:
+        program = [sys.executable, "-c", HANDED_OVER, str(own), controller]
+        result = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+        assert result.stdout.splitlines() == ["daytona-groups daytona-platform True", "True"], result.stderr
+    finally:
+        (own / OWN_PART).rmdir()
+        own.rmdir()
 
 
 @needs_root

@@ -104,7 +104,7 @@ def directory_name(name: str) -> str:
 
 def remove_abandoned(name: str) -> None:
     """Remove the groups of a platform of this name that was killed, and whose sandboxes have ended with it."""
-    for tree in _hierarchies():
+    for tree in hierarchies():
         for parent in {tree.own, tree.own.parent, tree.mount}:
             for group in (parent / directory_name(name)).glob("*/"):
                 with contextlib.suppress(OSError):
@@ -151,7 +151,8 @@ def parse_hierarchies(mountinfo: str, own: str) -> Iterator[Hierarchy]:
                     yield Hierarchy(1, mount, _below(mount, top, path), frozenset(names))
 
 
-def _hierarchies() -> Iterator[Hierarchy]:
+def hierarchies() -> Iterator[Hierarchy]:
+    """Yield the trees of this machine, as this process sees them."""
     return parse_hierarchies(_read("/proc/self/mountinfo"), _read("/proc/self/cgroup"))
 
 
@@ -163,16 +164,16 @@ def _below(mount: Path, top: str, path: str) -> Path:
 
 def _find_parents(name: str) -> Iterator[tuple[str, tuple[int, Path]]]:
     """Yield the controllers that we may use, each with the directory that is ours."""
-    for hierarchy in _hierarchies():
+    for hierarchy in hierarchies():
         for controller in ("cpu", "memory"):
             with contextlib.suppress(OSError):
                 if hierarchy.version == 2:
-                    yield controller, (2, _make_in_version_2(hierarchy, controller, name))
+                    yield controller, (2, make_in_version_2(hierarchy, controller, name))
                 elif controller in hierarchy.controllers:
                     yield controller, (1, _make(hierarchy.own / name))
 
 
-def _make_in_version_2(hierarchy: Hierarchy, controller: str, name: str) -> Path:
+def make_in_version_2(hierarchy: Hierarchy, controller: str, name: str) -> Path:
     """Make our directory below the root of the tree, or else in our own group.
 
     Raises:

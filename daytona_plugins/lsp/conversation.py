@@ -229,12 +229,11 @@ class Conversation:
         if not data:
             raise await self._end()
         try:
-            events = self._dialogue.receive(data)
-        except ProtocolError as error:
+            for event in self._dialogue.receive(data):
+                await self._take(event)
+        except (ProtocolError, msgspec.DecodeError) as error:
             await self.close()
             raise DaytonaError(f"the language server does not speak the protocol: {error}") from error
-        for event in events:
-            await self._take(event)
 
     async def _take(self, event: Event) -> None:
         match event:

@@ -286,12 +286,24 @@ async def test_a_server_that_floods_its_error_output_is_heard(box: Callable[[], 
         assert await lsp.request("what/ever") == {}
 
 
+MALFORMED = (
+    r"Content-Length: 77\r\n\r\n"
+    r'{"jsonrpc":"2.0","method":"textDocument/publishDiagnostics","params":{"a":1}}'
+)
+"""A message whose parameters are not those of its method."""
+
+
 async def test_nonsense_and_missing_programs_are_told(box: Callable[[], Any], folder: str) -> None:
     async with box() as sandbox:
         await sandbox.fs.create_folder(folder, "755")
         cases = [
             (
                 ["sh", "-c", "printf 'Hello!\\r\\n\\r\\n'; exec sleep 60"],
+                DaytonaError,
+                "does not speak the protocol",
+            ),
+            (
+                ["sh", "-c", f"printf '{MALFORMED}'; exec sleep 60"],
                 DaytonaError,
                 "does not speak the protocol",
             ),

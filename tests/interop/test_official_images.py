@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 EXPECTED = {
     "built": "from the official client\nb\n",
     "logs": True,
+    "reason": True,
     "snapshot": ["interop-image", "active", 2, 2, 4],
     "snapshot logs": True,
     "get": True,
@@ -26,7 +27,10 @@ EXPECTED = {
     "resized": 4,
     "left": [],
 }
-FAILURES = {"failing": ("DaytonaError", "why"), "twice": ("DaytonaConflictError", "exists already")}
+FAILURES = {
+    "failing": ("DaytonaError", "entered error state: SandboxState.BUILD_FAILED"),
+    "twice": ("DaytonaConflictError", "exists already"),
+}
 
 
 @pytest.fixture(scope="module")

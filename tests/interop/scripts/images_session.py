@@ -40,9 +40,15 @@ seen["built"] = sandbox.process.exec("cat word; echo $A").result
 seen["logs"] = "echo from the official client" in "\n".join(logs)
 seen["failing"] = failure(
     lambda: daytona.create(
-        CreateSandboxFromImageParams(image=Image.base("debian:12").run_commands("echo why; exit 3"))
+        CreateSandboxFromImageParams(
+            name="interop-failing", image=Image.base("debian:12").run_commands("echo why; exit 3")
+        )
     )
 )
+# The client may hear of the state by an event, of which it takes nothing but the state.
+failed = daytona.get("interop-failing")
+seen["reason"] = "why" in (failed.error_reason or "")
+failed.delete()
 
 logs.clear()
 snapshot = daytona.snapshot.create(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from benchmarks.measuring import measure
 from benchmarks.report import document, machine, table, write_between_markers
 
 if TYPE_CHECKING:
+    from benchmarks.goals import Samples
     from benchmarks.jobs import Job
 
 ROOT = Path(__file__).parents[1]
@@ -26,19 +28,26 @@ def main(arguments: list[str] | None = None) -> None:
     samples: dict[tuple[str, str], list[dict[str, float]]] = {}
     loads = [os.getloadavg()[0]]
     for job in _chosen(options):
-        print(f"{job.name} …", file=sys.stderr, flush=True)
+        begun = time.monotonic()
         samples |= measure(job, options.rounds, options.scale)
         loads.append(os.getloadavg()[0])
+        print(f"{job.name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+        if options.write:
+            _write(samples, options.rounds, loads)  # a job that hangs does not take the others with it
     print(machine(loads))
     for title, goals in GROUPS.items():
         print(f"\n## {title}\n\n{table(goals, samples)}", flush=True)
-    if options.write:
-        PAGE.write_text(document(samples, options.rounds, loads), encoding="utf-8")
-        short = "\n\n".join(
-            table(goals, samples) for title, goals in GROUPS.items() if title in ("Starting", "Calls")
-        )
-        write_between_markers(ROOT / "README.md", f"{machine(loads)}\n\n{short}")
-        print(f"\nwritten to {PAGE} and README.md")
+    if not all(taken and all(taken) for taken in samples.values()):
+        sys.exit("some programs failed, or could not be run here")
+
+
+def _write(samples: Samples, rounds: int, loads: list[float]) -> None:
+    """Write docs/benchmarks.md, and the tables of README.md."""
+    PAGE.write_text(document(samples, rounds, loads), encoding="utf-8")
+    short = "\n\n".join(
+        table(goals, samples) for title, goals in GROUPS.items() if title in ("Starting", "Calls")
+    )
+    write_between_markers(ROOT / "README.md", f"{machine(loads)}\n\n{short}")
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -9,7 +9,7 @@ from meter import COMMAND, Meter
 from daytona import Daytona
 
 meter = Meter()
-number = int(os.environ.get("DAYTONA_BENCH_IDLE", "200"))
+number = int(os.environ.get("DAYTONA_BENCH_IDLE", "100"))
 number = min(number, meter.count(number))
 
 

@@ -209,14 +209,14 @@ class Screen:
         openbox takes over before it listens. What it is told meanwhile it overlooks until it is told something else, and
         a window that opens then would stay unseen.
         """
-        if self._unseen is None:
-            self._unseen = self._root.create_window(0, 0, 1, 1, 0, X.CopyFromParent)
-        if self._property(self._unseen, "_NET_FRAME_EXTENTS") is not None:
-            self._unseen.destroy()
+        unseen = self._unseen or self._root.create_window(0, 0, 1, 1, 0, X.CopyFromParent)
+        if self._property(unseen, "_NET_FRAME_EXTENTS") is not None:
+            unseen.destroy()
             self._unseen = None
             return True
+        self._unseen = unseen
         kind = self._display.intern_atom("_NET_REQUEST_FRAME_EXTENTS")
-        message = event.ClientMessage(window=self._unseen, client_type=kind, data=(32, [0] * 5))
+        message = event.ClientMessage(window=unseen, client_type=kind, data=(32, [0] * 5))
         self._root.send_event(message, X.SubstructureRedirectMask | X.SubstructureNotifyMask)
         self._display.sync()
         return False

@@ -22,13 +22,13 @@ with Daytona() as daytona:
         sandbox.process.exec(COMMAND)
     parked, zygote, execs, forks = list[float](), list[float](), list[float](), list[float]()
     for _ in range(rounds):
-        time.sleep(0.3)  # the platform parks the next one meanwhile
+        time.sleep(0.3)  # time for the platform to get one ready, once it does that
         begun = time.perf_counter()
         first = daytona.create()
         first.process.exec(COMMAND)
         parked.append(elapsed(begun))
         others = []
-        for _ in range(4):  # more than are parked
+        for _ in range(4):
             begun = time.perf_counter()
             others.append(daytona.create())
             others[-1].process.exec(COMMAND)

@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
 
 async def test_a_sandbox_from_nothing_has_the_defaults(connect: Callable[[], Any]) -> None:
-    async with connect() as daytona, await daytona.create() as sandbox:
-        assert sandbox.state == SandboxState.STARTED
-        assert sandbox.name.startswith("sandbox-")
-        assert sandbox.labels == {"code-toolbox-language": "python"}
-        assert sandbox.language == "python"
-        assert (sandbox.auto_stop_interval, sandbox.auto_delete_interval, sandbox.public) == (15, -1, False)
-        assert sandbox.toolbox_proxy_url
-        assert (await sandbox.process.exec("echo ready")).result == "ready\n"
+    async with connect() as daytona:
+        sandbox = await daytona.create()
+        assert sandbox.auto_delete_interval == -1  # a `with` block sets one
+        async with sandbox:
+            assert sandbox.state == SandboxState.STARTED
+            assert sandbox.name.startswith("sandbox-")
+            assert sandbox.labels == {"code-toolbox-language": "python"}
+            assert sandbox.language == "python"
+            assert (sandbox.auto_stop_interval, sandbox.public) == (15, False)
+            assert sandbox.toolbox_proxy_url
+            assert (await sandbox.process.exec("echo ready")).result == "ready\n"
 
 
 async def test_a_sandbox_is_as_it_was_asked_for(connect: Callable[[], Any], unique: str) -> None:

@@ -57,6 +57,7 @@ SANDBOX, PLACE = object(), object()
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "AsyncClient.get": ("sb-1",),
     "AsyncClient.find_one": ("sb-1",),
+    "AsyncClient.reap": ("owner",),
     "AsyncClient.start": (SANDBOX,),
     "AsyncClient.stop": (SANDBOX,),
     "AsyncClient.recover": (SANDBOX,),

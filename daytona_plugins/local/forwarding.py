@@ -48,8 +48,7 @@ class Connection:
 
     async def send_head(self, method: str, target: str, headers: Iterable[tuple[str, str]]) -> None:
         """Send the first part of a request."""
-        lines = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
-        await self._send(h11.Request(method=method, target=target.encode("latin-1"), headers=lines))
+        await self._send(_head(method, target, headers))
 
     async def send_body(self, data: bytes) -> None:
         """Send a piece of the body, waiting while the peer is slow."""
@@ -58,6 +57,12 @@ class Connection:
     async def end_request(self) -> None:
         """Say that the request is complete."""
         await self._send(h11.EndOfMessage())
+
+    async def send_whole(
+        self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes
+    ) -> None:
+        """Send a request in one piece, so that the peer wakes up once."""
+        await self._send(_head(method, target, headers), h11.Data(data=body), h11.EndOfMessage())
 
     async def receive_head(self) -> tuple[int, list[tuple[str, str]]]:
         """Return status and headers of the answer; 101 means that bytes may follow in both directions."""
@@ -69,6 +74,11 @@ class Connection:
                 return event.status_code, [
                     (name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers
                 ]
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has been received that nobody has asked for."""
+        return len(self._h11.trailing_data[0])
 
     async def receive_body(self) -> bytes:
         """Return the next piece of the answer, or nothing at its end."""
@@ -111,9 +121,9 @@ class Connection:
         """Hang up; may be called twice."""
         self._writer.close()
 
-    async def _send(self, event: h11.Event) -> None:
+    async def _send(self, *events: h11.Event) -> None:
         try:
-            self._writer.write(self._h11.send(event) or b"")
+            self._writer.writelines([self._h11.send(event) or b"" for event in events])
             await self._writer.drain()
         except ConnectionError as error:
             raise PeerGoneError(str(error)) from error
@@ -171,15 +181,26 @@ class Exchange:
         body = self._body(held)
         if self._request.method == "HEAD":  # nobody would ask for the body, and so nobody would end it
             await anext(body, b"")
+        elif self._has_arrived(headers):
+            own = [(name, value) for name, value in returned if name.lower() != "content-length"]
+            return Response(status, own, b"".join([chunk async for chunk in body]))
         return Response(status, returned, body)
+
+    def _has_arrived(self, headers: list[tuple[str, str]]) -> bool:
+        """Return whether the body came together with the head, and can go on with it."""
+        lengths = [int(value) for name, value in headers if name.lower() == "content-length"]
+        return any(lengths) and self._connection.waiting_bytes >= lengths[0]
 
     async def _send(self) -> None:
         """Send the request; a body goes along in a task, because a peer may answer before it has read all."""
-        await self._connection.send_head(self._request.method, self._target, self._headers)
-        if _has_body(self._request):
-            self._upload = asyncio.ensure_future(self._send_body())
+        head = (self._request.method, self._target, self._headers)
+        if not _has_body(self._request):
+            await self._connection.send_whole(*head, b"")
+        elif self._request.has_arrived:
+            await self._connection.send_whole(*head, await self._request.body())
         else:
-            await self._connection.end_request()
+            await self._connection.send_head(*head)
+            self._upload = asyncio.ensure_future(self._send_body())
 
     async def _send_body(self) -> None:
         try:
@@ -234,6 +255,11 @@ async def _cancel(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _head(method: str, target: str, headers: Iterable[tuple[str, str]]) -> h11.Request:
+    lines = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+    return h11.Request(method=method, target=target.encode("latin-1"), headers=lines)
 
 
 def _has_body(request: Request) -> bool:

@@ -124,6 +124,12 @@ class Request:
                 raise HTTPError(413, f"request body is larger than {limit} bytes", code="PAYLOAD_TOO_LARGE")
         return bytes(collected)
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether all of the body is here already, so that reading it waits for nobody."""
+        length = self.headers.get("content-length")
+        return length is not None and self._exchange.waiting_bytes >= int(length)
+
     async def disconnected(self) -> None:
         """Return when the client has closed its side; call it only after the body was read."""
         await self._exchange.wait_for_end_of_file()
@@ -359,6 +365,11 @@ class _Exchange:
         if self._h11.they_are_waiting_for_100_continue:
             await self._send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has been received that nobody has asked for."""
+        return len(self._h11.trailing_data[0])
+
     async def receive_body(self) -> bytes:
         """Return the next piece of the request's body, or nothing at its end."""
         while self._h11.their_state is h11.SEND_BODY:
@@ -387,23 +398,23 @@ class _Exchange:
             headers.append((b"Content-Length", b"%d" % len(response.body)))
         if self._h11.they_are_waiting_for_100_continue:  # it will keep its body, and needs another connection
             headers.append((b"Connection", b"close"))
-        self._write(
-            h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status))
-        )
-        if with_body:
+        head = h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status))
+        if not with_body:
+            await self._send(head, h11.EndOfMessage())
+        elif isinstance(response.body, bytes):  # in one piece: each write may wake up the peer
+            await self._send(head, h11.Data(data=response.body), h11.EndOfMessage())
+        else:
+            self._write(head)
             await self._send_body(response.body)
-        await self._send(h11.EndOfMessage())
 
-    async def _send_body(self, body: bytes | AsyncIterator[bytes]) -> None:
-        if isinstance(body, bytes):
-            self._write(h11.Data(data=body))
-            return
+    async def _send_body(self, body: AsyncIterator[bytes]) -> None:
         try:
             async for chunk in body:
                 await self._send(h11.Data(data=chunk))
         finally:
             if isinstance(body, AsyncGenerator):
                 await body.aclose()
+        await self._send(h11.EndOfMessage())
 
     async def _upgrade(self, response: Upgrade) -> None:
         headers = [(name.encode("ascii"), _header_value(value)) for name, value in response.headers]
@@ -436,11 +447,11 @@ class _Exchange:
             while await self._reader.read(READ_SIZE):
                 pass
 
-    def _write(self, event: h11.Event) -> None:
-        self._writer.write(self._h11.send(event) or b"")
+    def _write(self, *events: h11.Event) -> None:
+        self._writer.writelines([self._h11.send(event) or b"" for event in events])
 
-    async def _send(self, event: h11.Event) -> None:
-        self._write(event)
+    async def _send(self, *events: h11.Event) -> None:
+        self._write(*events)
         await self._writer.drain()
 
 

@@ -21,7 +21,14 @@ from daytona_plugins.local.launch import find
 from daytona_plugins.local.platform.ending import mounts, with_descendants
 from daytona_plugins.local.platform.states import ALLOWED, Desired, State
 from daytona_plugins.local.runtime.cgroups import directory_name
-from tests.local.platform_process import Platform, running_platform, wait_for_end
+from tests.local.platform_process import (
+    Platform,
+    agents_of,
+    children_of,
+    running_platform,
+    wait_for_end,
+    waiting_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -208,7 +215,7 @@ class Run:
             mine.states = {"stopped" if state == "started" else state for state in mine.states}
 
     def kill_builder(self) -> None:
-        _kill(self.children(self.platform.endpoint.pid))
+        _kill(children_of(self.platform.endpoint.pid))
         self.anything_stopped()
 
     def kill_agent(self) -> None:
@@ -218,7 +225,7 @@ class Run:
     def kill_program(self) -> None:
         """Kill what runs inside, such as the command of an operation: the sandbox itself does not care."""
         for agent in self.agents():
-            _kill(self.children(agent))
+            _kill(children_of(agent))
 
     def anything_stopped(self) -> None:
         for mine in self.known.values():
@@ -226,16 +233,7 @@ class Run:
                 mine.states = {*mine.states, "stopped", "error"}
 
     def agents(self) -> list[int]:
-        return [
-            agent for builder in self.children(self.platform.endpoint.pid) for agent in self.children(builder)
-        ]
-
-    @staticmethod
-    def children(pid: int) -> list[int]:
-        try:
-            return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        except (FileNotFoundError, ProcessLookupError):
-            return []
+        return [agent for builder in children_of(self.platform.endpoint.pid) for agent in agents_of(builder)]
 
     # Comparing
 
@@ -321,7 +319,7 @@ def platform() -> Generator[Platform]:
 
 
 def descriptors(platform: Platform) -> int:
-    pids = [platform.endpoint.pid, *Run.children(platform.endpoint.pid)]
+    pids = [platform.endpoint.pid, *children_of(platform.endpoint.pid)]
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
 
 
@@ -337,6 +335,12 @@ def test_what_is_left_after_crashes_is_what_was_acknowledged(platform: Platform)
     leave_nothing(platform)
 
 
+def use_once(platform: Platform) -> None:
+    sandbox = platform.create()
+    platform.execute(sandbox["id"], "true")
+    platform.api("DELETE", f"/sandbox/{sandbox['id']}")
+
+
 def leave_nothing(platform: Platform) -> None:
     """Delete everything: no file, no process, no open descriptor is left of it."""
     platform.delete_all()
@@ -344,9 +348,9 @@ def leave_nothing(platform: Platform) -> None:
         if item["name"].startswith("snapshot-"):
             assert platform.api("DELETE", f"/snapshots/{item['id']}").status in (200, 204)
     paths = platform.paths
-    (builder,) = Run.children(platform.endpoint.pid)
+    (builder,) = children_of(platform.endpoint.pid)
     deadline = time.monotonic() + 60
-    while platform.api("GET", "/sandbox?limit=200&includeErroredDeleted=true").json["items"] or Run.children(
+    while platform.api("GET", "/sandbox?limit=200&includeErroredDeleted=true").json["items"] or agents_of(
         builder
     ):
         assert time.monotonic() < deadline
@@ -358,10 +362,11 @@ def leave_nothing(platform: Platform) -> None:
     ):
         assert not directory.exists() or list(directory.iterdir()) == [], directory
     assert not any(Path("/sys/fs/cgroup").glob(f"**/{directory_name(str(paths.data))}/*/"))
+    use_once(platform)
+    while not waiting_of(builder):  # one process waits to be the next sandbox, from the first one on
+        assert time.monotonic() < deadline
     before = descriptors(platform)
     for _ in range(3):
-        sandbox = platform.create()
-        platform.execute(sandbox["id"], "true")
-        platform.api("DELETE", f"/sandbox/{sandbox['id']}")
+        use_once(platform)
     while descriptors(platform) > before:
         assert time.monotonic() < deadline, "descriptors leak"

@@ -90,12 +90,20 @@ def plugged_in() -> tuple[Callable[[Toolbox], None], ...]:
     return tuple(parts)
 
 
-def serve_forever(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...] = ()) -> None:
-    """Serve, and run *entrypoint*, until SIGTERM, or until the *lifeline* ends because the platform is gone."""
-    asyncio.run(_serve(listener, lifeline, entrypoint))
+def serve_forever(
+    listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...], ready: Callable[[], None]
+) -> None:
+    """Serve, and run *entrypoint*, until SIGTERM, or until the *lifeline* ends because the platform is gone.
+
+    Args:
+        ready: Called when requests are answered from then on.
+    """
+    asyncio.run(_serve(listener, lifeline, entrypoint, ready))
 
 
-async def _serve(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> None:
+async def _serve(
+    listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...], ready: Callable[[], None]
+) -> None:
     toolbox = build_toolbox()
     toolbox.entrypoint = entrypoint
     toolbox.reaper.install()
@@ -107,6 +115,7 @@ async def _serve(listener: socket.socket, lifeline: int, entrypoint: tuple[str, 
     loop.add_reader(lifeline, os._exit, 1)
     listener.setblocking(False)
     server = await serve(listener, toolbox.router, envelope=envelope)
+    ready()
     await asked_to_end.wait()
     toolbox.ending = True
     await _end_processes(toolbox)

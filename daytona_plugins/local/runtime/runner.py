@@ -53,7 +53,6 @@ __all__ = ["Isolation", "Runner", "RunningSandbox", "SandboxSpec", "SpawnError",
 WITHOUT_KERNEL: Final[dict[str, Holds]] = {"cpu": "ignored", "memory": "watched", "disk": "watched"}
 """What becomes of a limit for which there is no control group."""
 START_TIMEOUT: Final = 60.0
-READY_TIMEOUT: Final = 20.0
 BACKLOG: Final = 1024
 
 # The zygote imports with our path, which it gets as its first message: its arguments can be seen from inside.
@@ -204,8 +203,6 @@ class Runner:
         sandbox = RunningSandbox(spec, path, spawned, ended, group, proxy)
         try:
             sandbox.limit(spec.limits)
-            async with asyncio.timeout(READY_TIMEOUT):
-                await _ask_version(path)
         except BaseException:
             if proxy is not None:
                 proxy.close()
@@ -347,17 +344,6 @@ def _listen(path: Path) -> socket.socket:
     listener.bind(str(path))
     listener.listen(BACKLOG)
     return listener
-
-
-async def _ask_version(path: Path) -> None:
-    reader, writer = await asyncio.open_unix_connection(str(path))
-    try:
-        writer.write(b"GET /version HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n")
-        status = await reader.readline()
-        if b" 200 " not in status:
-            raise SpawnError(f"the agent answered {status!r}")
-    finally:
-        writer.close()
 
 
 def _taken(descriptor: int) -> socket.socket:

@@ -3,10 +3,11 @@
 Two forks are needed, because a new process id namespace only holds the children of the process that asked for it:
 
     zygote ── fork ──► opener   leaves the user and process id namespaces; waits until the zygote wrote the id maps;
-                          └── fork ──► process 1   builds the root, gives up privileges, serves
+                          └── fork ──► process 1   waits for its orders; builds the root, gives up privileges, serves
                        tells the zygote the child's pid and ends, so that process 1 becomes the zygote's child
 
-Process 1 builds while its opener ends, which takes about as long as a quarter of the building.
+So far nothing depends on what the sandbox is to be: process 1 may wait for its orders, and the next sandbox starts from
+there.
 """
 
 from __future__ import annotations
@@ -23,22 +24,21 @@ import msgspec
 
 from daytona_plugins.local.agent.main import serve_forever
 from daytona_plugins.local.runtime import kernel
-from daytona_plugins.local.runtime.hostimage import SYSTEM_PATH
+from daytona_plugins.local.runtime.hostimage import SYSTEM_PATH, HostImage
+from daytona_plugins.local.runtime.messages import MESSAGE_LIMIT
 from daytona_plugins.local.runtime.privileges import become_root, give_up_privileges, hide_from_inside
 from daytona_plugins.local.runtime.rootfs import ProcPlan, build_root, write_identity, write_trust
-from daytona_plugins.local.runtime.spec import PROXY_PORT
+from daytona_plugins.local.runtime.spec import PROXY_PORT, SandboxSpec
 
 if TYPE_CHECKING:
-    from daytona_plugins.local.runtime.hostimage import HostImage
-    from daytona_plugins.local.runtime.spec import SandboxSpec
+    from collections.abc import Callable
 
 UNSHARED: Final = b"unshared"
 MAPPED: Final = b"mapped"
-GO: Final = b"go"
 
 
 class Built(msgspec.Struct, tag=True):
-    """Process 1 is complete and about to serve."""
+    """Process 1 is complete and serves."""
 
     scoped_sockets: bool
     loopback: bool
@@ -53,21 +53,21 @@ class BuildFailed(msgspec.Struct, tag=True):
 
 Report = Built | BuildFailed
 decode_report = msgspec.json.Decoder(Report).decode
+_decode_spec = msgspec.json.Decoder(SandboxSpec).decode
 
 
 class Inheritance(msgspec.Struct):
-    """The open files a sandbox gets from outside."""
+    """What a sandbox gets from outside, whatever it is to be."""
 
-    listener: socket.socket
+    image: HostImage
+    proc: ProcPlan
     lifeline: int
     """Reads end of file when the zygote is gone."""
     shifted: bool
     """Whether user 0 of the sandbox is another one than ours."""
 
 
-def open_namespaces(
-    channel: socket.socket, spec: SandboxSpec, image: HostImage, proc: ProcPlan, own: Inheritance
-) -> None:
+def open_namespaces(channel: socket.socket, own: Inheritance) -> None:
     """Run as the opener, and in its child as process 1; never return."""
     status = 1
     try:
@@ -76,48 +76,56 @@ def open_namespaces(
         if channel.recv(64) == MAPPED:
             if own.shifted:
                 become_root()
-            status = _fork_process_1(channel, spec, image, proc, own)
+            status = _fork_process_1(channel, own)
     except OSError as error:
         _report(channel, BuildFailed(str(error), error.errno))
     finally:
         os._exit(status)
 
 
-def _fork_process_1(
-    channel: socket.socket, spec: SandboxSpec, image: HostImage, proc: ProcPlan, own: Inheritance
-) -> int:
+def order(channel: socket.socket, spec: SandboxSpec, listener: socket.socket) -> None:
+    """Tell process 1 at the other end of *channel* what it is to be, and where it is to listen.
+
+    Its opener must be gone: from then on the zygote is its parent, whose death shall be its own.
+    """
+    socket.send_fds(channel, [msgspec.json.encode(spec)], [listener.fileno()])
+
+
+def _fork_process_1(channel: socket.socket, own: Inheritance) -> int:
     if pid := os.fork():
         channel.send(b"%d" % pid)
         return 0
-    _become_process_1(channel, spec, image, proc, own)
+    _become_process_1(channel, own)
     return 1
 
 
-def _become_process_1(
-    channel: socket.socket, spec: SandboxSpec, image: HostImage, proc: ProcPlan, own: Inheritance
-) -> None:
+def _become_process_1(channel: socket.socket, own: Inheritance) -> None:
+    message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_LIMIT, 1)
+    if not message:
+        return  # the zygote ended
+    listener = socket.socket(fileno=descriptors[0])
+    listener.set_inheritable(False)
     try:
-        built, proxy = _build(spec, image, proc)
-        _wait_for_parent(channel)
+        spec = _decode_spec(message)
+        built, proxy = _build(spec, own.image, own.proc)
         hide_from_inside()
-        _report(channel, built, proxy)
     except (OSError, ValueError) as error:
         _report(channel, BuildFailed(str(error), error.errno if isinstance(error, OSError) else None))
         return
-    channel.close()
-    os._exit(_serve(own, spec.entrypoint))
+
+    def ready() -> None:
+        _report(channel, built, proxy)
+        channel.close()
+
+    os._exit(_serve(listener, own.lifeline, spec.entrypoint, ready))
 
 
-def _wait_for_parent(channel: socket.socket) -> None:
-    """Return when the opener is gone: from then on the zygote is our parent, whose death shall be ours."""
-    if channel.recv(64) != GO:
-        raise OSError("the zygote ended")
-
-
-def _serve(own: Inheritance, entrypoint: tuple[str, ...]) -> int:
+def _serve(
+    listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...], ready: Callable[[], None]
+) -> int:
     """A bug that reaches this far has nobody to tell: its traceback goes into the sandbox's own log."""
     try:
-        serve_forever(own.listener, own.lifeline, entrypoint)
+        serve_forever(listener, lifeline, entrypoint, ready)
     except BaseException:  # the last frame of the process; `os._exit` follows
         with open("/tmp/daytona-daemon.log", "a", encoding="utf-8") as log:  # noqa: S108 (the name the real daemon uses)
             traceback.print_exc(file=log)

@@ -16,7 +16,7 @@ import select
 import signal
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 import msgspec
 
@@ -46,6 +46,15 @@ if TYPE_CHECKING:
     from types import FrameType
 
 BUILD_TIMEOUT: Final = 20.0
+LULL: Final = 0.05
+"""After so many seconds without a command a process 1 is made ahead, for the next sandbox."""
+
+
+class Parked(NamedTuple):
+    """A process 1 that waits for its orders in namespaces of its own."""
+
+    pid: int
+    channel: socket.socket
 
 
 def main(control: socket.socket) -> None:
@@ -71,6 +80,8 @@ class _Zygote:
         self._proc: ProcPlan | None = None
         self._shift: Shift | None = None
         self._sandboxes: dict[int, str] = {}
+        self._parked: Parked | None = None
+        self._may_park = False
         self._lifeline, self._lifeline_end = os.pipe()
         self._child_ended, self._child_ended_end = os.pipe()
 
@@ -89,7 +100,9 @@ class _Zygote:
 
     def _serve_one(self) -> bool:
         sources: list[socket.socket | int] = [self._control, self._child_ended]
-        readable, _, _ = select.select(sources, [], [])
+        readable, _, _ = select.select(sources, [], [], LULL if self._may_park else None)
+        if not readable:
+            self._park()
         if self._child_ended in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._child_ended, 4096)
@@ -139,49 +152,70 @@ class _Zygote:
             self._image = self._shift.image(self._image)
 
     def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> tuple[Event, list[int]]:
-        assert self._image is not None
-        assert self._proc is not None
         if self._shift is not None:
             spec = self._shift.spec(spec)
+        parked, self._parked = self._parked, None
+        try:
+            pid, channel = parked or self._open(listener)
+        except _StepFailedError as error:
+            return SpawnFailed(spec.id, str(error)), []
+        with channel:
+            try:
+                sandbox.order(channel, spec, listener)
+                report, passed = _receive_report(channel)
+                event = self._spawned(spec, pid, report)
+            except (OSError, _StepFailedError) as error:
+                _kill(pid)
+                return SpawnFailed(spec.id, str(error)), []
+        self._may_park = True
+        return event, passed
+
+    def _park(self) -> None:
+        """Make a process 1 ahead; where that fails, whoever asks for the next sandbox is told why."""
+        self._may_park = False
+        with contextlib.suppress(OSError, _StepFailedError):
+            self._parked = self._open()
+
+    def _open(self, *foreign: socket.socket) -> Parked:
+        """Return a new process 1, which has none of the *foreign* sockets open."""
+        assert self._image is not None
+        assert self._proc is not None
+        own = sandbox.Inheritance(self._image, self._proc, self._lifeline, shifted=self._shift is not None)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours, theirs:
+        with theirs:
             opener = os.fork()
             if opener == 0:
-                self._forget_the_outside(ours)
-                own = sandbox.Inheritance(listener, self._lifeline, shifted=self._shift is not None)
-                sandbox.open_namespaces(theirs, spec, self._image, self._proc, own)
-            theirs.close()
-            ours.settimeout(BUILD_TIMEOUT)
-            return self._supervise(ours, spec, opener)
+                self._forget_the_outside(ours, *foreign)
+                sandbox.open_namespaces(theirs, own)
+        ours.settimeout(BUILD_TIMEOUT)
+        try:
+            return Parked(self._see_open(ours, opener), ours)
+        except BaseException:
+            ours.close()
+            raise
 
-    def _forget_the_outside(self, ours: socket.socket) -> None:
+    def _forget_the_outside(self, *foreign: socket.socket) -> None:
         """In the child: close what belongs to the zygote alone, above all the end that keeps the lifeline open."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         for descriptor in (self._lifeline_end, self._child_ended, self._child_ended_end):
             os.close(descriptor)
-        self._control.close()
-        ours.close()
+        for one in (self._control, *foreign):
+            one.close()
 
-    def _supervise(self, channel: socket.socket, spec: SandboxSpec, opener: int) -> tuple[Event, list[int]]:
-        """Take the child through the steps that need somebody outside; return what it hands over with the answer."""
-        pid = 0
+    def _see_open(self, channel: socket.socket, opener: int) -> int:
+        """Take an opener through the steps that need somebody outside; return the pid of its process 1."""
         try:
             _expect(channel, sandbox.UNSHARED)
             write_id_maps(opener, shifted=self._shift is not None)
             channel.send(sandbox.MAPPED)
             pid = _receive_pid(channel, opener)
-            os.waitpid(opener, 0)
-            opener = 0
-            with contextlib.suppress(BrokenPipeError):  # it has failed, and its report is still to be read
-                channel.send(sandbox.GO)
-            report, passed = _receive_report(channel)
-            return self._spawned(spec, pid, report), passed
-        except (OSError, _StepFailedError) as error:
-            _kill(pid)
+        except (OSError, _StepFailedError):
             _kill(opener)
-            return SpawnFailed(spec.id, str(error)), []
+            raise
+        os.waitpid(opener, 0)
+        return pid
 
     def _spawned(self, spec: SandboxSpec, pid: int, report: sandbox.Report) -> Event:
         if isinstance(report, sandbox.BuildFailed):
@@ -198,12 +232,17 @@ class _Zygote:
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = ended
-                if pid in self._sandboxes:
+                if self._parked is not None and pid == self._parked.pid:
+                    self._parked.channel.close()
+                    self._parked = None
+                elif pid in self._sandboxes:
                     self._answer(Exited(self._sandboxes.pop(pid), os.waitstatus_to_exitcode(status)))
 
     def _kill_all(self) -> None:
         for pid in self._sandboxes:
             _kill(pid)
+        if self._parked is not None:
+            _kill(self._parked.pid)
 
 
 def _wake_up(_number: int, _frame: FrameType | None) -> None:

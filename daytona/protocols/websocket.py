@@ -8,8 +8,9 @@ In front of it stands a slicer that reads nothing but frame headers. Nearly all 
 unfragmented data frames, many to a read; those it cuts straight out of the buffer. Every other frame it hands to
 wsproto, byte for byte, and then takes over again at the frame's end, which it knows from the header:
 
-    bytes ─► slicer ──┬─ whole data frame, no fragments pending ──────────► message
-                      └─ control, fragment, larger than the buffer, odd ──► wsproto ─► events
+    bytes ─► slicer ──┬─ whole data frame, no fragments pending ────────────► message
+                      ├─ unfragmented binary frame, not all of it there yet ──► pieces of the message
+                      └─ control, fragment, a part of a text, odd ────────────► wsproto ─► events
 
 Both give the same messages for any bytes; `fast=False` leaves everything to wsproto, and a test compares the two.
 
@@ -56,6 +57,8 @@ _LONG_HEADERS: Final = {126: 4, 127: 10}
 """How long a header is that begins its length with such a byte."""
 _SHORTEST: Final = {2: 0, 4: 126, 10: 65536}
 """Payload length from which a header of so many bytes is the right one."""
+_TOO_LONG: Final = 1 << 63
+"""Payload length that the protocol does not allow."""
 
 
 # -- The handshake ----------------------------------------------------------------------------------------------------
@@ -117,6 +120,8 @@ class ClientWebSocket:
         self._buffer = b""
         self._foreign = 0
         """How many bytes of the current frame wsproto is still to get."""
+        self._missing = 0
+        """How many bytes are still to come of a binary frame whose beginning has been returned."""
         self._in_fragments = False
         self._outgoing: list[bytes] = []
         self.closed = False
@@ -174,8 +179,8 @@ class ClientWebSocket:
             return self._consult(data)
         self._buffer = self._buffer + data if self._buffer else data
         events: list[Event] = []
-        position = 0
-        while not self.closed:
+        position = self._continue_binary(events) if self._missing else 0
+        while not self.closed and not self._missing:
             if not (self._foreign or self._in_fragments):
                 position = self._slice_binary(position, events)
             step = self._slice(position, events)
@@ -184,6 +189,13 @@ class ClientWebSocket:
             position += step
         self._buffer = self._buffer[position:]
         return events
+
+    def _continue_binary(self, events: list[Event]) -> int:
+        """Take the next piece of a binary frame that came in parts; return where it ends."""
+        piece = self._buffer[: self._missing]
+        self._missing -= len(piece)
+        events.append(Binary(piece, not self._missing))
+        return len(piece)
 
     def _slice_binary(self, position: int, events: list[Event]) -> int:
         """Take all whole binary frames that follow each other; return where the first other thing begins.
@@ -234,6 +246,10 @@ class ClientWebSocket:
             if payload.isascii() or _is_utf8(payload):
                 events.append(Text(payload.decode(), True))
                 return header + length
+        elif plain and head == 0x82 and size > header and length < _TOO_LONG:
+            self._missing = end - len(buffer)
+            events.append(Binary(buffer[start + header :], False))
+            return size
         return self._hand_over(start, head, header + length, events)
 
     def _hand_over(self, start: int, head: int, total: int, events: list[Event]) -> int:

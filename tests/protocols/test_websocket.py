@@ -118,6 +118,7 @@ def test_broken_bytes_end_both_paths_alike(
         pytest.param(b"\x89\x7e\x00\x7e" + b"a" * 126, 1002, id="long ping"),
         pytest.param(b"\x80\x01a", 1002, id="continuation of nothing"),
         pytest.param(b"\x82\x7e\x00\x01a", 1002, id="length in more bytes than it needs"),
+        pytest.param(b"\x82\x7f" + b"\xff" * 8 + b"a", 1002, id="length of more than 63 bits"),
         pytest.param(b"\x88\x01a", 1002, id="half a close code"),
     ],
 )

@@ -33,8 +33,9 @@ _Found: TypeAlias = tuple[int, int, int, str, _Address]
 """What `getaddrinfo` returns: family, kind, protocol, canonical name, address."""
 
 READ_SIZE: Final = 64 * 1024
+"""How much is read at once, until a read is full: then as much as the reader asks for, in fewer turns of the loop."""
 BULK_SIZE: Final = 256 * 1024
-"""How much is read at once after a read that was full: fewer turns of the loop for the same bytes."""
+"""How much that is for a reader that takes `READ_SIZE` or less at a time, as TLS does: the rest is kept for it."""
 HIGH_WATER: Final = 1024 * 1024
 """Bytes that are read ahead before the loop stops asking: from here on the peer has to wait."""
 
@@ -44,6 +45,7 @@ class LoopStream:
 
     __slots__ = (
         "_buffer",
+        "_bulk_size",
         "_closed",
         "_direct",
         "_ended",
@@ -63,6 +65,7 @@ class LoopStream:
         self._direct = b""
         self._buffer = bytearray()
         self._size = READ_SIZE
+        self._bulk_size = BULK_SIZE
         self._waiter: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._ended = False
@@ -75,6 +78,7 @@ class LoopStream:
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
+        self._bulk_size = max_bytes if max_bytes > READ_SIZE else BULK_SIZE
         if not self._direct and not self._buffer and not self._ended:
             await self._wait(timeout)
         if self._direct and len(self._direct) <= max_bytes and not self._buffer:
@@ -107,7 +111,7 @@ class LoopStream:
         except OSError as error:
             self._error, data = error, b""
         if data:
-            self._size = BULK_SIZE if len(data) >= READ_SIZE else READ_SIZE
+            self._size = self._bulk_size if len(data) >= READ_SIZE else READ_SIZE
             if self._direct or self._buffer:
                 self._buffer += data
             else:

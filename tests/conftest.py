@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import os
+import signal
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,10 @@ for _name in [name for name in os.environ if name.startswith("DAYTONA_")]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known that the hook below reads."""
+    """Make the marker known that the hook below reads, and interrupts heard: a shell's background jobs ignore them."""
     config.addinivalue_line("markers", "faces(*names): run an async test in these worlds only")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -68,5 +68,5 @@ def _put(platform: Platform, sandbox_id: str, source: Path, target: str) -> None
         tar.add(source, ".")
     place = f"/toolbox/{sandbox_id}/files/upload-v2?path={target}.tar"
     assert platform.call("POST", place, packed.getvalue()).status == 200
-    unpack = f"mkdir -p {target} && tar -xf {target}.tar -C {target} && rm {target}.tar"
+    unpack = f"mkdir -p {target} && tar --no-same-owner -xf {target}.tar -C {target} && rm {target}.tar"
     assert platform.execute(sandbox_id, unpack) == {"exitCode": 0, "result": ""}

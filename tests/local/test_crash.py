@@ -80,6 +80,7 @@ class Run:
         else:
             self.log.append(operation.__name__)
             operation()
+        self.settle()
         self.compare()
 
     def possible(self) -> list[Callable[[], None]]:
@@ -101,7 +102,6 @@ class Run:
         thread.join(self.random.random() * LONGEST_DELAY)  # the moment of the fault, not a wait for anything
         kill()
         thread.join()
-        self.settle()
 
     # Operations; each writes what is certain before it, and what is certain once it was acknowledged
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 VERSION: Final = 3
-OPEN_LIMIT: Final = 1000
+OPEN_LIMIT: Final = 256
 _NAMES_AT_ONCE: Final = 100
 
 _STATUS_OF: Final = {

@@ -384,7 +384,9 @@ def _remove_tree(path: Path) -> None:
     for directory, names, _files in os.walk(path):
         for name in names:
             _open_up(Path(directory, name))
-    shutil.rmtree(path)
+    while path.exists():
+        with contextlib.suppress(FileNotFoundError):  # the kernel removes files of an overlay's own meanwhile
+            shutil.rmtree(path)
 
 
 def _open_up(directory: Path) -> None:

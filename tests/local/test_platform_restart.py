@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -29,7 +30,10 @@ def platform() -> Generator[Platform]:
 def kill(platform: Platform) -> None:
     """Kill the process as nothing can be prepared for, and wait until all of it is gone."""
     family = with_descendants(platform.endpoint.pid)
-    descriptors = [os.pidfd_open(process.pid) for process in family]
+    descriptors: list[int] = []
+    for process in family:
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
+            descriptors.append(os.pidfd_open(process.pid))
     os.kill(platform.endpoint.pid, signal.SIGKILL)
     assert wait_for_end(descriptors), "a process outlived the platform"
     assert not any(is_alive(process) for process in family)

@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         DaytonaProcessNotFoundError as DaytonaProcessNotFoundError,
         DaytonaProxyError as DaytonaProxyError,
         DaytonaQueueTimeoutError as DaytonaQueueTimeoutError,
+        DaytonaQuotaExceededError as DaytonaQuotaExceededError,
         DaytonaRateLimitError as DaytonaRateLimitError,
         DaytonaRecordingFfmpegNotFoundError as DaytonaRecordingFfmpegNotFoundError,
         DaytonaRecordingStillActiveError as DaytonaRecordingStillActiveError,
@@ -273,7 +274,8 @@ _NAMES_OF = {
         DaytonaLocalPlatformError DaytonaLspServerNotInitializedError DaytonaNotFoundError
         DaytonaNotSupportedError DaytonaPluginError DaytonaPluginMissingError
         DaytonaProcessExecutionTimeoutError
-        DaytonaProcessNotFoundError DaytonaProxyError DaytonaQueueTimeoutError DaytonaRateLimitError
+        DaytonaProcessNotFoundError DaytonaProxyError DaytonaQueueTimeoutError DaytonaQuotaExceededError
+        DaytonaRateLimitError
         DaytonaRecordingFfmpegNotFoundError DaytonaRecordingStillActiveError
         DaytonaServiceUnavailableError DaytonaSessionEndedError DaytonaSpotEvictedError
         DaytonaTimeoutError DaytonaUnprocessableEntityError DaytonaValidationError

@@ -384,6 +384,19 @@ class DaytonaCertificateError(DaytonaConnectionError):
         self.issuer = issuer
 
 
+class DaytonaQuotaExceededError(DaytonaBadRequestError):
+    """A limit of the organization, or of one sandbox, would be exceeded.
+
+    `resource` is which one (`cpu`, `memory`, `snapshot`, …), `limit` how much there may be and `used` how much there is, as
+    far as the platform tells: it does so in words, so the message may say more.
+    """
+
+    code = "QUOTA_EXCEEDED"
+    resource: str | None = None
+    limit: int | None = None
+    used: int | None = None
+
+
 class DaytonaQueueTimeoutError(DaytonaTimeoutError):
     """The sandbox waited for free capacity longer than its queue timeout."""
 
@@ -508,9 +521,13 @@ def error_from_response(
     envelope = _json_object(body)
     code = _stable_code(envelope)
     source = _text(envelope, "source")
+    message = _envelope_message(envelope) or _plain_message(status, body, method, path)
     kind = error_class(status, code, source)
+    resource = _EXCEEDED.search(message) if kind is DaytonaBadRequestError else None
+    if resource is not None:
+        kind, code = DaytonaQuotaExceededError, None if code == DaytonaBadRequestError.code else code
     error = kind(
-        _envelope_message(envelope) or _plain_message(status, body, method, path),
+        message,
         status,
         headers,
         code,
@@ -522,11 +539,30 @@ def error_from_response(
         # A gateway's own words say nothing about what happened behind it.
         outcome="unknown" if status in _GATEWAY and source != SOURCE_DAEMON else "done",
     )
+    if isinstance(error, DaytonaQuotaExceededError) and resource is not None:
+        error.resource = resource[1].lower()
+        error.used, error.limit = _used_and_limit(message)
     if isinstance(error, DaytonaProcessExecutionTimeoutError):
         output, killed = envelope.get("output"), envelope.get("killed")
         error.partial_output = output if isinstance(output, str) else None
         error.killed = killed if isinstance(killed, bool) else None
     return error
+
+
+# The platform names what is exceeded in a sentence and nowhere else, and the words differ from limit to limit.
+_EXCEEDED = re.compile(
+    r"\b(cpu|gpu|memory|disk|sandbox|snapshot|volume|secret)(?:s|es)?\b[^.\n]{0,40}?"
+    r"\b(?:limit exceeded|quota exceeded|exceeds (?:the )?(?:maximum|limit|quota))",
+    re.IGNORECASE,
+)
+_LIMIT = re.compile(r"\b(?:maximum|limit|quota)\b[^\d\n]{0,60}(\d+)(?: of (\d+))?", re.IGNORECASE)
+
+
+def _used_and_limit(message: str) -> tuple[int | None, int | None]:
+    found = _LIMIT.search(message)
+    if found is None:
+        return None, None
+    return (int(found[1]), int(found[2])) if found[2] else (None, int(found[1]))
 
 
 def _json_object(body: bytes) -> dict[str, object]:

@@ -44,6 +44,7 @@ from daytona.errors import (
     DaytonaProcessNotFoundError as DaytonaProcessNotFoundError,
     DaytonaProxyError as DaytonaProxyError,
     DaytonaQueueTimeoutError as DaytonaQueueTimeoutError,
+    DaytonaQuotaExceededError as DaytonaQuotaExceededError,
     DaytonaRateLimitError as DaytonaRateLimitError,
     DaytonaRecordingFfmpegNotFoundError as DaytonaRecordingFfmpegNotFoundError,
     DaytonaRecordingStillActiveError as DaytonaRecordingStillActiveError,

@@ -48,7 +48,7 @@ def test_there_can_only_be_so_many() -> None:
     async def scenario(snapshots: Snapshots, clock: Clock) -> None:
         box = a_record(clock)
         made = [snapshots.reserve(f"s{number}", box) for number in range(QUOTA)]
-        with pytest.raises(HTTPError, match="snapshots in use") as refused:
+        with pytest.raises(HTTPError, match="snapshot quota exceeded: 100 of 100 are in use") as refused:
             snapshots.reserve("one-more", box)
         assert refused.value.status == 400
         snapshots.deactivate(made[0].id)

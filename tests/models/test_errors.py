@@ -274,3 +274,37 @@ def test_facts_of_the_exchange_are_kept() -> None:
 def test_answer_says_whether_to_try_again(status: int, body: bytes, retryable: bool, outcome: str) -> None:
     error = error_from_response(status, {}, body)
     assert (error.retryable, error.outcome) == (retryable, outcome)
+
+
+@pytest.mark.parametrize(
+    ("message", "facts"),
+    [
+        ("Total CPU limit exceeded. Maximum allowed: 10.", ("cpu", 10, None)),
+        ("Memory request 16 exceeds maximum allowed per sandbox (8)", ("memory", 8, None)),
+        ("snapshot quota exceeded: 99 of 100 are in use; delete one first", ("snapshot", 100, 99)),
+        ("Volume limit exceeded", ("volume", None, None)),
+    ],
+)
+def test_a_quota_is_told_by_fields(message: str, facts: tuple[str, int | None, int | None]) -> None:
+    """R-18."""
+    body = json.dumps({"statusCode": 400, "message": message, "code": "BAD_REQUEST"}).encode()
+    error = errors.error_from_response(400, {}, body)
+    assert isinstance(error, errors.DaytonaQuotaExceededError)
+    assert (error.resource, error.limit, error.used) == facts
+    assert (error.message, error.code) == (message, "QUOTA_EXCEEDED")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.resource, copy.limit, copy.used) == facts
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "name exceeds the maximum length of 100"),
+        (400, "the memory limit must be a positive number"),
+        (403, "CPU limit exceeded"),
+        (429, "Rate limit exceeded"),
+    ],
+)
+def test_what_is_no_quota_is_not_called_one(status: int, message: str) -> None:
+    error = errors.error_from_response(status, {}, json.dumps({"message": message}).encode())
+    assert type(error) is errors.STATUS_CODE_TO_ERROR[status]

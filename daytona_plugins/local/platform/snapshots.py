@@ -224,8 +224,12 @@ class Snapshots:
         try:
             if record.name == DEFAULT.name:
                 raise NameTakenError(record.name)
-            if sum(one.state in _COUNTED for one in self._store.all()) >= QUOTA:
-                raise HTTPError(400, f"there are {QUOTA} snapshots in use; delete or deactivate one first")
+            used = sum(one.state in _COUNTED for one in self._store.all())
+            if used >= QUOTA:
+                raise HTTPError(
+                    400,
+                    f"snapshot quota exceeded: {used} of {QUOTA} are in use; delete or deactivate one first",
+                )
             self._store.add(record)
         except NameTakenError as error:
             raise HTTPError(409, f"a snapshot with the name {record.name!r} exists already") from error

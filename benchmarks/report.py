@@ -62,10 +62,15 @@ def table(goals: list[Goal], samples: Samples) -> str:
     return "\n".join([*rows, *map(_row, outcomes)])
 
 
+def _short(value: float) -> str:
+    """Return three digits of it, never with an exponent: 0.0123, 1.23, 1,230."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _row(outcome: Outcome) -> str:
     goal = outcome.goal
     name, scale = goal.unit
-    numbers = [f"{value * scale:.3g} {name}".strip() if value is not None else "" for value in outcome[1:3]]
+    numbers = ["" if value is None else f"{_short(value * scale)} {name}".strip() for value in outcome[1:3]]
     ratio = f"{outcome.ratio:.2g}" if outcome.ratio is not None else ""
     ratio = f"{outcome.ratio:.0f}" if outcome.ratio is not None and outcome.ratio >= 10 else ratio
     limits = [

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from . import plugins
 from .blocking.client import Client
 from .config import LOCAL, DaytonaConfig, Settings, resolve
-from .errors import DaytonaValidationError
+from .network import new_transport
 from .protocols.rest import Endpoint
 from .service import Api
 from .services.client import AsyncClient
-from .transport.http import HTTPTransport
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Generator
-
-    from .protocols.proxy import Proxies
     from .telemetry import Telemetry
     from .transport._interface import Driver
+    from .transport.http import HTTPTransport
 
 __all__ = ["AsyncDaytona", "Daytona"]
-
-_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 _noticed: set[str] = set()
 """What the user has been told, so that it is told once, however many clients there are."""
@@ -88,28 +79,6 @@ def _connection(
     return api, settings.target, options.events, options.owner
 
 
-def new_transport(
-    driver: Driver,
-    config: DaytonaConfig | None = None,
-    *,
-    limit: int | None = None,
-    telemetry: Telemetry | None = None,
-) -> HTTPTransport:
-    """Return a way to every server, through the proxies and with the certificates that are configured."""
-    if config is not None and config.network_backend is not None:
-        from .transport._httpcore import BackendDriver  # importing httpcore takes as long as all of ours
-
-        driver = BackendDriver(driver, config.network_backend)
-    return HTTPTransport(
-        driver,
-        limit=limit,
-        proxies=_proxies(config),
-        tls=partial(_tls, config),
-        telemetry=telemetry,
-        made_at=_caller(),
-    )
-
-
 async def _locate_local(transport: HTTPTransport, settings: Settings, source: str) -> Endpoint:
     """Return the embedded platform's API; the platform is started if it has to be."""
     platform = await transport.run(partial(plugins.connect_platform, LOCAL))
@@ -122,49 +91,7 @@ async def _locate_local(transport: HTTPTransport, settings: Settings, source: st
     return Endpoint(platform.api_url, headers)
 
 
-def _caller() -> str:
-    """Return the place outside this package that makes the client."""
-    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # inspect costs 20 ms to import
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("daytona."):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def _tls(config: DaytonaConfig | None) -> ssl.SSLContext:
-    from .transport._tls import default_context  # https is not every program's business
-
-    if config is not None and config.ssl_context is not None:
-        return config.ssl_context
-    if config is None:
-        return default_context()
-    with _files_of("ca_file", config.ca_file):
-        context = default_context(config.ca_file)
-    if config.client_cert is not None:
-        with _files_of("client_cert", config.client_cert):
-            context.load_cert_chain(config.client_cert)
-    return context
-
-
-@contextmanager
-def _files_of(option: str, path: str | os.PathLike[str] | None) -> Generator[None]:
-    """Say which option named a file that is missing or holds something else."""
-    try:
-        yield
-    except OSError as error:
-        raise DaytonaValidationError(f"{option}={os.fspath(path or '')!r} cannot be used: {error}") from error
-
-
 def _telemetry(source: str) -> Telemetry:
     from .telemetry import Telemetry  # nor is OpenTelemetry
 
     return Telemetry(blocking=source == "sdk-python")
-
-
-def _proxies(config: DaytonaConfig | None) -> Proxies | None:
-    """Return the proxies, None when nothing names one."""
-    named = config.proxy if config is not None else None
-    if not named and not any(os.environ.get(name) for name in _PROXY_VARIABLES):
-        return None
-    from .protocols.proxy import Proxies  # nor are proxies
-
-    return Proxies(named, config.no_proxy if config is not None else None, os.environ)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .client import new_transport
 from .image import archive_path
 from .models.platform import StorageAccess
+from .network import new_transport
 from .service import step
 from .services.object_storage import BuildContexts, push_access
 

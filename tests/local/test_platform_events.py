@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daytona.client import new_transport
+from daytona.network import new_transport
 from daytona.protocols import socketio
 from daytona.protocols.messages import Closed, Lost, Text
 from daytona.protocols.rest import Endpoint

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daytona import DaytonaConfig
-from daytona.client import _tls
 from daytona.errors import (
     DaytonaCertificateError,
     DaytonaConnectionError,
     DaytonaConnectionTimeoutError,
     DaytonaValidationError,
 )
+from daytona.network import tls_context
 from daytona.protocols.rest import Body, Endpoint
 from daytona.protocols.retry import Policy
 
@@ -108,7 +108,7 @@ async def test_a_certificate_of_ours_is_shown_when_it_is_asked_for(
     server_context.load_verify_locations(authority / "ca.pem")
     config = DaytonaConfig(api_key="k", ca_file=authority / "ca.pem", client_cert=authority / "client.pem")
     with ScriptedServer(partial(Peer.serve, response=answer(b"known")), context=server_context) as server:
-        async with transport_of(face, tls=partial(_tls, config)) as transport:
+        async with transport_of(face, tls=partial(tls_context, config)) as transport:
             assert (await transport.send(server.api.request("GET", "/x"))).body == b"known"
 
 
@@ -146,7 +146,7 @@ async def test_a_file_of_certificates_that_is_none_is_named(face: str, option: s
     for _ in range(2):
         config = DaytonaConfig(api_key="k", api_url="https://127.0.0.1:9/api", **{option: nothing})  # type: ignore[arg-type]
         with ScriptedServer(Peer.stall) as server:
-            async with transport_of(face, tls=partial(_tls, config)) as transport:
+            async with transport_of(face, tls=partial(tls_context, config)) as transport:
                 with pytest.raises(DaytonaValidationError, match=rf"{option}='.*nothing\.pem'"):
                     await transport.send(
                         Endpoint(f"https://127.0.0.1:{server.port}", {}).request("GET", "/x")
@@ -235,7 +235,7 @@ async def test_http_2_is_not_spoken_even_where_it_is_offered(face: str, authorit
 
     config = DaytonaConfig(api_key="k", ca_file=authority / "ca.pem")
     with ScriptedServer(serve, context=offering) as server:
-        async with transport_of(face, tls=partial(_tls, config)) as transport:
+        async with transport_of(face, tls=partial(tls_context, config)) as transport:
             assert (await transport.send(server.api.request("GET", "/x"))).status == 200
     assert chosen == ["http/1.1"]
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daytona.protocols.dockerfile import Heredoc
-    from daytona_plugins.local.images.builder import Build
     from daytona_plugins.local.images.dockerfile import Copy
+    from daytona_plugins.local.images.site import Site
 
 REMOTE: Final = re.compile(r"https?://")
 
@@ -64,7 +64,7 @@ class Brought:
 
 
 @asynccontextmanager
-async def brought(copy: Copy, expanded: Callable[[str], str], build: Build) -> AsyncGenerator[Brought]:
+async def brought(copy: Copy, expanded: Callable[[str], str], site: Site) -> AsyncGenerator[Brought]:
     """Find what *copy* brings in, for as long as the block runs.
 
     Raises:
@@ -73,14 +73,14 @@ async def brought(copy: Copy, expanded: Callable[[str], str], build: Build) -> A
         NotCachedError: Nothing may be done, and a file would have to be fetched to know what is in it.
     """
     paths = [expanded(path) for path in copy.paths]
-    async with build.workshop.directory() as directory:
-        remote = [await _remote(url, expanded, copy, directory, build) for url in paths if REMOTE.match(url)]
-        local = _local([path for path in paths if not REMOTE.match(path)], expanded, copy, build)
+    async with site.workshop.directory() as directory:
+        remote = [await _remote(url, expanded, copy, directory, site) for url in paths if REMOTE.match(url)]
+        local = _local([path for path in paths if not REMOTE.match(path)], expanded, copy, site)
         yield Brought(local, remote, directory, unpack=copy.unpack)
 
 
-def _local(paths: list[str], expanded: Callable[[str], str], copy: Copy, build: Build) -> Selection:
-    selection = build.context.select(paths) if paths else NOTHING
+def _local(paths: list[str], expanded: Callable[[str], str], copy: Copy, site: Site) -> Selection:
+    selection = site.context.select(paths) if paths else NOTHING
     if copy.excluded:
         selection = selection.without(map(expanded, copy.excluded))
     inline = {each.name: _content(each, expanded) for each in copy.heredocs}
@@ -94,12 +94,12 @@ def _content(heredoc: Heredoc, expanded: Callable[[str], str]) -> bytes:
 
 
 async def _remote(
-    url: str, expanded: Callable[[str], str], copy: Copy, directory: Path, build: Build
+    url: str, expanded: Callable[[str], str], copy: Copy, directory: Path, site: Site
 ) -> _Remote:
     """Without a checksum only the file itself tells what it is."""
     name = name_of(url) if copy.destination.endswith("/") else "file"
     if copy.checksum:
         return _Remote(url, name, check_form(expanded(copy.checksum)))
-    build.log.line(f"fetching {url}")
+    site.log.line(f"fetching {url}")
     found = await asyncio.to_thread(fetch, url, directory)
     return _Remote(url, name, found.digest, found.path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from daytona.protocols.expansion import ExpandError, expand
@@ -17,6 +18,7 @@ from daytona_plugins.local.images.dockerfile import Dockerfile, DockerfileError,
 from daytona_plugins.local.images.fetch import FetchError
 from daytona_plugins.local.images.oci import ARCHITECTURES
 from daytona_plugins.local.images.resolve import NotCachedError, ResolveError
+from daytona_plugins.local.images.site import Site
 from daytona_plugins.local.images.stage import StageWorker
 from daytona_plugins.local.images.steps import StepError, Workshop
 
@@ -69,29 +71,20 @@ class Builder:
                 Context, [self._contexts / name / "context.tar" for name in hashes]
             )
             try:
-                return await Build(dockerfile, context, self._workshop, self._resolver, log).run()
+                site = Site(context, self._workshop, _automatic_arguments(), log)
+                return await _Build(dockerfile, site, self._resolver, log).run()
             finally:
                 context.close()
         except (DockerfileError, ContextError, FetchError, ResolveError, StepError) as error:
             raise BuildError(str(error)) from error
 
 
-class Build:
+class _Build:
     """One run; *log* None means that nothing may be done, only found."""
 
-    def __init__(
-        self,
-        dockerfile: Dockerfile,
-        context: Context,
-        workshop: Workshop,
-        resolver: Resolver,
-        log: BuildLog | None,
-    ) -> None:
-        self.context = context
-        self.workshop = workshop
-        self.arguments = _automatic_arguments()
-        """What ARG finds that is not set in its stage."""
+    def __init__(self, dockerfile: Dockerfile, site: Site, resolver: Resolver, log: BuildLog | None) -> None:
         self._dockerfile = dockerfile
+        self._site = site
         self._resolver = resolver
         self._log = log
         self._done: dict[int, StageWorker] = {}
@@ -99,16 +92,16 @@ class Build:
     async def run(self) -> Image:
         """Return the image of the last stage."""
         if os.getuid() != 0:
-            self.say(ONE_OWNER)
+            self._site.say(ONE_OWNER)
         for argument in self._dockerfile.arguments:
-            self.arguments[argument.name] = self._expanded(argument.default or "", argument.line)
+            self._site.arguments[argument.name] = self._expanded(argument.default or "", argument.line)
         return (await self._stage(len(self._dockerfile.stages) - 1)).image
 
     async def _stage(self, number: int) -> StageWorker:
         """Return a stage that is done; stages that the last one does not need are never built."""
         if number not in self._done:
             stage = self._dockerfile.stages[number]
-            self.say(stage.text)
+            self._site.say(stage.text)
             self._refuse_other_platforms(stage)
             worker = await self._begun(stage, number)
             for index, instruction in enumerate(stage.instructions, 1):
@@ -122,7 +115,9 @@ class Build:
         earlier = await self._earlier(name, number)
         image = earlier.image if earlier else await self._resolver.resolve(name, self._log)
         inherited: Mapping[str, str] = earlier.arguments if earlier else {}
-        worker = StageWorker(self, image.with_config(triggers=()), number, inherited)
+        worker = StageWorker(
+            self._site, image.with_config(triggers=()), inherited, partial(self._source, number)
+        )
         for text in image.config.triggers:
             for instruction in parse_trigger(text):
                 await worker.do(f"[ONBUILD] {instruction.text}", instruction)
@@ -134,7 +129,7 @@ class Build:
                 return await self._stage(number)
         return None
 
-    async def source(self, name: str, before: int) -> Image:
+    async def _source(self, before: int, name: str) -> Image:
         """Return the image that `--from` or `from=` names in the stage *before*."""
         if name.isdecimal() and int(name) < before:
             return (await self._stage(int(name))).image
@@ -149,25 +144,9 @@ class Build:
 
     def _expanded(self, text: str, line: int) -> str:
         try:
-            return expand(text, self.arguments)
+            return expand(text, self._site.arguments)
         except ExpandError as error:
             raise DockerfileError(line, str(error)) from error
-
-    def say(self, text: str) -> None:
-        """Write a line into the log, if there is one."""
-        if self._log is not None:
-            self._log.line(text)
-
-    @property
-    def log(self) -> BuildLog:
-        """Where to say what is being done.
-
-        Raises:
-            NotCachedError: Nothing may be done.
-        """
-        if self._log is None:
-            raise NotCachedError
-        return self._log
 
 
 def _automatic_arguments() -> dict[str, str]:

@@ -34,14 +34,15 @@ from daytona_plugins.local.images.steps import StepError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 
-    from daytona_plugins.local.images.builder import Build
     from daytona_plugins.local.images.context import Selection
     from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.images.log import BuildLog
+    from daytona_plugins.local.images.site import Site
     from daytona_plugins.local.images.steps import Workshop
     from daytona_plugins.local.runtime.spec import Network
 
     Act = Callable[[BuildLog], Awaitable[str]]
+    Source = Callable[[str], Awaitable[Image]]
 
 
 class Options(TypedDict):
@@ -58,13 +59,20 @@ _CANNOT_REPLACE: Final = (
 
 
 class StageWorker:
-    """The image so far, and its variables; *number* is that of the stage, *arguments* are those of the one before."""
+    """The image so far, and its variables.
 
-    def __init__(self, build: Build, image: Image, number: int, arguments: Mapping[str, str]) -> None:
+    Args:
+        site: What it shares with the other stages.
+        image: What it begins with.
+        arguments: The variables of the stage that it begins with.
+        source: Returns the image that `--from` or `from=` names.
+    """
+
+    def __init__(self, site: Site, image: Image, arguments: Mapping[str, str], source: Source) -> None:
         self.image = image
         self.arguments = dict(arguments)
-        self._build = build
-        self._number = number
+        self._site = site
+        self._source = source
         self._has_command = False
 
     async def do(self, heading: str, instruction: Instruction) -> None:
@@ -111,11 +119,11 @@ class StageWorker:
         name = self._name("RUN", command, env, run.script, run.network, *(each.fact for each in shown))
 
         async def act(log: BuildLog) -> str:
-            scene = Scene(self._build.workshop, shown)
+            scene = Scene(self._site.workshop, shown)
             network: Network = "host" if run.network else "none"
             async with (
                 scene.mounts() as mounts,
-                self._build.workshop.layer(self.image, name, mounts=mounts, network=network) as step,
+                self._site.workshop.layer(self.image, name, mounts=mounts, network=network) as step,
             ):
                 await scene.fill(step)
                 began = time.monotonic()
@@ -137,7 +145,7 @@ class StageWorker:
         """Return the mounts that show something; that others are empty is said."""
         for mount in run.mounts:
             if mount.kind in ("secret", "ssh"):
-                self._build.say(f"WARNING: line {run.line}: builds get no {mount.kind} {mount.name} here")
+                self._site.say(f"WARNING: line {run.line}: builds get no {mount.kind} {mount.name} here")
         return [mount for mount in run.mounts if mount.kind not in ("secret", "ssh")]
 
     async def _shown(self, mount: RunMount) -> Shown:
@@ -148,13 +156,13 @@ class StageWorker:
             return Shown(target)
         source = self._expanded(mount.source)
         if mount.image is None:
-            selection = self._build.context.select([source or "."])
+            selection = self._site.context.select([source or "."])
             return Shown(target, _Selected(selection, await asyncio.to_thread(selection.digest)))
-        image = await self._build.source(self._expanded(mount.image), self._number)
-        return Shown(target, _Inside(self._build.workshop, image, posixpath.join("/", source)))
+        image = await self._source(self._expanded(mount.image))
+        return Shown(target, _Inside(self._site.workshop, image, posixpath.join("/", source)))
 
     async def _copy(self, heading: str, copy: Copy) -> None:
-        async with bringing.brought(copy, self._expanded, self._build) as found:
+        async with bringing.brought(copy, self._expanded, self._site) as found:
             destination = self._path(self._expanded(copy.destination))
             options = self._options(copy)
             name = self._name(
@@ -162,7 +170,7 @@ class StageWorker:
             )
 
             async def act(_log: BuildLog) -> str:
-                async with self._build.workshop.layer(self.image, name) as step:
+                async with self._site.workshop.layer(self.image, name) as step:
                     async for selection, unpack in found.selections():
                         await step.unpack(
                             selection.archive(),
@@ -178,14 +186,14 @@ class StageWorker:
     async def _copy_from(self, heading: str, copy: Copy, name_of_source: str) -> None:
         if copy.excluded or copy.heredocs:
             raise DockerfileError(copy.line, "COPY --from takes neither --exclude nor here-documents here")
-        source = await self._build.source(self._expanded(name_of_source), self._number)
+        source = await self._source(self._expanded(name_of_source))
         wanted = tuple(posixpath.join("/", self._expanded(path)) for path in copy.paths)
         destination = self._path(self._expanded(copy.destination))
         options = self._options(copy)
         name = self._name("COPY --from", _identity(source), wanted, destination, options)
 
         async def act(_log: BuildLog) -> str:
-            workshop = self._build.workshop
+            workshop = self._site.workshop
             async with (
                 workshop.look_into(source) as other,
                 other.pack(wanted) as (archive, single),
@@ -201,7 +209,7 @@ class StageWorker:
         name = self._name("WORKDIR", directory)
 
         async def act(_log: BuildLog) -> str:
-            async with self._build.workshop.layer(self.image, name) as step:
+            async with self._site.workshop.layer(self.image, name) as step:
                 await step.unpack(nothing(), directory, single=False)
             return "done"
 
@@ -210,13 +218,13 @@ class StageWorker:
 
     async def _layer(self, heading: str, name: str, act: Act) -> None:
         """Find the layer or make it, and put it on top."""
-        workshop, layers = self._build.workshop, self._build.workshop.layers
+        workshop, layers = self._site.workshop, self._site.workshop.layers
         async with workshop.turn(name):
             if layers.has(name):
-                self._build.say(f"{heading}\ncached")
+                self._site.say(f"{heading}\ncached")
             else:
-                self._build.log.line(heading)
-                self._build.log.line(await act(self._build.log))
+                self._site.log.line(heading)
+                self._site.log.line(await act(self._site.log))
         if not layers.is_empty(name):
             self.image = self.image.with_layer(name)
 
@@ -225,8 +233,8 @@ class StageWorker:
     def _declare(self, argument: Arg) -> None:
         if argument.default is not None:
             self.arguments[argument.name] = self._expanded(argument.default)
-        elif argument.name in self._build.arguments or argument.name not in self.arguments:
-            self.arguments[argument.name] = self._build.arguments.get(argument.name, "")
+        elif argument.name in self._site.arguments or argument.name not in self.arguments:
+            self.arguments[argument.name] = self._site.arguments.get(argument.name, "")
 
     def _set(self, instruction: Set) -> None:
         pairs = {self._expanded(key): self._expanded(value) for key, value in instruction.pairs}

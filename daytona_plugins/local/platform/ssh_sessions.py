@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -23,17 +24,45 @@ SANDBOX_GONE = 255
 _ROWS, _COLS = 24, 80
 
 
-class Session(asyncssh.SSHServerSession[bytes]):
-    """A shell, a command, or SFTP."""
+class _Relayed(ABC):
+    """What every session has: a relay to the agent, and a task that serves it from start to end."""
 
-    _channel: asyncssh.SSHServerChannel[bytes]
     _relay: Relay
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._task: asyncio.Task[None] | None = None
+
+    def session_started(self) -> None:
+        """Begin."""
+        self._task = asyncio.ensure_future(self._serve())
+
+    def pause_writing(self) -> None:
+        """Hold output back."""
+        self._relay.hold()
+
+    def resume_writing(self) -> None:
+        """Let output go on."""
+        self._relay.go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what runs for a client that is gone."""
+        if self._task is not None:
+            self._task.cancel()
+
+    @abstractmethod
+    async def _serve(self) -> None: ...
+
+
+class Session(_Relayed, asyncssh.SSHServerSession[bytes]):
+    """A shell, a command, or SFTP."""
+
+    _channel: asyncssh.SSHServerChannel[bytes]
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
         self._terminal: Size | None = None
         self._is_sftp = False
-        self._task: asyncio.Task[None] | None = None
 
     # -- What asyncssh calls --------------------------------------------------------------------------------------
 
@@ -41,11 +70,6 @@ class Session(asyncssh.SSHServerSession[bytes]):
         """Note the channel."""
         self._channel = chan
         self._relay = Relay(chan)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End what runs for a client that is gone."""
-        if self._task is not None:
-            self._task.cancel()
 
     def pty_requested(
         self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
@@ -66,10 +90,6 @@ class Session(asyncssh.SSHServerSession[bytes]):
         """Agree to SFTP, and nothing else."""
         self._is_sftp = subsystem == "sftp"
         return self._is_sftp
-
-    def session_started(self) -> None:
-        """Begin."""
-        self._task = asyncio.ensure_future(self._serve())
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Pass input on."""
@@ -93,14 +113,6 @@ class Session(asyncssh.SSHServerSession[bytes]):
         """Take a break for an interrupt."""
         self.signal_received("INT")
         return True
-
-    def pause_writing(self) -> None:
-        """Hold output back."""
-        self._relay.hold()
-
-    def resume_writing(self) -> None:
-        """Let output go on."""
-        self._relay.go_on()
 
     # -- What the agent does --------------------------------------------------------------------------------------
 
@@ -159,31 +171,24 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._channel.exit(ended.code or 0)
 
 
-class PortSession(asyncssh.SSHTCPSession[bytes]):
+class PortSession(_Relayed, asyncssh.SSHTCPSession[bytes]):
     """A connection to a port of the sandbox."""
 
     _channel: asyncssh.SSHTCPChannel[bytes]
-    _relay: Relay
 
     def __init__(self, host: Host, connection: AgentConnection) -> None:
-        self._host = host
+        super().__init__(host)
         self._connection = connection
-        self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
         """Note the channel."""
         self._channel = chan
         self._relay = Relay(chan)
 
-    def session_started(self) -> None:
-        """Begin."""
-        self._task = asyncio.ensure_future(self._serve())
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Hang up on a program whose client is gone."""
         self._connection.close()
-        if self._task is not None:
-            self._task.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Pass bytes on."""
@@ -193,14 +198,6 @@ class PortSession(asyncssh.SSHTCPSession[bytes]):
         """Pass on that there is no more to come; an answer may follow."""
         self._relay.put(b"")
         return True
-
-    def pause_writing(self) -> None:
-        """Hold bytes back."""
-        self._relay.hold()
-
-    def resume_writing(self) -> None:
-        """Let bytes go on."""
-        self._relay.go_on()
 
     async def _serve(self) -> None:
         try:

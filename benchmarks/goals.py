@@ -132,7 +132,7 @@ GROUPS: Final[dict[str, list[Goal]]] = {
         *_sides("1 MiB up, as a stream", "files", "small_up_cpu", MS, (25, 60), (25, 60)),
     ],
     "The embedded platform": [
-        Goal("create to first output; the goal is for a sandbox parked ahead, which there is none of", "platform", "ours", None, "parked", MS, 10, 5),
+        Goal("create to first output, of a sandbox that was parked ahead", "platform", "ours", None, "parked", MS, 10, 5),
         Goal("create to first output, from the zygote", "platform", "ours", None, "zygote", MS, 20, 14),
         Goal("the same with bubblewrap: a command, nothing kept", "platform", "bubblewrap", None, "create", MS),
         Goal("the same with podman: a container, kept", "platform", "podman", None, "create", MS),

@@ -84,6 +84,11 @@ class Paths:
         return self.sandboxes / sandbox_id
 
     @property
+    def parked(self) -> Path:
+        """A file for each sandbox that was made ahead: its directory belongs to nobody yet."""
+        return self.data / "parked"
+
+    @property
     def objects(self) -> Path:
         """What the object store keeps: `<bucket>/<key>`."""
         return self.data / "objects"
@@ -103,7 +108,7 @@ class Paths:
         Raises:
             UnsafePathError: One of them belongs to another user, or a socket in it would have too long a name.
         """
-        for directory in (self.data, self.runtime, self.sandboxes, self.runtime / "agents"):
+        for directory in (self.data, self.runtime, self.sandboxes, self.parked, self.runtime / "agents"):
             _make_private(directory)
         self._check_length()
 

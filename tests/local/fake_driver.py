@@ -30,11 +30,13 @@ class FakeSandbox:
     watched = Limits()
     proxy = None
 
-    def __init__(self, socket_path: Path, server: web.Server) -> None:
+    def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
         self.graces: list[float] = []
-        self._server = server
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def serve(self, listener: socket.socket, app: web.Handler) -> None:
+        self._server = await web.serve(listener, app)
 
     async def stop(self, *, grace: float) -> None:
         self.graces.append(grace)
@@ -53,7 +55,10 @@ class FakeSandbox:
 
 
 class FakeDriver:
-    """Serves `app` in every sandbox; waits for `gate` before each, and fails while `trouble` is set."""
+    """Serves `app` in every sandbox; waits for `gate` before each, and fails while `trouble` is set.
+
+    With a `status`, that is all that every sandbox answers.
+    """
 
     def __init__(self, paths: Paths, app: web.Handler) -> None:
         self.paths = paths
@@ -61,6 +66,8 @@ class FakeDriver:
         self.gate = asyncio.Event()
         self.gate.set()
         self.trouble: str | None = None
+        self.status: int | None = None
+        self.spawned: list[str] = []
         self.sandboxes: dict[str, FakeSandbox] = {}
 
     async def spawn(self, spec: SandboxSpec) -> FakeSandbox:
@@ -71,9 +78,13 @@ class FakeDriver:
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
-        sandbox = FakeSandbox(path, await web.serve(listener, self.app))
-        self.sandboxes[spec.id] = sandbox
+        self.spawned.append(spec.id)
+        sandbox = self.sandboxes[spec.id] = FakeSandbox(path)
+        await sandbox.serve(listener, self._answer)
         return sandbox
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        return web.Response(self.status) if self.status else await self.app(request)
 
 
 async def hello(_request: web.Request) -> web.Response:
@@ -83,7 +94,7 @@ async def hello(_request: web.Request) -> web.Response:
 
 @asynccontextmanager
 async def fake_sandboxes(
-    app: web.Handler = hello, clock: Callable[[], float] = lambda: 0.0
+    app: web.Handler = hello, clock: Callable[[], float] = lambda: 0.0, *, parked: int = 0
 ) -> AsyncGenerator[tuple[Sandboxes, FakeDriver]]:
     """Open all of the platform that is above its driver."""
     with short_directory() as directory:
@@ -91,7 +102,7 @@ async def fake_sandboxes(
         paths.make()
         store = Store(paths.database)
         driver = FakeDriver(paths, app)
-        sandboxes = Sandboxes(store, driver, paths, clock=clock)
+        sandboxes = Sandboxes(store, driver, paths, clock=clock, parked=parked)
         await sandboxes.open()
         try:
             yield sandboxes, driver

@@ -1,4 +1,4 @@
-"""Tells the agent of a running sandbox about a change of its environment."""
+"""What the platform itself has to say to the agent of a sandbox: a change of its environment, a first command."""
 
 from __future__ import annotations
 
@@ -12,19 +12,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+GONE = 502
 
-async def change_environment(socket_path: Path, added: Mapping[str, str], unset: Iterable[str]) -> None:
-    """Change what later processes of a sandbox see; one that is ending has no later processes."""
-    body = msgspec.json.encode({"set": dict(added), "unset": list(unset)})
-    headers = [("Host", "agent"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+
+async def change_environment(socket_path: Path, added: Mapping[str, str], unset: Iterable[str]) -> bool:
+    """Change what later processes of a sandbox see, and return whether that was done.
+
+    One that is ending has no later processes, and names that no program could have are refused.
+    """
+    return await _post(socket_path, "/env", {"set": dict(added), "unset": list(unset)}) == 200
+
+
+async def run_nothing(socket_path: Path) -> bool:
+    """Run an empty command, so that what the first one has to load is there for the next, and return whether it ran."""
+    return await _post(socket_path, "/process/execute", {"command": ":"}) == 200
+
+
+async def _post(socket_path: Path, target: str, body: object) -> int:
+    """Return the status of the answer."""
+    content = msgspec.json.encode(body)
+    headers = [("Host", "agent"), ("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
     try:
         connection = await AgentPool().connect(socket_path)
         try:
-            await connection.send_head("POST", "/env", headers)
-            await connection.send_body(body)
-            await connection.end_request()
-            await connection.receive_head()
+            await connection.send_whole("POST", target, headers, content)
+            status, _ = await connection.receive_head()
         finally:
             connection.close()
     except AgentGoneError:
-        pass
+        return GONE
+    return status

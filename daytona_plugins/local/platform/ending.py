@@ -41,7 +41,8 @@ class Ended(NamedTuple):
 def end(endpoint: PlatformEndpoint, paths: Paths, *, patience: float = PATIENCE) -> Ended:
     """End the platform and everything it runs; kill it when it does not end by itself in *patience* seconds."""
     family = with_descendants(endpoint.pid)
-    sandboxes = len(_sockets(paths))
+    parked = {mark.name for mark in paths.parked.glob("*")}
+    sandboxes = sum(socket.stem not in parked for socket in _sockets(paths))
     with suppress(ProcessLookupError):
         _terminate(endpoint.pid, patience)
     left = [process for process in family if is_alive(process)]

@@ -22,6 +22,7 @@ from daytona_plugins.local.platform.builds import Builds
 from daytona_plugins.local.platform.gates import Gates, is_limited
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.mounts import mounts_of
+from daytona_plugins.local.platform.parking import Parking
 from daytona_plugins.local.platform.states import Desired, State, after_a_crash
 from daytona_plugins.local.platform.store import LostRaceError
 from daytona_plugins.local.platform.work import Work
@@ -100,12 +101,14 @@ class Driver(Protocol):
 class Lifecycle:
     """Owns the processes and the directories of all sandboxes; borrows the store and the driver."""
 
-    def __init__(self, store: Store, driver: Driver, paths: Paths, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, driver: Driver, paths: Paths, clock: Callable[[], float], *, parked: int
+    ) -> None:
         self.work = Work()
         self.builds = Builds(driver, paths)
         self.when_ended: list[Callable[[Running], None]] = []
         self._store = store
-        self._driver = driver
+        self._parking = Parking(driver, paths, parked)
         self._paths = paths
         self._clock = clock
         self.gates = Gates(store, paths.data / "egress-authority.pem")
@@ -133,7 +136,9 @@ class Lifecycle:
             abandoned.unlink()
         for unfinished in (self._paths.data / "archives").glob("*.part"):
             unfinished.unlink()
-        for found in self._store.all():
+        found_records = self._store.all()
+        await self._parking.settle({record.id for record in found_records})
+        for found in found_records:
             record = self._with_whole_layers(found)
             state, desired = after_a_crash(record.state, record.desired, ephemeral=record.ephemeral)
             if state is State.DESTROYED:
@@ -146,6 +151,22 @@ class Lifecycle:
                 await remove_tree(self._paths.sandbox(record.id))
             elif record.state is State.ARCHIVING:
                 self._archive(record.id).unlink(missing_ok=True)
+
+    @property
+    def parked(self) -> list[str]:
+        """The ids of the sandboxes that wait to be claimed."""
+        return self._parking.waiting
+
+    def claim(self, record: Record) -> Record:
+        """Return a new sandbox under the id of a parked one, if there is one that it can be."""
+        named_by_id = record.name == record.id
+        self._parking.expect(self._spec(msgspec.structs.replace(record, env={})))
+        identity = self._parking.claim(self._spec(record)) or record.id
+        return msgspec.structs.replace(record, id=identity, name=identity if named_by_id else record.name)
+
+    def give_back(self, record: Record) -> None:
+        """Keep what was claimed for somebody else."""
+        self._parking.give_back(record.id)
 
     async def build_and_bring_up(self, record: Record) -> None:
         """Build the image of a sandbox, then start its processes."""
@@ -167,7 +188,7 @@ class Lifecycle:
         record = self.move(record, state=way)
         try:
             await self._restore(record.id)
-            running = await self._driver.spawn(self._spec(record))
+            running = await self._parking.spawn(self._spec(record))
             await _refuse_unkept_limits(record, running)
         except (SpawnError, ArchiveError, OSError, TimeoutError) as error:
             self._fail(record, str(error) or "its agent did not answer in time")
@@ -294,6 +315,7 @@ class Lifecycle:
             if record.id in self._running:
                 self.work.begin(self._close(record, grace))
         await self.work.finish()
+        await self._parking.close()
         await self._watchers.cancel()
 
     async def _close(self, record: Record, grace: float) -> None:

@@ -35,7 +35,7 @@ from daytona_plugins.local.platform.ticker import ticking
 from daytona_plugins.local.runtime.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     from daytona_plugins.local.platform.api import Part
 
@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 # How long a predecessor that was told to end may take to.
 LOCK_PATIENCE = 15.0
+PARKED = "DAYTONA_LOCAL_PARKED"
+MOST_PARKED = 100
 
 
 def main(arguments: list[str]) -> int:
@@ -54,7 +56,7 @@ def main(arguments: list[str]) -> int:
     try:
         paths.make()
         with hold(paths.lock_file, patience=LOCK_PATIENCE):
-            asyncio.run(_run(paths))
+            asyncio.run(_run(paths, how_many_parked(os.environ)))
     except DaytonaLocalPlatformError as error:
         return _refuse(error.message, error.cause, error.remedy)
     except AlreadyRunningError:
@@ -64,11 +66,11 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-async def _run(paths: Paths) -> None:
+async def _run(paths: Paths, parked: int) -> None:
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
-    async with _serving(paths) as site:
+    async with _serving(paths, parked) as site:
         endpoint = _endpoint(site)
         write_private(paths.endpoint_file, json.dumps(endpoint).encode())
         try:
@@ -89,7 +91,7 @@ async def _end_if_lost(paths: Paths, ending: asyncio.Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _serving(paths: Paths) -> AsyncGenerator[Site]:
+async def _serving(paths: Paths, parked: int) -> AsyncGenerator[Site]:
     async with contextlib.AsyncExitStack() as stack:
         listener = listen()
         site = Site(listener.getsockname()[1], load_or_make_key(paths.key_file), _version())
@@ -97,7 +99,7 @@ async def _serving(paths: Paths) -> AsyncGenerator[Site]:
         start = partial(Runner.start, paths)
         runner = RestartingRunner(await start(), start)
         stack.push_async_callback(runner.close)
-        sandboxes = Sandboxes(store, runner, paths)
+        sandboxes = Sandboxes(store, runner, paths, parked=parked)
         await sandboxes.open()
         stack.push_async_callback(sandboxes.close)
         application = Application(site, sandboxes, _parts(site, paths))
@@ -145,6 +147,18 @@ def _refuse(message: str, cause: str | None = None, remedy: str | None = None) -
     logger.error("cannot serve: %s", message)
     _announce({"error": message, "cause": cause, "remedy": remedy})
     return 1
+
+
+def how_many_parked(environ: Mapping[str, str]) -> int:
+    """Return how many sandboxes are to be made ahead.
+
+    Raises:
+        DaytonaLocalPlatformError: The variable for it is no number, or too large a one.
+    """
+    text = environ.get(PARKED) or "1"
+    if not text.isdecimal() or int(text) > MOST_PARKED:
+        raise DaytonaLocalPlatformError(f"{PARKED} is {text!r}; it is a number from 0 to {MOST_PARKED}")
+    return int(text)
 
 
 def _endpoint(site: Site) -> dict[str, object]:

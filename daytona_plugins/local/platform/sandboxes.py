@@ -47,16 +47,26 @@ MOST_ANCESTORS = 50
 
 
 class Sandboxes:
-    """All sandboxes of one platform, as clients may see and change them."""
+    """All sandboxes of one platform, as clients may see and change them.
+
+    Args:
+        parked: How many are made ahead.
+    """
 
     def __init__(
-        self, store: Store, driver: Driver, paths: Paths, *, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        driver: Driver,
+        paths: Paths,
+        *,
+        clock: Callable[[], float] = time.time,
+        parked: int = 0,
     ) -> None:
         self.clock = clock
         self.activity = Activity(self._note_activity)
         self.store = self._store = store
         self.paths = paths
-        self._lifecycle = Lifecycle(store, driver, paths, clock)
+        self._lifecycle = Lifecycle(store, driver, paths, clock, parked=parked)
         self.builds = self._lifecycle.builds
         self._watch = Watch(self._lifecycle, store, paths)
         self._due: dict[Operation, Callable[[Record], Awaitable[Record]]] = {
@@ -98,6 +108,11 @@ class Sandboxes:
         """Return every sandbox, those on their way out included."""
         return self._store.all()
 
+    @property
+    def parked(self) -> list[str]:
+        """The ids of the sandboxes that were made ahead and are nobody's yet."""
+        return self._lifecycle.parked
+
     def running(self, sandbox_id: str) -> Running | None:
         """Return the live side of a sandbox, if it has one."""
         return self._lifecycle.running(sandbox_id)
@@ -115,13 +130,24 @@ class Sandboxes:
             HTTPError: Its name is taken (409), or it failed to start (400).
         """
         if record.build_info is None:
-            self._add(record)
+            record = self._add_claimed(record)
         else:
             record = await self._add_with_image(record, record.build_info)
         if record.state is State.PENDING_BUILD:
             self.builds.begin(self._lifecycle.build_and_bring_up(record))
             return record
         return await self._bring_up(record, State.CREATING)
+
+    def _add_claimed(self, record: Record) -> Record:
+        """Remember a new sandbox, under the id of one that was made ahead if there is one that fits."""
+        claimed = self._lifecycle.claim(record)
+        try:
+            self._add(claimed)
+        except HTTPError:
+            if claimed.id != record.id:
+                self._lifecycle.give_back(claimed)
+            raise
+        return claimed
 
     async def _add_with_image(self, record: Record, info: BuildInfo) -> Record:
         """Remember a new sandbox, with its image if that is there already."""

@@ -313,9 +313,16 @@ class AsyncClient(Extensible):
         if not owner:
             raise DaytonaValidationError("Name an owner, here or in DaytonaConfig(owner=...)")
         made_before = datetime.fromtimestamp(self._api.transport.time() - older_than, UTC)
+        from ..models.enums import SandboxListSortDirection, SandboxListSortField
         from ..models.params import ListSandboxesQuery
 
-        query = ListSandboxesQuery(labels={OWNER_LABEL: owner}, created_at_before=made_before)
+        # The youngest first: a fork is younger than its parent, which cannot be deleted before it.
+        query = ListSandboxesQuery(
+            labels={OWNER_LABEL: owner},
+            created_at_before=made_before,
+            sort=SandboxListSortField.CREATEDAT,
+            order=SandboxListSortDirection.DESC,
+        )
         left = [sandbox async for sandbox in self.list(query) if not self._made(sandbox)]
         if not dry_run:
             await _delete_all(left)

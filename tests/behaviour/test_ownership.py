@@ -56,12 +56,13 @@ async def test_what_others_left_behind_is_reaped(
 ) -> None:
     async with owned() as crashed:
         left = await crashed.create()
+        fork = await left.fork()  # it has to go first
     async with connect() as somebody, owned() as daytona:
         theirs, ours = await somebody.create(), await daytona.create()
         assert await daytona.reap(older_than=3600) == ()
-        assert await daytona.reap(dry_run=True) == (left.id,)
+        assert await daytona.reap(dry_run=True) == (fork.id, left.id)
         assert there(platform, left.id)
-        assert await daytona.reap() == (left.id,)
+        assert await daytona.reap() == (fork.id, left.id)
         assert not there(platform, left.id)
         assert there(platform, ours.id)
         assert there(platform, theirs.id)

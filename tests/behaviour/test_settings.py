@@ -31,7 +31,7 @@ async def test_labels_are_replaced_and_the_language_stays(connect: Callable[[], 
     [
         ("set_autostop_interval", "auto_stop_interval", 60),
         ("set_autostop_interval", "auto_stop_interval", 0),
-        ("set_auto_pause_interval", "auto_pause_interval", 30),
+        ("set_auto_pause_interval", "auto_pause_interval", 0),
         ("set_auto_archive_interval", "auto_archive_interval", 90),
         ("set_auto_delete_interval", "auto_delete_interval", 120),
         ("set_auto_delete_interval", "auto_delete_interval", -1),
@@ -47,6 +47,12 @@ async def test_a_setting_is_there_at_once_and_when_asked_again(
         assert await _field(sandbox, field) == value
         await sandbox.refresh_data()
         assert await _field(sandbox, field) == value
+
+
+async def test_a_container_is_not_paused_by_and_by(box: Callable[[], Any]) -> None:
+    async with box() as sandbox:
+        with pytest.raises(DaytonaBadRequestError, match="a sandbox of a VM class"):
+            await sandbox.set_auto_pause_interval(30)
 
 
 async def _field(sandbox: Any, name: str) -> object:

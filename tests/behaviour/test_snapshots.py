@@ -149,7 +149,8 @@ async def test_an_inactive_snapshot_is_kept_and_not_used(connect: Callable[[], A
         await daytona.snapshot.deactivate(unique)
         with pytest.raises(DaytonaBadRequestError, match="is inactive"):
             await daytona.create(made_from(unique))
-        assert (await daytona.snapshot.activate(snapshot.id)).state == "active"
+        with pytest.raises(DaytonaBadRequestError, match="deactivated just now; activate it in"):
+            await daytona.snapshot.activate(snapshot.id)
         await daytona.snapshot.delete(snapshot.id)
 
 
@@ -234,19 +235,25 @@ async def test_forks_of_forks_know_where_they_come_from(
 
     async with connect() as daytona, await daytona.create() as first:
         await first.process.exec("echo 1 > /srv/first")
-        second = await first.fork(f"{unique}-2")
-        await second.process.exec("echo 2 > /srv/second")
-        async with await second.fork(f"{unique}-3") as third:
-            await third.process.exec("rm /srv/first")
-            assert (await third.process.exec("ls /srv")).result == "second\n"
-            assert (await second.process.exec("ls /srv")).result == "first\nsecond\n"
-            assert (await first.process.exec("ls /srv")).result == "first\n"
-            assert named(third, "ancestors") == [first.name, f"{unique}-2"]
-            assert named(third, "parent") == f"{unique}-2"
-            assert (named(first, "forks"), named(first, "ancestors")) == ([f"{unique}-2"], [])
-            assert platform.api("GET", f"/sandbox/{first.id}/parent").status == 404
-            await second.delete(wait=True)
-            assert (await third.process.exec("ls /srv")).result == "second\n", "it does not need its parent"
+        async with await first.fork(f"{unique}-2") as second:
+            await second.process.exec("echo 2 > /srv/second")
+            async with await second.fork(f"{unique}-3") as third:
+                await third.process.exec("rm /srv/first")
+                assert (await third.process.exec("ls /srv")).result == "second\n"
+                assert (await second.process.exec("ls /srv")).result == "first\nsecond\n"
+                assert (await first.process.exec("ls /srv")).result == "first\n"
+                assert named(third, "ancestors") == [first.name, f"{unique}-2"]
+                assert named(third, "parent") == f"{unique}-2"
+                assert (named(first, "forks"), named(first, "ancestors")) == ([f"{unique}-2"], [])
+                assert platform.api("GET", f"/sandbox/{first.id}/parent").status == 404
+                with pytest.raises(
+                    DaytonaBadRequestError, match=f"has forks; delete these first: {unique}-3"
+                ):
+                    await second.delete()
+                await second.stop()
+                assert (await third.process.exec("ls /srv")).result == "second\n", (
+                    "it does not need its parent"
+                )
 
 
 async def test_programs_go_on_after_they_were_held_still(connect: Callable[[], Any], unique: str) -> None:

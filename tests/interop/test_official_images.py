@@ -29,6 +29,7 @@ EXPECTED = {
 }
 FAILURES = {
     "failing": ("DaytonaError", "entered error state: SandboxState.BUILD_FAILED"),
+    "parent": ("DaytonaBadRequestError", "delete these first: interop-child"),
     "twice": ("DaytonaConflictError", "exists already"),
 }
 

@@ -89,8 +89,9 @@ class Platform:
         return answer.json
 
     def delete_all(self) -> None:
-        """Leave no sandbox to the next test."""
-        for item in self.api("GET", "/sandbox?limit=200&includeErroredDeleted=true").json["items"]:
+        """Leave no sandbox to the next test; one that has forks goes after them."""
+        query = "limit=200&includeErroredDeleted=true&sort=createdAt"
+        for item in self.api("GET", f"/sandbox?{query}").json["items"]:
             self.api("DELETE", f"/sandbox/{item['id']}")
 
     def stop(self) -> None:

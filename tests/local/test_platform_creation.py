@@ -76,7 +76,7 @@ def test_a_sandbox_that_is_deleted_when_it_stops_is_ephemeral() -> None:
         ({"name": "see https://x"}, 400),
         ({"name": "a\x07b"}, 400),
         ({"cpu": "2"}, 400),
-        ({"outboundProxyUrl": "http://proxy.example"}, 501),
+        ({"otelEndpointOverride": "http://collector.example"}, 501),
         ({"kvm": True}, 501),
     ],
 )

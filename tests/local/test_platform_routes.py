@@ -22,6 +22,7 @@ OPERATIONS = [line.split() for line in (ROOT / "tests/data/api_operations.txt").
 
 SERVED_ALL_THE_SAME = {
     ("GET", "/regions"),
+    ("GET", "/regions/{id}"),
     ("GET", "/api-keys/current"),
     ("PUT", "/sandbox/{sandboxIdOrName}/secrets"),
 }
@@ -38,12 +39,7 @@ def own_platform() -> Iterator[Platform]:
 
 def entry_of(method: str, path: str) -> Unserved | None:
     """Return the line of the table that an operation is in."""
-    if (method, path) == ("GET", "/regions") or (method, path) == (
-        "PUT",
-        "/sandbox/{sandboxIdOrName}/secrets",
-    ):
-        return None
-    if (method, path) == ("GET", "/api-keys/current"):
+    if (method, path) in SERVED_ALL_THE_SAME:
         return None
     return next((entry for entry in TABLE if matches(entry, path)), None)
 
@@ -77,20 +73,6 @@ def test_the_documentation_has_the_same_table() -> None:
     assert [entry for entry in TABLE if f"| `{entry.path}` | {entry.reason} |" not in page] == []
 
 
-def test_older_clients_list_by_the_number_of_a_page(own_platform: Platform) -> None:
-    names = ["page-a", "page-b", "page-c"]
-    made = [own_platform.create(name=name)["id"] for name in names]
-    first = own_platform.api("GET", "/sandbox/paginated?limit=2&sort=name&order=asc&name=page-").json
-    assert [item["id"] for item in first["items"]] == made[:2]
-    assert (first["total"], first["page"], first["totalPages"]) == (3, 1, 2)
-    second = own_platform.api("GET", "/sandbox/paginated?limit=2&page=2&sort=name&order=asc&name=page-").json
-    assert [item["id"] for item in second["items"]] == made[2:]
-    assert own_platform.api("GET", "/sandbox/paginated?regions=elsewhere").json["items"] == []
-    for wrong in ("page=0", "limit=201", "sort=memoryGib"):
-        assert own_platform.api("GET", f"/sandbox/paginated?{wrong}").status == 400
-    own_platform.delete_all()
-
-
 def test_a_fork_knows_its_ancestors(own_platform: Platform) -> None:
     root = own_platform.create(autoDeleteInterval=-1)["id"]
     child = own_platform.api("POST", f"/sandbox/{root}/fork", {}).json["id"]
@@ -98,29 +80,6 @@ def test_a_fork_knows_its_ancestors(own_platform: Platform) -> None:
     found = own_platform.api("GET", f"/sandbox/{grandchild}/ancestors").json
     assert [sandbox["id"] for sandbox in found] == [root, child]
     assert own_platform.api("GET", f"/sandbox/{root}/ancestors").json == []
-    own_platform.delete_all()
-
-
-def test_a_backup_changes_nothing(own_platform: Platform) -> None:
-    kept, ephemeral = own_platform.create(), own_platform.create(autoDeleteInterval=0)
-    answer = own_platform.api("POST", f"/sandbox/{kept['id']}/backup")
-    assert (answer.status, answer.json["state"], answer.json["backupState"]) == (201, "started", "None")
-    assert own_platform.api("POST", f"/sandbox/{ephemeral['id']}/backup").status == 400
-    own_platform.delete_all()
-
-
-def test_what_a_proxy_may_ask(own_platform: Platform) -> None:
-    sandbox = own_platform.create()["id"]
-    link = own_platform.api("GET", f"/sandbox/{sandbox}/ports/80/preview-url").json
-    signed = own_platform.api("GET", f"/sandbox/{sandbox}/ports/80/signed-preview-url").json
-    assert own_platform.api("GET", f"/preview/{sandbox}/access").body == b"true"
-    assert own_platform.api("GET", f"/preview/{sandbox}/validate/{link['token']}").body == b"true"
-    assert own_platform.api("GET", f"/preview/{sandbox}/validate/wrong").status == 404
-    assert own_platform.api("GET", f"/preview/{sandbox}/public").status == 404
-    own_platform.api("POST", f"/sandbox/{sandbox}/public/true")
-    assert own_platform.api("GET", f"/preview/{sandbox}/public").body == b"true"
-    assert own_platform.api("GET", f"/preview/{signed['token']}/80/sandbox-id").body == sandbox.encode()
-    assert own_platform.api("GET", f"/preview/{signed['token']}/81/sandbox-id").status == 403
     own_platform.delete_all()
 
 

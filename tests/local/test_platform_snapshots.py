@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daytona_plugins.local.platform.snapshots import DEFAULT, QUOTA, UNUSED_SECONDS, Snapshots
+from daytona_plugins.local.platform.snapshots import COOLDOWN, DEFAULT, QUOTA, UNUSED_SECONDS, Snapshots
 from daytona_plugins.local.web import HTTPError
 from tests.local.fake_driver import fake_sandboxes
 from tests.local.test_platform_sandboxes import Clock, a_record
@@ -29,7 +29,7 @@ def test_what_nobody_uses_becomes_inactive() -> None:
     async def scenario(snapshots: Snapshots, clock: Clock) -> None:
         idle, used = (snapshots.reserve(name, a_record(clock)) for name in ("idle", "used"))
         for record in (idle, used):
-            snapshots.finish(record, DEFAULT.image)
+            await snapshots.finish(record, DEFAULT.image)
         clock.now += UNUSED_SECONDS - 1
         await snapshots.tick()
         assert snapshots.find("idle").state == "active"
@@ -37,6 +37,10 @@ def test_what_nobody_uses_becomes_inactive() -> None:
         clock.now += 2
         await snapshots.tick()
         assert (snapshots.find("idle").state, snapshots.find("used").state) == ("inactive", "active")
+        clock.now += COOLDOWN - 1
+        with pytest.raises(HTTPError, match="activate it in 1 seconds"):
+            snapshots.activate(idle.id)
+        clock.now += 1
         assert snapshots.activate(idle.id).state == "active"
         await snapshots.tick()
         assert snapshots.find("idle").state == "active"

@@ -8,7 +8,7 @@ from daytona_plugins.local.platform.auth import PERMISSIONS, mask
 from daytona_plugins.local.platform.creation import MAX_AUTO_ARCHIVE
 from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, SINCE, USER_ID, region
-from daytona_plugins.local.web import json_response
+from daytona_plugins.local.web import HTTPError, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ class About:
         router.add("GET", "/api/health", self.health)
         router.add("GET", "/api/health/ready", self.health)
         router.add("GET", "/api/regions", self.regions)
+        router.add("GET", "/api/regions/{id}", self.region)
         router.add("GET", "/api/shared-regions", self.regions)
         router.add("GET", "/api/api-keys/current", self.current_key)
 
@@ -60,6 +61,12 @@ class About:
     async def regions(self, _request: Request) -> Response:
         """Name the one region."""
         return json_response([region()])
+
+    async def region(self, request: Request) -> Response:
+        """Find a region that is the organization's own: there is none."""
+        raise HTTPError(
+            404, f"region {request.params['id']!r} is none of your own; GET /regions lists the shared one"
+        )
 
     async def current_key(self, _request: Request) -> Response:
         """Say what the key of this request may do: everything."""

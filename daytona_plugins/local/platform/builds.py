@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.images import log as build_log
@@ -16,18 +17,18 @@ from daytona_plugins.local.images.logins import find_login
 from daytona_plugins.local.images.resolve import Resolver
 from daytona_plugins.local.images.steps import Workshop
 from daytona_plugins.local.images.table import ImageTable
+from daytona_plugins.local.platform.records import GIB, BuildInfo
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID
 from daytona_plugins.local.platform.snapshot_store import SnapshotStore
 from daytona_plugins.local.platform.work import Work
+from daytona_plugins.local.runtime.usage import disk_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator
-    from pathlib import Path
 
     from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.images.steps import Driver
     from daytona_plugins.local.paths import Paths
-    from daytona_plugins.local.platform.records import BuildInfo
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,12 @@ class Builds:
             log = BuildLog(self._log_file(info))
             self._running[info.snapshot_ref] = log, asyncio.ensure_future(self._build(info, log))
         return await asyncio.shield(self._running[info.snapshot_ref][1])
+
+    async def size(self, image: Image) -> float:
+        """Return what the layers of an image take on the disk, in GiB; the system of this machine takes nothing."""
+        layers = self.layers.paths_of(image.layers)
+        taken = await asyncio.to_thread(lambda: sum(disk_of(Path(layer)) for layer in layers))
+        return round(taken / GIB, 6)
 
     def log(self, info: BuildInfo, *, follow: bool) -> AsyncGenerator[bytes, None] | None:
         """Return what the build has printed, and with *follow* what it will; None when it has not begun."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
@@ -12,7 +13,13 @@ import msgspec
 from daytona_plugins.local.egress.policy import parse_domains, parse_networks
 from daytona_plugins.local.images.image import HOST
 from daytona_plugins.local.platform.errors import not_in_this_version
-from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, labels_for, labels_of, snapshot_ref
+from daytona_plugins.local.platform.images import (
+    DEFAULT_SNAPSHOT,
+    DEFAULT_SNAPSHOT_ID,
+    labels_for,
+    labels_of,
+    snapshot_ref,
+)
 from daytona_plugins.local.platform.mounts import MountRequest
 from daytona_plugins.local.platform.records import BuildInfo, Record
 from daytona_plugins.local.platform.regions import REGION_ID, REGION_NAME
@@ -54,6 +61,7 @@ class CreateSandbox(msgspec.Struct, rename="camel", kw_only=True):
     network_allow_list: str | None = None
     domain_allow_list: str | None = None
     outbound_proxy_url: str | None = None
+    otel_endpoint_override: str | None = None
     target: str | None = None
     cpu: int | None = None
     memory: int | None = None
@@ -70,6 +78,8 @@ class CreateSandbox(msgspec.Struct, rename="camel", kw_only=True):
     build_info: CreateBuildInfo | None = None
     linked_sandbox: str | None = None
     kvm: bool | None = None
+    spot: bool | None = None
+    queue_timeout: int | None = None
 
 
 _decode = msgspec.json.Decoder(CreateSandbox).decode
@@ -120,11 +130,12 @@ def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None 
         disk=body.disk or (snapshot.disk if snapshot else 3),
         limited=_limited(body, snapshot),
         auto_stop_interval=not_negative(body.auto_stop_interval, default=15),
-        auto_pause_interval=not_negative(body.auto_pause_interval, default=0),
+        auto_pause_interval=pause_interval(not_negative(body.auto_pause_interval, default=0)),
         auto_archive_interval=archive_interval(not_negative(body.auto_archive_interval, default=10080)),
         auto_delete_interval=interval(body.auto_delete_interval, default=-1),
         auto_destroy_at=deadline(not_negative(body.ttl_minutes, default=0), now),
         build_info=build_info_of(body.build_info),
+        outbound_proxy_url=_proxy_url(body.outbound_proxy_url),
         image=snapshot.image if snapshot else HOST,
     )
 
@@ -168,6 +179,15 @@ def archive_interval(minutes: float) -> float:
     return min(minutes or MAX_AUTO_ARCHIVE, MAX_AUTO_ARCHIVE)
 
 
+def pause_interval(minutes: float) -> float:
+    """Return zero, or refuse a promise to pause: containers cannot."""
+    if minutes:
+        raise HTTPError(
+            400, "an auto-pause interval needs a sandbox of a VM class; this platform has containers"
+        )
+    return minutes
+
+
 def deadline(ttl_minutes: float, now: float) -> float | None:
     """Return when a lifetime that begins now ends; zero minutes mean never."""
     return now + ttl_minutes * 60 if ttl_minutes else None
@@ -188,7 +208,7 @@ def _refuse_unknown_places(body: CreateSandbox, found: SnapshotRecord | None) ->
     if body.target and body.target not in (REGION_ID, REGION_NAME):
         raise HTTPError(404, f"region {body.target!r} not found; this platform is the region {REGION_NAME!r}")
     snapshot = (body.snapshot or "").strip()
-    if snapshot and snapshot != DEFAULT_SNAPSHOT and found is None:
+    if snapshot and snapshot not in (DEFAULT_SNAPSHOT, DEFAULT_SNAPSHOT_ID) and found is None:
         raise HTTPError(
             400, f"snapshot {snapshot!r} not found; this platform always has {DEFAULT_SNAPSHOT!r}"
         )
@@ -200,13 +220,32 @@ def _refuse_what_is_not_there(body: CreateSandbox) -> None:
     """A promise that could not be kept (a firewall, above all) is not made."""
     if body.gpu:
         raise HTTPError(400, "no available runners: this platform has no GPU to give")
+    if body.spot:
+        raise HTTPError(400, "spot is for sandboxes with GPUs only")
+    if body.queue_timeout is not None and body.queue_timeout < 1:
+        raise HTTPError(400, "queueTimeout is a number of minutes, at least 1")
     for what, asked in (
-        ("outboundProxyUrl", body.outbound_proxy_url),
+        ("otelEndpointOverride", body.otel_endpoint_override),
         ("linkedSandbox", body.linked_sandbox),
         ("kvm", body.kvm),
     ):
         if asked:
             raise not_in_this_version(what)
+
+
+def _proxy_url(url: str | None) -> str | None:
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        usable = False
+    if not usable:
+        raise HTTPError(
+            400, "outboundProxyUrl is the address of a proxy, like http://user:password@proxy.example:3128"
+        )
+    return url
 
 
 def safe_name(name: str | None) -> str | None:

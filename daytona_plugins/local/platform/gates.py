@@ -8,6 +8,7 @@ from daytona_plugins.local.egress.certificates import Authority, open_authority
 from daytona_plugins.local.egress.gate import Gate, Rules
 from daytona_plugins.local.egress.placeholders import Attached
 from daytona_plugins.local.egress.policy import Policy, parse_domains, parse_networks
+from daytona_plugins.local.platform.errors import not_in_this_version
 from daytona_plugins.local.platform.secret_store import SecretRecord
 from daytona_plugins.local.runtime.spec import PROXY_PORT, TRUST_FILE
 
@@ -65,10 +66,11 @@ class Gates:
 
     def environment(self, record: Record) -> dict[str, str]:
         """Return what tells the programs of a sandbox about its proxy."""
-        if not is_limited(record):
+        proxy = _PROXY if is_limited(record) else record.outbound_proxy_url
+        if proxy is None:
             return {}
         here = "localhost,127.0.0.1,::1"
-        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), _PROXY)
+        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), proxy)
         trust = dict.fromkeys(_TRUSTED_BY, TRUST_FILE) if self.trust(record) else {}
         return proxies | {"NO_PROXY": here, "no_proxy": here} | trust
 
@@ -89,6 +91,16 @@ def is_limited(record: Record) -> bool:
     return bool(
         record.network_block_all or record.network_allow_list or record.domain_allow_list or record.secrets
     )
+
+
+def require_direct(record: Record) -> None:
+    """Refuse a sandbox with two proxies: ours goes out directly, and would pass the other one by.
+
+    Raises:
+        HTTPError: It has an outbound proxy, and limits or secrets beside (501).
+    """
+    if record.outbound_proxy_url and is_limited(record):
+        raise not_in_this_version("outboundProxyUrl together with secrets or limits of the network")
 
 
 def policy_of(record: Record) -> Policy:

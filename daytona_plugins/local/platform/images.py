@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from daytona_plugins.local.images.image import Image
 
 DEFAULT_SNAPSHOT = "host"
+DEFAULT_SNAPSHOT_ID = "00000000-0000-4000-8000-000000000003"
 
 ASKED_LABEL = "daytona.local/image"
 BASE_LABEL = "daytona.local/base"

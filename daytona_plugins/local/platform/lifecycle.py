@@ -269,8 +269,11 @@ class Lifecycle:
             return
         finally:
             del self._archiving[record.id]
-        self.move(record, state=State.ARCHIVED)
-        await remove_tree(directory)
+        with contextlib.suppress(
+            LostRaceError
+        ):  # whoever deletes the sandbox removes its files, wherever they are
+            self.move(record, state=State.ARCHIVED, backup_created_at=self._clock())
+            await remove_tree(directory)
 
     async def abandon_archive(self, record: Record) -> Record:
         """Call off what writes the archive of a sandbox, and return where that finds it: it may be one by now."""
@@ -302,6 +305,7 @@ class Lifecycle:
 
     async def destroy(self, record: Record, *, grace: float) -> None:
         """End the processes of a sandbox and remove everything in it."""
+        await self.abandon_archive(record)
         if record.state not in (State.ARCHIVED, State.PENDING_BUILD):
             record = self.move(record, state=State.DESTROYING)
         await self._end_processes(record, grace)

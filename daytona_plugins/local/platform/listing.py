@@ -53,11 +53,13 @@ _LOWEST: dict[str, Callable[[Record], float]] = {
     "minCpu": lambda record: record.cpu,
     "minMemoryGiB": lambda record: record.memory,
     "minDiskGiB": lambda record: record.disk,
+    "minGpu": lambda _: 0,
 }
 _HIGHEST: dict[str, Callable[[Record], float]] = {
     "maxCpu": lambda record: record.cpu,
     "maxMemoryGiB": lambda record: record.memory,
     "maxDiskGiB": lambda record: record.disk,
+    "maxGpu": lambda _: 0,
 }
 _AFTER: dict[str, Callable[[Record], float | None]] = {
     "createdAtAfter": lambda record: record.created_at,

@@ -9,6 +9,7 @@ import msgspec
 from daytona_plugins.local.images.logins import KIND
 from daytona_plugins.local.platform import creation
 from daytona_plugins.local.platform.agent_environment import change_environment
+from daytona_plugins.local.platform.gates import require_direct
 from daytona_plugins.local.platform.registries import Registries, RegistryRecord
 from daytona_plugins.local.platform.secret_routes import SecretRoutes
 from daytona_plugins.local.platform.secret_store import SecretRecord, Secrets
@@ -66,6 +67,7 @@ class Organization:
             HTTPError: There is no such secret (404).
         """
         attached = self.secrets.attached(wanted)
+        require_direct(msgspec.structs.replace(record, secrets=attached))
         changed = self._sandboxes.change(record, secrets=attached)
         if running := self._sandboxes.running(record.id):
             await change_environment(running.socket_path, attached, unset=record.secrets.keys() - attached)

@@ -62,6 +62,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What lies below its own files."""
     parent: str | None = None
     """The sandbox that it is a fork of."""
+    forked: bool = False
+    """Whether there may be forks of it: nobody need look for them otherwise."""
+    outbound_proxy_url: str | None = None
+    """The proxy that its programs are told to go through."""
+    backup_created_at: float | None = None
 
     @property
     def environment(self) -> dict[str, str]:

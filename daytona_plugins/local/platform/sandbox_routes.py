@@ -42,6 +42,7 @@ class TakeSnapshot(msgspec.Struct):
     """The body of `POST …/snapshot`."""
 
     name: str
+    include_memory: bool = msgspec.field(name="includeMemory", default=False)
 
 
 class Fork(msgspec.Struct):
@@ -130,7 +131,9 @@ class SandboxRoutes:
         """Return the handler of a report: nobody collects telemetry here, which is what an empty one says."""
 
         async def report(request: Request) -> Response:
-            self._find(request)
+            self._sandboxes.get(request.params["sandbox"])
+            if not (request.query.first("from") and request.query.first("to")):
+                raise HTTPError(400, "from and to are needed: ISO 8601 dates and times")
             return json_response(nothing)
 
         return report
@@ -138,6 +141,7 @@ class SandboxRoutes:
     async def create(self, request: Request) -> Response:
         """Make a sandbox and answer when commands can be executed in it."""
         body = creation.read_body(await request.body(BODY_LIMIT) or b"{}")
+        self._sandboxes.capacity.require(body.cpu, body.memory, body.disk)
         snapshot = self._snapshots.lookup(body.snapshot)
         record = creation.new_record(body, self._sandboxes.clock(), snapshot)
         if snapshot is not None:
@@ -193,6 +197,8 @@ class SandboxRoutes:
         """Make a snapshot of a sandbox's files."""
         record = self._find(request)
         body = _read(await request.body(BODY_LIMIT), TakeSnapshot)
+        if body.include_memory:
+            raise HTTPError(400, "containers have no memory snapshots; leave includeMemory out")
         return self._shown(await self._sandboxes.snapshot(record, body.name, self._snapshots))
 
     async def fork(self, request: Request) -> Response:
@@ -289,7 +295,7 @@ def _auto_stop(minutes: float, _now: float) -> dict[str, float | None]:
 
 
 def _auto_pause(minutes: float, _now: float) -> dict[str, float | None]:
-    return {"auto_pause_interval": creation.not_negative(minutes, default=0)}
+    return {"auto_pause_interval": creation.pause_interval(creation.not_negative(minutes, default=0))}
 
 
 def _auto_archive(minutes: float, _now: float) -> dict[str, float | None]:

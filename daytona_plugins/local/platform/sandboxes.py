@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,9 +18,10 @@ import msgspec
 from daytona_plugins.local.platform.activity import Activity
 from daytona_plugins.local.platform.creation import new_token
 from daytona_plugins.local.platform.errors import not_found, not_in_this_version
-from daytona_plugins.local.platform.gates import is_limited
+from daytona_plugins.local.platform.gates import is_limited, require_direct
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.lifecycle import Lifecycle
+from daytona_plugins.local.platform.sizes import Capacity
 from daytona_plugins.local.platform.states import Desired, Operation, State, refusal
 from daytona_plugins.local.platform.store import LostRaceError, NameTakenError
 from daytona_plugins.local.platform.timers import due
@@ -72,8 +74,9 @@ class Sandboxes:
         self._due: dict[Operation, Callable[[Record], Awaitable[Record]]] = {
             Operation.STOP: self.stop,
             Operation.ARCHIVE: self.archive,
-            Operation.DELETE: self.delete,
+            Operation.DELETE: self._expire,
         }
+        self.capacity = Capacity.of(paths.data)
 
     async def open(self) -> None:
         """Take over what the last platform process left behind."""
@@ -129,6 +132,7 @@ class Sandboxes:
         Raises:
             HTTPError: Its name is taken (409), or it failed to start (400).
         """
+        require_direct(record)
         if record.build_info is None:
             record = self._add_claimed(record)
         else:
@@ -209,9 +213,17 @@ class Sandboxes:
         """Remove a sandbox and everything in it; its name is free at once.
 
         Raises:
-            HTTPError: It is changing (409).
+            HTTPError: It is changing (409), or there are forks of it (400).
         """
         _require(Operation.DELETE, record)
+        forks = [fork for fork in self.children(record) if fork.desired is not Desired.DESTROYED]
+        if forks:
+            names = ", ".join(sorted(fork.name for fork in forks))
+            raise HTTPError(400, f"sandbox {record.name!r} has forks; delete these first: {names}")
+        return await self._destroy(record, grace=0)
+
+    async def _expire(self, record: Record) -> Record:
+        """Remove a sandbox whose time is over: forks have their own layers, and need no parent."""
         return await self._destroy(record, grace=0)
 
     async def recover(self, record: Record, *, skip_start: bool = False) -> Record:
@@ -245,6 +257,7 @@ class Sandboxes:
         """
         _require(Operation.RESIZE, record)
         changes = size.changes(record)
+        self.capacity.require(**changes)
         limited = tuple({*record.limited, *changes})
         changed = self.change(record, limited=limited, **changes)
         if running := self.running(record.id):
@@ -268,7 +281,7 @@ class Sandboxes:
         except (OSError, LostRaceError) as error:
             snapshots.fail(made, str(error))
             raise
-        snapshots.finish(made, image)
+        await snapshots.finish(made, image)
 
     async def fork(self, record: Record, name: str | None) -> Record:
         """Return a new sandbox with the files of this one as they are now; programs are not copied, nor their memory.
@@ -277,6 +290,7 @@ class Sandboxes:
             HTTPError: It is neither started nor stopped (400), is changing, or the name is taken (409).
         """
         _require(Operation.FORK, record)
+        record = self.change(record, forked=True)
         now = self.clock()
         identity = str(uuid4())
         child = msgspec.structs.replace(
@@ -292,6 +306,7 @@ class Sandboxes:
             signing_key=token_hex(32),
             error_reason=None,
             parent=record.id,
+            forked=False,
         )
         self._add(child)
         await self._lifecycle.work.run(self._lifecycle.fork(record, child), patience=START_PATIENCE)
@@ -299,6 +314,8 @@ class Sandboxes:
 
     def children(self, record: Record) -> list[Record]:
         """Return the forks of a sandbox."""
+        if not record.forked:
+            return []
         return [one for one in self._store.all() if one.parent == record.id and one.visible]
 
     def ancestors(self, record: Record) -> list[Record]:
@@ -329,6 +346,7 @@ class Sandboxes:
         """
         running = self.running(record.id)
         wanted = msgspec.structs.replace(record, **changes)
+        require_direct(wanted)
         if running is not None and running.proxy is None and is_limited(wanted):
             raise HTTPError(
                 400, "a sandbox that was started with the machine's network cannot be limited; stop it first"
@@ -355,7 +373,8 @@ class Sandboxes:
             operation = due(record, self.clock())
             if operation is not None:
                 logger.info("%s of sandbox %s is due", operation, record.id)
-                await self._due[operation](record)
+                with suppress(HTTPError):  # a client was faster; what is still due is due at the next tick
+                    await self._due[operation](record)
 
     async def _bring_up(self, record: Record, way: State) -> Record:
         await self._lifecycle.work.run(self._lifecycle.bring_up(record, way), patience=START_PATIENCE)

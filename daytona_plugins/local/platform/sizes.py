@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -10,7 +12,38 @@ from daytona_plugins.local.platform.states import State
 from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from daytona_plugins.local.platform.records import Record
+
+_GIB = 1024**3
+
+
+class Capacity(NamedTuple):
+    """The most that one sandbox may be asked for with: cores and GiB."""
+
+    cpu: int
+    memory: int
+    disk: int
+
+    @classmethod
+    def of(cls, directory: Path) -> Capacity:
+        """Return what this machine has, or what one sandbox may have on the hosted platform if that is more."""
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        disk = shutil.disk_usage(directory).total
+        return cls(max(4, os.cpu_count() or 1), max(8, -(-memory // _GIB)), max(10, -(-disk // _GIB)))
+
+    def require(self, cpu: int | None = None, memory: int | None = None, disk: int | None = None) -> None:
+        """Refuse a sandbox that no machine like this one can hold.
+
+        Raises:
+            HTTPError: It is to have more of something than there is (400).
+        """
+        for name, asked, most in zip(self._fields, (cpu, memory, disk), self, strict=True):
+            if asked is not None and asked > most:
+                raise HTTPError(
+                    400, f"{name} of {asked} exceeds the maximum of {most} for one sandbox on this machine"
+                )
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from daytona_plugins.local.platform.auth import require_key
 from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID
 from daytona_plugins.local.platform.snapshots import LONGEST_PAGE, CreateSnapshot, Snapshots, build_of
+from daytona_plugins.local.platform.states import State
 from daytona_plugins.local.platform.views import build_info
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
@@ -72,6 +73,7 @@ class SnapshotRoutes:
             body = msgspec.json.decode(await request.body(BODY_LIMIT), type=CreateSnapshot)
         except msgspec.DecodeError as error:
             raise HTTPError(400, str(error)) from error
+        self._sandboxes.capacity.require(body.cpu, body.memory, body.disk)
         return json_response(shown(self._snapshots.create(body)))
 
     async def get(self, request: Request) -> Response:
@@ -103,7 +105,10 @@ class SnapshotRoutes:
     async def log(self, request: Request) -> Response:
         """Show what the build of a snapshot has printed."""
         require_key(request, self._site.key)
-        return self._log(build_of(self._find(request)), request)
+        record = self._find(request)
+        if not _is_made_of_something(record):
+            raise HTTPError(400, f"snapshot {record.name!r} has no build")
+        return self._log(build_of(record), request, begun=record.state != "pending")
 
     async def sandbox_log_url(self, request: Request) -> Response:
         """Say where the log of a sandbox's build is read."""
@@ -118,13 +123,14 @@ class SnapshotRoutes:
         record = self._sandboxes.find(request.params["sandbox"])
         if record.build_info is None:
             raise HTTPError(400, f"sandbox {record.id} has no build")
-        return self._log(record.build_info, request)
+        return self._log(record.build_info, request, begun=record.state is not State.PENDING_BUILD)
 
-    def _log(self, info: BuildInfo, request: Request) -> Response:
+    def _log(self, info: BuildInfo, request: Request, *, begun: bool) -> Response:
         content = self._sandboxes.builds.log(info, follow=request.query.first("follow") == "true")
-        if content is None:
+        if content is None and not begun:
             raise HTTPError(404, "the build has not begun")
-        return Response(200, [("Content-Type", "application/octet-stream")], content)
+        # An image that was there already, and that nothing had to be done for, has no log.
+        return Response(200, [("Content-Type", "application/octet-stream")], content or b"")
 
     def _find(self, request: Request) -> SnapshotRecord:
         return self._snapshots.find(request.params["id"])
@@ -152,10 +158,15 @@ def shown(record: SnapshotRecord) -> dict[str, object]:
         "lastUsedAt": None if record.last_used_at is None else iso(record.last_used_at),
         "buildInfo": build_info(record.build_info, record.created_at),
         "regionIds": [REGION_ID],
-        "ref": build_of(record).snapshot_ref if record.image_name or record.build_info else None,
+        "ref": build_of(record).snapshot_ref if _is_made_of_something(record) else None,
         "sandboxClass": "container",
         "sourceSandboxId": record.source_sandbox_id,
     }
+
+
+def _is_made_of_something(record: SnapshotRecord) -> bool:
+    """Return whether a snapshot has been built or pulled, and is not what a sandbox has written."""
+    return bool(record.image_name or record.build_info)
 
 
 def _chosen(records: list[SnapshotRecord], query: Query) -> list[SnapshotRecord]:

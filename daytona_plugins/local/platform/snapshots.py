@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import msgspec
 
 from daytona_plugins.local.images.builder import BuildError
-from daytona_plugins.local.platform.creation import CreateBuildInfo, build_info_of
-from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, snapshot_ref
+from daytona_plugins.local.platform.creation import CreateBuildInfo, build_info_of, safe_name
+from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, DEFAULT_SNAPSHOT_ID, snapshot_ref
 from daytona_plugins.local.platform.records import BuildInfo
 from daytona_plugins.local.platform.regions import REGION_ID, REGION_NAME
 from daytona_plugins.local.platform.snapshot_store import SnapshotRecord
@@ -30,15 +30,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT = SnapshotRecord(
-    id="00000000-0000-4000-8000-000000000003",
+    id=DEFAULT_SNAPSHOT_ID,
     name=DEFAULT_SNAPSHOT,
     state="active",
     created_at=1767225600.0,
     updated_at=1767225600.0,
     general=True,
+    size=0,
 )
 LONGEST_PAGE = 200
 QUOTA = 100
+COOLDOWN = 600.0
+"""How many seconds a snapshot that has changed cannot be activated."""
 UNUSED_SECONDS = 14 * 24 * 3600.0
 """How long an active snapshot from which nobody makes a sandbox stays active."""
 _NAME = re.compile(r"[A-Za-z0-9_.\-:]+(/[A-Za-z0-9_.\-:]+)*(@sha256:[0-9a-f]{64})?")
@@ -133,7 +136,9 @@ class Snapshots:
         Raises:
             HTTPError: The name cannot be used (400), or is taken (409).
         """
-        _refuse_name(name)
+        if not name:
+            raise HTTPError(400, "a snapshot has a name")
+        safe_name(name)
         now = self._clock()
         record = SnapshotRecord(
             id=str(uuid4()),
@@ -150,11 +155,12 @@ class Snapshots:
         self._add(record)
         return record
 
-    def finish(self, record: SnapshotRecord, image: Image) -> None:
+    async def finish(self, record: SnapshotRecord, image: Image) -> None:
         """Say what a snapshot that was being made has become."""
+        size = await self._builds.size(image)
         if record.entrypoint:
             image = image.with_config(entrypoint=record.entrypoint, cmd=None)
-        self._change(record.id, state="active", image=image, entrypoint=image.config.entrypoint)
+        self._change(record.id, state="active", image=image, size=size, entrypoint=image.config.entrypoint)
 
     def fail(self, record: SnapshotRecord, reason: str) -> None:
         """Say why a snapshot could not be made."""
@@ -177,19 +183,26 @@ class Snapshots:
         """Make an inactive snapshot usable again.
 
         Raises:
-            HTTPError: It is not inactive (400), or not there (404).
+            HTTPError: It is not inactive, or has become so a moment ago (400), or is not there (404).
         """
         record = self._own(snapshot_id)
         if record.state != "inactive":
             raise HTTPError(
                 400, f"snapshot {record.name!r} is {record.state}; only an inactive one can be activated"
             )
+        since = self._clock() - record.updated_at
+        if since < COOLDOWN:
+            raise HTTPError(
+                400,
+                f"snapshot {record.name!r} was deactivated just now; activate it in {COOLDOWN - since:.0f} seconds",
+            )
         return self._change(record.id, state="active") or record
 
     def deactivate(self, snapshot_id: str) -> None:
         """Let no more sandboxes be made from a snapshot; fine when none can be already."""
         record = self._own(snapshot_id)
-        self._change(record.id, state="inactive")
+        if record.state != "inactive":
+            self._change(record.id, state="inactive")
 
     async def tick(self) -> None:
         """Deactivate what has not been used for long."""
@@ -209,7 +222,7 @@ class Snapshots:
             except BuildError as error:
                 self.fail(record, str(error))
             else:
-                self.finish(record, image)
+                await self.finish(record, image)
 
     def _own(self, snapshot_id: str) -> SnapshotRecord:
         if not _is_uuid(snapshot_id):

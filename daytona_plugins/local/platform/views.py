@@ -10,11 +10,16 @@ from daytona_plugins.local.egress.certificates import can_sign
 from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.gates import HTTP_ONLY, NEEDS_RESTART
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, RUNNER_ID
-from daytona_plugins.local.platform.states import shown
+from daytona_plugins.local.platform.states import State, shown
 
 if TYPE_CHECKING:
     from daytona_plugins.local.platform.records import BuildInfo, Record
     from daytona_plugins.local.runtime.spec import Isolation
+
+_NOWHERE = frozenset({State.ARCHIVED, State.DESTROYED})
+"""States in which no runner has the sandbox."""
+_BACKUP_STATES = {State.ARCHIVING: "InProgress", State.ARCHIVED: "Completed"}
+"""An archive is the one backup there is, and it is there as long as the sandbox is archived."""
 
 
 def full(record: Record, toolbox_url: str, isolation: Isolation | None) -> dict[str, object]:
@@ -25,8 +30,8 @@ def full(record: Record, toolbox_url: str, isolation: Isolation | None) -> dict[
         "kvm": False,
         "volumes": record.volumes,
         "buildInfo": build_info(record.build_info, record.created_at),
-        "backupCreatedAt": None,
-        "outboundProxyUrl": None,
+        "backupCreatedAt": None if record.backup_created_at is None else iso(record.backup_created_at),
+        "outboundProxyUrl": record.outbound_proxy_url,
         "otelEndpointOverride": None,
         "linkedSandboxId": None,
         "isolation": _with_notes(isolation, record),
@@ -59,7 +64,7 @@ def list_item(record: Record, toolbox_url: str) -> dict[str, object]:
         "desiredState": record.desired,
         "errorReason": record.error_reason,
         "recoverable": record.recoverable,
-        "backupState": "None",
+        "backupState": _BACKUP_STATES.get(record.state, "None"),
         "autoStopInterval": number(record.auto_stop_interval),
         "autoPauseInterval": number(record.auto_pause_interval),
         "autoArchiveInterval": number(record.auto_archive_interval),
@@ -70,7 +75,7 @@ def list_item(record: Record, toolbox_url: str) -> dict[str, object]:
         "lastActivityAt": iso(record.last_activity_at),
         "sandboxClass": "container",
         "daemonVersion": None,
-        "runnerId": RUNNER_ID,
+        "runnerId": None if record.state in _NOWHERE else RUNNER_ID,
         "warmPoolId": record.warm_pool_id,
         "toolboxProxyUrl": toolbox_url,
     }

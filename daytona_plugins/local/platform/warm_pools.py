@@ -42,6 +42,9 @@ class PoolRecord(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: str
     target: str
     size: int
+    cpu: int = 1
+    mem: int = 1
+    disk: int = 3
     created_at: float
     updated_at: float
     error_reason: str | None = None
@@ -85,7 +88,8 @@ class WarmPools:
         Raises:
             HTTPError: There is no such snapshot (400), or the snapshot has a pool already (409).
         """
-        snapshot = self._plan(snapshot).snapshot or snapshot
+        member = self._plan(snapshot)
+        snapshot = member.snapshot or snapshot
         if any(pool.snapshot == snapshot for pool in self.all()):
             raise HTTPError(409, f"snapshot {snapshot!r} has a warm pool already")
         now = self._sandboxes.clock()
@@ -94,6 +98,9 @@ class WarmPools:
             snapshot=snapshot,
             target=target,
             size=_size(size, least=1),
+            cpu=member.cpu,
+            mem=member.memory,
+            disk=member.disk,
             created_at=now,
             updated_at=now,
         )
@@ -183,7 +190,7 @@ def _is_settled(record: Record) -> bool:
 
 def _may_be_warm(wanted: Record) -> bool:
     fixed_at_start = (
-        wanted.env, wanted.volumes, wanted.secrets, wanted.build_info, is_limited(wanted),
+        wanted.env, wanted.volumes, wanted.secrets, wanted.build_info, wanted.outbound_proxy_url, is_limited(wanted),
     )  # fmt: skip
     return wanted.user == DEFAULT_USER and not any(fixed_at_start)
 

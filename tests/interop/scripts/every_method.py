@@ -299,7 +299,7 @@ async def use_snapshots(snapshots: Any) -> None:
     await go(snapshots.list())
     await go(snapshots.get(made.name))
     deactivate(made.id)
-    await go(snapshots.activate(made))
+    await attempt(lambda: snapshots.activate(made))
     await go(snapshots.delete(made.name))
 
 

@@ -79,7 +79,8 @@ other.start()
 seen["back"] = other.process.exec("cat /srv/more").result
 other.resize(Resources(cpu=4))
 seen["resized"] = other.cpu
-for one in (sandbox, other, third, child):
+seen["parent"] = failure(other.delete)
+for one in (sandbox, child, other, third):
     one.delete()
 for name in ("interop-image", "interop-files"):
     daytona.snapshot.delete(daytona.snapshot.get(name))

@@ -30,7 +30,7 @@ PING_PATIENCE = 2.0
 POLL = 0.01
 
 # -P keeps the directory the user happens to be in, and the modules lying there, out of the platform.
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from daytona_plugins.local.platform.main import main; sys.exit(main(sys.argv[1:]))"
+_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from daytona_plugins.local.platform.start import main; sys.exit(main(sys.argv[1:]))"
 _PRIVATE_TO_THE_CLIENT = ("DAYTONA_API_KEY", "DAYTONA_JWT_TOKEN", "PYTHONDONTWRITEBYTECODE")
 
 

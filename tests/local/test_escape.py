@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daytona.errors import DaytonaLocalPlatformError
-from daytona_plugins.local.runtime import runner as runner_module
+from daytona_plugins.local.runtime import zygote_process
 from daytona_plugins.local.runtime.idmaps import SHIFTED_TO
 from daytona_plugins.local.runtime.runner import Runner, RunningSandbox, SandboxSpec
 from tests.local import escape_attempts
@@ -147,7 +147,7 @@ def test_the_ids_of_files_are_kept_on_disk(builder: Builder):
 def test_root_without_shifted_ids_says_so(monkeypatch: pytest.MonkeyPatch):
     """A file system that cannot be mounted with other ids is no reason to have no sandboxes, but one to tell."""
     patch = "from daytona_plugins.local.runtime import zygote; zygote.shift = refuse"
-    monkeypatch.setattr(runner_module, "BOOT", PATCHED_BOOT.format(patch=patch))
+    monkeypatch.setattr(zygote_process, "BOOT", PATCHED_BOOT.format(patch=patch))
     with building() as builder:
         box = builder.box("plain")
         told = any("root outside" in note for note in box.sandbox.isolation.notes)

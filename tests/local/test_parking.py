@@ -14,7 +14,7 @@ import pytest
 from daytona.errors import DaytonaLocalPlatformError
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
 from daytona_plugins.local.platform.ending import is_alive, with_descendants
-from daytona_plugins.local.platform.main import how_many_parked
+from daytona_plugins.local.platform.serving import how_many_parked
 from daytona_plugins.local.platform.states import State
 from daytona_plugins.local.web import HTTPError
 from tests.local.fake_driver import fake_sandboxes

@@ -12,7 +12,7 @@ import pytest
 from daytona_plugins.local import web
 from daytona_plugins.local.platform.api import Application
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
-from daytona_plugins.local.platform.main import listen
+from daytona_plugins.local.platform.serving import listen
 from daytona_plugins.local.platform.site import Site
 from tests.local.fake_driver import FakeDriver, fake_sandboxes
 

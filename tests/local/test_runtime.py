@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daytona.errors import DaytonaLocalPlatformError
-from daytona_plugins.local.runtime import runner as runner_module
+from daytona_plugins.local.runtime import zygote_process
 from daytona_plugins.local.runtime.lending import find_programs
-from daytona_plugins.local.runtime.rootfs import MASKED_IN_PROC
+from daytona_plugins.local.runtime.procplan import MASKED_IN_PROC
 from daytona_plugins.local.runtime.runner import Runner, RunningSandbox, SandboxSpec, SpawnError, remove_tree
 from tests.local.ordinary_user import needs_root, run_as_ordinary_user
 from tests.local.platform_process import agents_of, children_of, waiting_of
@@ -439,7 +439,7 @@ def test_a_message_too_long_fails_alone(paths: Paths):
 def test_a_machine_that_cannot_isolate_is_refused_with_a_remedy(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(runner_module, "BOOT", PATCHED_BOOT.format(patch="kernel.unshare = refuse"))
+    monkeypatch.setattr(zygote_process, "BOOT", PATCHED_BOOT.format(patch="kernel.unshare = refuse"))
     with pytest.raises(DaytonaLocalPlatformError, match="cannot be isolated") as caught:
         asyncio.run(Runner.start(paths))
     assert caught.value.cause
@@ -451,7 +451,7 @@ def test_a_host_without_python_lends_its_own(paths: Paths, monkeypatch: pytest.M
     patch = (
         "real = os.access; os.access = lambda path, *rest: path != '/usr/bin/python3' and real(path, *rest)"
     )
-    monkeypatch.setattr(runner_module, "BOOT", PATCHED_BOOT.format(patch=patch))
+    monkeypatch.setattr(zygote_process, "BOOT", PATCHED_BOOT.format(patch=patch))
     found = in_sandbox(
         paths,
         "echo $PATH",
@@ -468,11 +468,11 @@ import errno, json, os, socket, sys
 def refuse(*_):
     raise PermissionError(errno.EPERM, "refused")
 control = socket.socket(fileno=int(sys.argv[1]))
-sys.path[:] = json.loads(control.recv(1 << 20))
+sys.path[:], data = json.loads(control.recv(1 << 20))
 from daytona_plugins.local.runtime import kernel
-from daytona_plugins.local.runtime.zygote import main
+from daytona_plugins.local.runtime.zygote_start import main
 {patch}
-main(control)
+main(control, data)
 """
 
 
@@ -490,7 +490,7 @@ WATCHING_BOOT = (
 
 def test_the_agent_imports_nothing_inside_its_sandbox(paths: Paths, monkeypatch: pytest.MonkeyPatch):
     """Inside there may be no Python, or another one; the zygote must have imported all that requests need."""
-    monkeypatch.setattr(runner_module, "BOOT", WATCHING_BOOT + runner_module.BOOT)
+    monkeypatch.setattr(zygote_process, "BOOT", WATCHING_BOOT + zygote_process.BOOT)
 
     async def main() -> None:
         async with running(paths) as runner:

@@ -53,7 +53,7 @@ def test_a_platform_without_asyncssh_says_what_to_install(
 
 
 def test_the_platform_does_without_asyncssh_until_somebody_asks() -> None:
-    program = "import daytona_plugins.local.platform.main, sys; assert 'asyncssh' not in sys.modules"
+    program = "import daytona_plugins.local.platform.serving, sys; assert 'asyncssh' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 

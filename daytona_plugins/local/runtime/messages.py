@@ -12,13 +12,7 @@ from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
 MESSAGE_LIMIT: Final = 1024 * 1024
 
 
-class Prepare(msgspec.Struct, tag=True):
-    """Look at the machine and make the host image."""
-
-    data: str
-
-
-class Spawn(msgspec.Struct, tag=True):
+class Spawn(msgspec.Struct):
     """Build a sandbox; its listening socket comes with the message."""
 
     spec: SandboxSpec
@@ -52,7 +46,6 @@ class Exited(msgspec.Struct, tag=True):
     status: int
 
 
-Command = Prepare | Spawn
 Event = Ready | Spawned | SpawnFailed | Exited
-decode_command = msgspec.json.Decoder(Command).decode
+decode_spawn = msgspec.json.Decoder(Spawn).decode
 decode_event = msgspec.json.Decoder(Event).decode

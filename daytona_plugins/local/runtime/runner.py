@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import signal
 import socket
 import stat
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -30,10 +27,8 @@ from daytona.errors import DaytonaLocalPlatformError
 from daytona_plugins.local.runtime.cgroups import Cgroups, Group, remove_abandoned
 from daytona_plugins.local.runtime.messages import (
     MESSAGE_LIMIT,
-    Command,
     Event,
     Exited,
-    Prepare,
     Ready,
     Spawn,
     Spawned,
@@ -41,6 +36,7 @@ from daytona_plugins.local.runtime.messages import (
     decode_event,
 )
 from daytona_plugins.local.runtime.spec import Holds, Isolation, Limits, SandboxSpec
+from daytona_plugins.local.runtime.zygote_process import ZygoteProcess, start_zygote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,13 +50,6 @@ WITHOUT_KERNEL: Final[dict[str, Holds]] = {"cpu": "ignored", "memory": "watched"
 """What becomes of a limit for which there is no control group."""
 START_TIMEOUT: Final = 60.0
 BACKLOG: Final = 1024
-
-# The zygote imports with our path, which it gets as its first message: its arguments can be seen from inside.
-BOOT: Final = (
-    "import json, socket, sys; control = socket.socket(fileno=int(sys.argv[1])); "
-    "sys.path[:] = json.loads(control.recv(1 << 20)); "
-    "from daytona_plugins.local.runtime.zygote import main; main(control)"
-)
 
 
 class SpawnError(Exception):
@@ -142,10 +131,9 @@ class _Born(NamedTuple):
 class Runner:
     """Builds sandboxes; the zygote behind it, and every sandbox, ends with `close` or with this process."""
 
-    def __init__(self, paths: Paths, zygote: subprocess.Popen[bytes], control: socket.socket) -> None:
+    def __init__(self, paths: Paths, zygote: ZygoteProcess) -> None:
         self._paths = paths
-        self._zygote = zygote
-        self._control = control
+        self._zygote, self._control = zygote
         self._ready: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._spawning: dict[str, asyncio.Future[_Born]] = {}
         self._ended: dict[str, asyncio.Future[int]] = {}
@@ -159,29 +147,24 @@ class Runner:
         return self._zygote.pid
 
     @classmethod
-    async def start(cls, paths: Paths) -> Runner:
-        """Start the zygote.
+    async def start(cls, paths: Paths, zygote: ZygoteProcess | None = None) -> Runner:
+        """Return a runner with a *zygote* that was started for it, or else with a new one.
 
         Raises:
             DaytonaLocalPlatformError: This machine cannot isolate sandboxes; it says why and what helps.
         """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            zygote = _start_zygote(theirs)
+        runner = cls(paths, zygote or start_zygote(paths.data))
         remove_abandoned(str(paths.data))
-        runner = cls(paths, zygote, ours)
         try:
-            await runner._prepare()
+            await runner._wait_for_zygote()
         except BaseException:
             await runner.close()
             raise
         return runner
 
-    async def _prepare(self) -> None:
+    async def _wait_for_zygote(self) -> None:
         self._control.setblocking(False)
         asyncio.get_running_loop().add_reader(self._control, self._receive)
-        await self._send(_import_path())
-        await self._command(Prepare(str(self._paths.data)))
         async with asyncio.timeout(START_TIMEOUT):
             verdict = await self._ready
         if not verdict.full:
@@ -214,7 +197,7 @@ class Runner:
         answer: asyncio.Future[_Born] = asyncio.get_running_loop().create_future()
         self._spawning[spec.id] = answer
         try:
-            await self._command(Spawn(spec), listener)
+            await self._send(msgspec.json.encode(Spawn(spec)), [listener.fileno()])
         except OSError as error:  # the zygote is gone, or the message is too long for the socket
             del self._spawning[spec.id]
             self._paths.agent_socket(spec.id).unlink(missing_ok=True)
@@ -261,15 +244,12 @@ class Runner:
         if group := self._groups.pop(sandbox_id, None):
             group.close()
 
-    async def _command(self, command: Command, passed: socket.socket | None = None) -> None:
-        await self._send(msgspec.json.encode(command), [passed.fileno()] if passed else [])
-
-    async def _send(self, message: bytes, descriptors: list[int] | None = None) -> None:
+    async def _send(self, message: bytes, descriptors: list[int]) -> None:
         """Send one message whole; the socket keeps borders, so it is taken or refused as one."""
         async with self._send_lock:
             while True:
                 try:
-                    socket.send_fds(self._control, [message], descriptors or [])
+                    socket.send_fds(self._control, [message], descriptors)
                 except BlockingIOError:
                     await _writable(self._control)
                 else:
@@ -317,23 +297,6 @@ def with_limits(isolation: Isolation, limits: Limits, kept: set[str]) -> Isolati
         if getattr(limits, name) is not None:
             holds[name] = "enforced" if name in kept else WITHOUT_KERNEL[name]
     return msgspec.structs.replace(isolation, limits=holds)
-
-
-def _start_zygote(control: socket.socket) -> subprocess.Popen[bytes]:
-    """Start it isolated from our environment, which it would hand on to every sandbox; our standard error is its log."""
-    descriptor = control.fileno()
-    return subprocess.Popen(  # noqa: S603 (our own interpreter and code)
-        [sys.executable, "-I", "-S", "-c", BOOT, str(descriptor)],
-        pass_fds=[descriptor],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env={},
-        start_new_session=True,
-    )
-
-
-def _import_path() -> bytes:
-    return json.dumps([os.path.abspath(entry) for entry in sys.path]).encode()
 
 
 def _listen(path: Path) -> socket.socket:

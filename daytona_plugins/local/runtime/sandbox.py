@@ -27,7 +27,8 @@ from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import SYSTEM_PATH, HostImage
 from daytona_plugins.local.runtime.messages import MESSAGE_LIMIT
 from daytona_plugins.local.runtime.privileges import become_root, give_up_privileges, hide_from_inside
-from daytona_plugins.local.runtime.rootfs import ProcPlan, build_root, write_identity, write_trust
+from daytona_plugins.local.runtime.procplan import ProcPlan
+from daytona_plugins.local.runtime.rootfs import build_root, write_identity, write_trust
 from daytona_plugins.local.runtime.spec import PROXY_PORT, SandboxSpec
 
 if TYPE_CHECKING:

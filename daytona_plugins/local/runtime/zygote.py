@@ -15,28 +15,22 @@ import os
 import select
 import signal
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 import msgspec
 
 from daytona_plugins.local.agent.main import warm_up
-from daytona_plugins.local.runtime import kernel, sandbox
-from daytona_plugins.local.runtime.hostimage import HostImage, prepare_host_image
+from daytona_plugins.local.runtime import sandbox
 from daytona_plugins.local.runtime.idmaps import write_id_maps
 from daytona_plugins.local.runtime.messages import (
     MESSAGE_LIMIT,
     Event,
     Exited,
-    Prepare,
     Ready,
     Spawned,
     SpawnFailed,
-    decode_command,
+    decode_spawn,
 )
-from daytona_plugins.local.runtime.privileges import set_command_line
-from daytona_plugins.local.runtime.probe import probe
-from daytona_plugins.local.runtime.rootfs import ProcPlan, plan_proc
 from daytona_plugins.local.runtime.seccomp import build_filter
 from daytona_plugins.local.runtime.shifting import Shift, shift
 from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
@@ -44,6 +38,10 @@ from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
+
+    from daytona_plugins.local.runtime.hostimage import HostImage
+    from daytona_plugins.local.runtime.preparing import Preparation, Prepared
+    from daytona_plugins.local.runtime.procplan import ProcPlan
 
 BUILD_TIMEOUT: Final = 20.0
 LULL: Final = 0.05
@@ -57,20 +55,16 @@ class Parked(NamedTuple):
     channel: socket.socket
 
 
-def main(control: socket.socket) -> None:
+def serve(control: socket.socket, data: str, preparation: Preparation) -> None:
     """Serve the platform at the other end of *control* until it goes away."""
-    os.chdir("/")
-    os.environ.clear()
-    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl+C in a terminal is for the program, not for its sandboxes
-    set_command_line("daytona-zygote")
     warm_up()
     build_filter()
+    gc.enable()
     gc.collect()
     gc.freeze()
-    _Zygote(control).run()
+    zygote = _Zygote(control)
+    zygote.open(data, preparation.finish())
+    zygote.run()
 
 
 class _Zygote:
@@ -85,7 +79,15 @@ class _Zygote:
         self._lifeline, self._lifeline_end = os.pipe()
         self._child_ended, self._child_ended_end = os.pipe()
 
+    def open(self, data: str, prepared: Prepared) -> None:
+        """Tell the platform whether there can be sandboxes."""
+        self._image, self._proc = prepared.image, prepared.proc
+        if self._image is not None and os.getuid() == 0:
+            self._shift_ids(self._image, data)
+        self._answer(Ready(prepared.verdict))
+
     def run(self) -> None:
+        """Build what is asked for."""
         os.set_blocking(self._child_ended, False)
         os.set_blocking(self._child_ended_end, False)
         signal.set_wakeup_fd(self._child_ended_end, warn_on_full_buffer=False)
@@ -113,11 +115,7 @@ class _Zygote:
         message, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_LIMIT, 1)
         if not message:
             return False
-        command = decode_command(message)
-        if isinstance(command, Prepare):
-            self._prepare(command)
-        else:
-            self._answer(*self._try_spawn(command.spec, descriptors[0]))
+        self._answer(*self._try_spawn(decode_spawn(message).spec, descriptors[0]))
         return True
 
     def _try_spawn(self, spec: SandboxSpec, descriptor: int) -> tuple[Event, list[int]]:
@@ -134,22 +132,11 @@ class _Zygote:
         for descriptor in passed:
             os.close(descriptor)
 
-    def _prepare(self, command: Prepare) -> None:
-        data = Path(command.data)
-        verdict = probe(data)
-        if verdict.full:
-            self._image = prepare_host_image(data / "host-image")
-            self._proc = plan_proc()
-            if os.getuid() == 0:
-                self._shift_ids(command.data)
-        self._answer(Ready(verdict))
-
-    def _shift_ids(self, data: str) -> None:
+    def _shift_ids(self, image: HostImage, data: str) -> None:
         """Where that cannot be done, sandboxes share root's id, and say so."""
-        assert self._image is not None
         with contextlib.suppress(OSError):
-            self._shift = shift(self._image, data)
-            self._image = self._shift.image(self._image)
+            self._shift = shift(image, data)
+            self._image = self._shift.image(image)
 
     def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> tuple[Event, list[int]]:
         if self._shift is not None:

@@ -1,8 +1,4 @@
-"""The platform's process: takes the lock, opens everything in order, serves, and closes everything in reverse.
-
-Whoever starts it reads one line of JSON from its standard output: where it serves, or why it does not. Standard
-error is its log.
-"""
+"""What the platform's process does: opens everything in order, serves, and closes everything in reverse."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -21,8 +16,6 @@ from typing import TYPE_CHECKING
 
 from daytona.errors import DaytonaLocalPlatformError
 from daytona_plugins.local import web
-from daytona_plugins.local.launch import AlreadyRunningError, hold
-from daytona_plugins.local.paths import Paths, UnsafePathError
 from daytona_plugins.local.platform.api import Application
 from daytona_plugins.local.platform.auth import load_or_make_key, write_private
 from daytona_plugins.local.platform.objects import Objects
@@ -35,46 +28,39 @@ from daytona_plugins.local.platform.ticker import ticking
 from daytona_plugins.local.runtime.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
+    from pathlib import Path
 
+    from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.platform.api import Part
+    from daytona_plugins.local.runtime.zygote_process import ZygoteProcess
+
+    Announce = Callable[[dict[str, object]], None]
 
 logger = logging.getLogger(__name__)
 
-# How long a predecessor that was told to end may take to.
-LOCK_PATIENCE = 15.0
 PARKED = "DAYTONA_LOCAL_PARKED"
 MOST_PARKED = 100
 
 
-def main(arguments: list[str]) -> int:
-    """Serve until told to end; return the exit status."""
-    paths = Paths.from_environment()
-    if "--foreground" not in arguments:
-        _leave_the_starter()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        paths.make()
-        with hold(paths.lock_file, patience=LOCK_PATIENCE):
-            asyncio.run(_run(paths, how_many_parked(os.environ)))
-    except DaytonaLocalPlatformError as error:
-        return _refuse(error.message, error.cause, error.remedy)
-    except AlreadyRunningError:
-        return _refuse("another embedded platform holds the lock and does not answer")
-    except (UnusableDatabaseError, UnsafePathError) as error:
-        return _refuse(str(error))
-    return 0
+def serve(paths: Paths, zygote: ZygoteProcess, announce: Announce) -> None:
+    """Serve until told to end, and tell *announce* where.
+
+    Raises:
+        DaytonaLocalPlatformError: This machine or what is in the directories does not allow it.
+    """
+    asyncio.run(_run(paths, zygote, how_many_parked(os.environ), announce))
 
 
-async def _run(paths: Paths, parked: int) -> None:
+async def _run(paths: Paths, zygote: ZygoteProcess, parked: int, announce: Announce) -> None:
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
-    async with _serving(paths, parked) as site:
+    async with _serving(paths, zygote, parked) as site:
         endpoint = _endpoint(site)
         write_private(paths.endpoint_file, json.dumps(endpoint).encode())
         try:
-            _announce(endpoint)
+            announce(endpoint)
             logger.info("serving on %s", site.url)
             async with ticking(partial(_end_if_lost, paths, ending)):
                 await ending.wait()
@@ -91,13 +77,12 @@ async def _end_if_lost(paths: Paths, ending: asyncio.Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _serving(paths: Paths, parked: int) -> AsyncGenerator[Site]:
+async def _serving(paths: Paths, zygote: ZygoteProcess, parked: int) -> AsyncGenerator[Site]:
     async with contextlib.AsyncExitStack() as stack:
         listener = listen()
         site = Site(listener.getsockname()[1], load_or_make_key(paths.key_file), _version())
-        store = stack.enter_context(contextlib.closing(Store(paths.database)))
-        start = partial(Runner.start, paths)
-        runner = RestartingRunner(await start(), start)
+        store = stack.enter_context(contextlib.closing(_open_store(paths.database)))
+        runner = RestartingRunner(await Runner.start(paths, zygote), partial(Runner.start, paths))
         stack.push_async_callback(runner.close)
         sandboxes = Sandboxes(store, runner, paths, parked=parked)
         await sandboxes.open()
@@ -114,6 +99,13 @@ async def _serving(paths: Paths, parked: int) -> AsyncGenerator[Site]:
         yield site
 
 
+def _open_store(file: Path) -> Store:
+    try:
+        return Store(file)
+    except UnusableDatabaseError as error:
+        raise DaytonaLocalPlatformError(str(error)) from error
+
+
 def _parts(site: Site, paths: Paths) -> list[Part]:
     """Return what answers requests that are not about one sandbox."""
     return [S3(site, Objects(paths.objects), time.time)]
@@ -126,27 +118,6 @@ def listen() -> socket.socket:
     # without it the second write of an answer waits 40 ms for the first one to be acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def _leave_the_starter() -> None:
-    """Become a process of our own, which has nothing open of the program that started us but the pipe and the log."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    os.chdir("/")
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-
-
-def _announce(line: dict[str, object]) -> None:
-    """Tell the starter, who waits for the end of the pipe too."""
-    print(json.dumps(line), flush=True)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-
-
-def _refuse(message: str, cause: str | None = None, remedy: str | None = None) -> int:
-    logger.error("cannot serve: %s", message)
-    _announce({"error": message, "cause": cause, "remedy": remedy})
-    return 1
 
 
 def how_many_parked(environ: Mapping[str, str]) -> int:
@@ -176,7 +147,3 @@ def _version() -> str:
         return version("daytona-anyio")
     except PackageNotFoundError:  # run from a checkout
         return "0.0.0"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

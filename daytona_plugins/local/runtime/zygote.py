@@ -92,6 +92,7 @@ class _Zygote:
         os.set_blocking(self._child_ended_end, False)
         signal.set_wakeup_fd(self._child_ended_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _wake_up)
+        self._reap()  # what the preparation has left to us
         try:
             while self._serve_one():
                 pass

@@ -6,6 +6,7 @@ error is its log. Little is imported here, so that the zygote, which imports as 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
@@ -43,12 +44,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(paths: Paths) -> None:
-    zygote = start_zygote(paths.data)
-    gc.disable()  # imports leave nothing behind to collect, and looking for it takes a third of their time
-    from daytona_plugins.local.platform.serving import serve
+    with contextlib.closing(start_zygote(paths.data)) as zygote:
+        gc.disable()  # imports leave nothing behind to collect, and looking for it takes a third of their time
+        from daytona_plugins.local.platform.serving import serve
 
-    gc.enable()
-    serve(paths, zygote, _announce)
+        gc.enable()
+        serve(paths, zygote, _announce)
 
 
 def _leave_the_starter() -> None:

@@ -133,7 +133,8 @@ class Runner:
 
     def __init__(self, paths: Paths, zygote: ZygoteProcess) -> None:
         self._paths = paths
-        self._zygote, self._control = zygote
+        self._zygote = zygote
+        self._control = zygote.control
         self._ready: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._spawning: dict[str, asyncio.Future[_Born]] = {}
         self._ended: dict[str, asyncio.Future[int]] = {}
@@ -144,7 +145,7 @@ class Runner:
     @property
     def zygote_pid(self) -> int:
         """The process that builds sandboxes."""
-        return self._zygote.pid
+        return self._zygote.process.pid
 
     @classmethod
     async def start(cls, paths: Paths, zygote: ZygoteProcess | None = None) -> Runner:
@@ -220,8 +221,7 @@ class Runner:
         """Kill every sandbox and end the zygote; may be called twice."""
         if self._control.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._control)
-            self._control.close()
-        await asyncio.to_thread(self._zygote.wait)
+        await asyncio.to_thread(self._zygote.close)
         self._forget_all()
 
     def _forget_all(self) -> None:

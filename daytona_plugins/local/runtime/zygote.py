@@ -62,9 +62,7 @@ def serve(control: socket.socket, data: str, preparation: Preparation) -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
-    zygote = _Zygote(control)
-    zygote.open(data, preparation.finish())
-    zygote.run()
+    _Zygote(control).run(data, preparation)
 
 
 class _Zygote:
@@ -79,27 +77,28 @@ class _Zygote:
         self._lifeline, self._lifeline_end = os.pipe()
         self._child_ended, self._child_ended_end = os.pipe()
 
-    def open(self, data: str, prepared: Prepared) -> None:
-        """Tell the platform whether there can be sandboxes."""
-        self._image, self._proc = prepared.image, prepared.proc
-        if self._image is not None and os.getuid() == 0:
-            self._shift_ids(self._image, data)
-        self._answer(Ready(prepared.verdict))
-
-    def run(self) -> None:
+    def run(self, data: str, preparation: Preparation) -> None:
         """Build what is asked for."""
         os.set_blocking(self._child_ended, False)
         os.set_blocking(self._child_ended_end, False)
         signal.set_wakeup_fd(self._child_ended_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _wake_up)
-        self._reap()  # what the preparation has left to us
         try:
+            self._begin(data, preparation.finish())
+            self._reap()  # what the preparation has left to us
             while self._serve_one():
                 pass
         except (BrokenPipeError, ConnectionResetError):
             pass  # the platform went away between its command and our answer
         finally:
             self._kill_all()
+
+    def _begin(self, data: str, prepared: Prepared) -> None:
+        """Tell the platform whether there can be sandboxes."""
+        self._image, self._proc = prepared.image, prepared.proc
+        if self._image is not None and os.getuid() == 0:
+            self._shift_ids(self._image, data)
+        self._answer(Ready(prepared.verdict))
 
     def _serve_one(self) -> bool:
         sources: list[socket.socket | int] = [self._control, self._child_ended]

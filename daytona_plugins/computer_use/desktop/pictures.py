@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, WebPImagePlugin as WebPImagePlugin
 from PIL.Image import Resampling
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ ARM: Final = 20
 FAST: Final = 1
 """Level of PNG's compression: higher ones take twice the time for a tenth of the size."""
 
-# Pillow loads its formats when they are first needed, which inside the sandbox is too late.
+# Pillow loads its formats when they are first needed, which inside the sandbox is too late: WebP was loaded above, and
+# the common ones are now. All the others would be loaded for a name that is in neither set.
 Image.preinit()
-Image.init()
 
 
 class Options(NamedTuple):

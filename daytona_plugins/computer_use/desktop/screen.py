@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from PIL import Image
-from Xlib import XK, X, error
+from Xlib import XK, X, error, ext
 from Xlib.display import Display
 from Xlib.ext import xtest
 from Xlib.protocol import event
@@ -31,6 +31,10 @@ ALL_PLANES: Final = 0xFFFFFFFF
 # Keys that are on no keyboard of today have names in groups of their own.
 for _group in ("latin1", "miscellany", "xkb"):
     XK.load_keysym_group(_group)
+
+
+# A connection imports all extensions that the server has, and asks it about each: we use this one.
+vars(ext)["__extensions__"][:] = [("XTEST", "xtest")]
 
 
 class Place(NamedTuple):

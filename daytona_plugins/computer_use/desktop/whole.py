@@ -32,9 +32,7 @@ def add_desktop(toolbox: Toolbox) -> None:
 
 def import_what_is_late() -> None:
     """Import what the libraries would at the first connection and the first picture."""
-    extensions: list[tuple[str, str]] = vars(import_module("Xlib.ext"))["__extensions__"]
-    for name in ("Xlib.support.unix_connect", *(f"Xlib.ext.{module}" for _, module in extensions)):
-        import_module(name)
+    import_module("Xlib.support.unix_connect")
     picture = Image.new("RGB", (4, 4))
     draw_cursor(picture, Place(1, 1))
     for name in FORMATS:

@@ -14,9 +14,8 @@ import socket
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daytona.errors import DaytonaLocalPlatformError
 from daytona_plugins.local.paths import Paths, UnsafePathError
@@ -38,8 +37,7 @@ class AlreadyRunningError(Exception):
     """Somebody else holds a lock, and goes on holding it."""
 
 
-@dataclass(frozen=True)
-class PlatformEndpoint:
+class PlatformEndpoint(NamedTuple):
     """A running platform, and how to talk to it."""
 
     api_url: str

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +18,7 @@ class UnsafePathError(Exception):
     """A directory of the platform belongs to somebody else, or its name is too long for a Unix socket."""
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(NamedTuple):
     """The files and directories of one platform; two platforms with different `Paths` never meet."""
 
     data: Path
@@ -129,6 +126,8 @@ def _data_directory(environ: Mapping[str, str]) -> Path:
 def _runtime_directory(environ: Mapping[str, str]) -> Path:
     if base := environ.get("XDG_RUNTIME_DIR"):
         return Path(base) / "daytona"
+    import tempfile  # takes as long to import as all of the rest here, and is seldom needed
+
     # The sticky bit keeps others from moving it away, `_make_private` from having made it first.
     return Path(tempfile.gettempdir()) / f"daytona-{os.getuid()}"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import logging
 import os
 import sys
 
@@ -17,8 +16,6 @@ from daytona.errors import DaytonaLocalPlatformError
 from daytona_plugins.local.launch import AlreadyRunningError, hold
 from daytona_plugins.local.paths import Paths, UnsafePathError
 from daytona_plugins.local.runtime.zygote_process import start_zygote
-
-logger = logging.getLogger(__name__)
 
 # How long a predecessor that was told to end may take to.
 LOCK_PATIENCE = 15.0
@@ -29,7 +26,6 @@ def main(arguments: list[str]) -> int:
     paths = Paths.from_environment()
     if "--foreground" not in arguments:
         _leave_the_starter()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         paths.make()
         with hold(paths.lock_file, patience=LOCK_PATIENCE):
@@ -46,8 +42,11 @@ def main(arguments: list[str]) -> int:
 def _serve(paths: Paths) -> None:
     with contextlib.closing(start_zygote(paths.data)) as zygote:
         gc.disable()  # imports leave nothing behind to collect, and looking for it takes a third of their time
+        import logging
+
         from daytona_plugins.local.platform.serving import serve
 
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         gc.enable()
         serve(paths, zygote, _announce)
 
@@ -68,6 +67,6 @@ def _announce(line: dict[str, object]) -> None:
 
 
 def _refuse(message: str, cause: str | None = None, remedy: str | None = None) -> int:
-    logger.error("cannot serve: %s", message)
+    print("cannot serve:", message, file=sys.stderr)
     _announce({"error": message, "cause": cause, "remedy": remedy})
     return 1

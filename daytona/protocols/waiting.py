@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from ..models.enums import SandboxState
+from ..models.enums import SandboxDesiredState, SandboxState
 
 __all__ = [
     "DESTROYED",
@@ -43,10 +43,12 @@ class Goal(NamedTuple):
     success: frozenset[SandboxState]
     failure: frozenset[SandboxState]
 
-    def judge(self, state: SandboxState | None) -> Verdict:
-        """Return what *state* means for this goal."""
+    def judge(self, state: SandboxState | None, desired: SandboxDesiredState | None = None) -> Verdict:
+        """Return what *state* means for this goal, where the platform is to bring the sandbox to *desired*."""
         if state in self.success:
             return Verdict.REACHED
+        if state is S.ARCHIVED and desired in {str(state) for state in self.success}:
+            return Verdict.ON_THE_WAY  # the hosted platform shows it so until it begins to restore it
         return Verdict.FAILED if state in self.failure else Verdict.ON_THE_WAY
 
 

@@ -413,7 +413,7 @@ class AsyncSandbox(SandboxView, Extensible):
         while True:
             before = self._data.state
             await self._take(seen, goal)
-            verdict = goal.judge(self._data.state)
+            verdict = goal.judge(self._data.state, self._data.desired_state)
             if verdict is Verdict.REACHED:
                 return
             if verdict is Verdict.FAILED:

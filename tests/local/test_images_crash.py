@@ -7,6 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from daytona_plugins.local.images.image import Image
@@ -124,6 +125,45 @@ def test_no_file_is_lost_when_a_sandbox_was_being_archived(platform: Platform, w
         (archives / f"{sandbox['id']}.part").write_bytes(b"junk")
     change(platform, state=State.ARCHIVING, desired=Desired.ARCHIVED)
     assert precious(platform, sandbox) == "precious\n"
+
+
+def test_no_file_is_lost_when_a_sandbox_was_being_restored(platform: Platform) -> None:
+    sandbox = stopped_with_a_file(platform)
+    platform.start()
+    assert platform.api("POST", "/sandbox/box/archive").json["state"] == "archived"
+    kill(platform)
+    change(platform, state=State.RESTORING, desired=Desired.STARTED)
+    (platform.paths.data / "builds" / "draft").mkdir()
+    platform.start()
+    assert list((platform.paths.data / "builds").iterdir()) == []
+    assert platform.api("GET", "/sandbox/box").json["state"] == "error"
+    recovered = platform.api("POST", "/sandbox/box/recover?skipStart=true").json
+    assert (recovered["state"], recovered["desiredState"]) == ("archived", "archived")
+    assert platform.api("POST", "/sandbox/box/snapshot", {"name": "empty"}).status == 400, (
+        "its files are elsewhere"
+    )
+    assert platform.api("POST", "/sandbox/box/start").json["state"] == "started"
+    assert platform.execute(sandbox["id"], "cat /srv/file")["result"] == "precious\n"
+
+
+def test_a_fork_without_the_files_of_its_parent_is_not_recovered(platform: Platform) -> None:
+    stopped_with_a_file(platform)
+    store = Store(platform.paths.database)
+    record = store.find("box")
+    assert record is not None
+    unborn = msgspec.structs.replace(
+        record, id="fork", name="fork", parent=record.id, state=State.UNKNOWN, desired=Desired.STARTED
+    )
+    store.add(unborn)
+    store.close()
+    change(platform, forked=True)
+    platform.start()
+    found = platform.api("GET", "/sandbox/fork").json
+    assert (found["state"], found["recoverable"]) == ("error", False)
+    assert platform.api("POST", "/sandbox/fork/recover").status == 400
+    assert platform.api("DELETE", "/sandbox/box").status == 400
+    assert platform.api("DELETE", "/sandbox/fork").status == 200
+    assert platform.api("DELETE", "/sandbox/box").status == 200
 
 
 def test_a_snapshot_that_was_being_taken_has_failed(platform: Platform) -> None:

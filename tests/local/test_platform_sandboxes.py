@@ -9,12 +9,13 @@ import pytest
 
 from daytona_plugins.local.platform import lifecycle
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
-from daytona_plugins.local.platform.states import State, shown
+from daytona_plugins.local.platform.states import Operation, State, shown
 from daytona_plugins.local.web import HTTPError
 from tests.local.fake_driver import FakeDriver, fake_sandboxes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.sandboxes import Sandboxes
@@ -54,6 +55,11 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0)
+
+
+def _write(file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"the last moment")
 
 
 def state_of(sandboxes: Sandboxes, name: str = "box") -> State:
@@ -186,6 +192,19 @@ def test_use_puts_off_the_stop_and_settings_do_not() -> None:
     in_a_platform(scenario)
 
 
+def test_the_lifetime_of_a_parent_ends_while_it_has_forks() -> None:
+    async def scenario(sandboxes: Sandboxes, _driver: FakeDriver, clock: Clock) -> None:
+        parent = await sandboxes.stop(await sandboxes.create(a_record(clock, ttl_minutes=1)))
+        child = await sandboxes.fork(parent, "child")
+        sandboxes.change(child, auto_destroy_at=None)
+        assert await refused(sandboxes.delete(sandboxes.find("box"))) == 400
+        clock.now += 60
+        await sandboxes.tick()
+        assert [record.name for record in sandboxes.all()] == ["child"]
+
+    in_a_platform(scenario)
+
+
 def test_a_lifetime_ends_whatever_happens() -> None:
     async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
         record = await sandboxes.create(a_record(clock, auto_stop_interval=0, ttl_minutes=1))
@@ -193,6 +212,51 @@ def test_a_lifetime_ends_whatever_happens() -> None:
         sandboxes.activity.touch(record.id)
         await sandboxes.tick()
         assert sandboxes.all() == []
+
+    in_a_platform(scenario)
+
+
+def test_a_deletion_calls_an_archive_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
+    async def written_in_the_end(_directory: Path, file: Path) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            _write(file)
+
+    async def scenario(sandboxes: Sandboxes, _driver: FakeDriver, clock: Clock) -> None:
+        monkeypatch.setattr(lifecycle, "archive", written_in_the_end)
+        box = await sandboxes.stop(await sandboxes.create(a_record(clock)))
+        archiving = asyncio.ensure_future(sandboxes.archive(box))
+        await begun.wait()
+        await sandboxes.delete(sandboxes.find("box"))
+        await archiving
+        assert sandboxes.all() == []
+        assert list((sandboxes.paths.data / "archives").iterdir()) == []
+
+    in_a_platform(scenario)
+
+
+def test_one_sandbox_that_cannot_be_stopped_does_not_keep_the_others() -> None:
+    async def scenario(sandboxes: Sandboxes, _driver: FakeDriver, clock: Clock) -> None:
+        for name in ("first", "second"):
+            await sandboxes.create(a_record(clock, name=name, auto_stop_interval=1))
+        changing = sandboxes.all()[0]
+
+        async def stop(record: Record) -> Record:
+            if record.id == changing.id:
+                raise HTTPError(409, "it is changing")
+            return await stop_really(record)
+
+        stop_really = sandboxes.stop
+        sandboxes._due[Operation.STOP] = stop
+        clock.now += 60
+        await sandboxes.tick()
+        states = {record.id: record.state for record in sandboxes.all()}
+        assert states.pop(changing.id) is State.STARTED
+        assert [*states.values()] == [State.STOPPED]
 
     in_a_platform(scenario)
 

@@ -42,6 +42,24 @@ def test_where_a_volume_may_be(path: str) -> None:
     assert problems_of(MountRequest(volume_id="v", mount_path=path)) == []
 
 
+def test_what_a_killed_platform_left_of_volumes_is_removed(name: str) -> None:
+    with running_platform() as platform:
+        kept, deleted = _make(platform, name)["id"], _make(platform, "")["id"]
+        platform.api("DELETE", f"/volumes/{deleted}")
+        platform.stop()
+        volumes = platform.paths.volumes
+        for directory in (
+            deleted,
+            "unborn",
+            "unknown",
+        ):  # killed while deleting, killed while making, not from here
+            (volumes / directory).mkdir()
+        for directory in (deleted, "unknown"):
+            (volumes / directory / "file").write_text("x")
+        platform.start()
+        assert {directory.name for directory in volumes.iterdir()} == {kept, "unknown"}
+
+
 def test_volumes_outlive_the_platform(name: str) -> None:
     with running_platform() as own:
         volume = _make(own, name)

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from daytona.models.enums import SandboxState
+from daytona.models.enums import SandboxDesiredState, SandboxState
 from daytona.protocols.waiting import (
     DESTROYED,
     POLLS,
@@ -43,6 +43,13 @@ GOALS: dict[str, tuple[Goal, set[SandboxState], set[SandboxState]]] = {
 def test_every_state_for_every_goal(name: str, state: SandboxState) -> None:
     goal, reached, failed = GOALS[name]
     assert goal.judge(state) is (REACHED if state in reached else FAILED if state in failed else ON_THE_WAY)
+
+
+def test_an_archived_sandbox_that_is_to_be_started_is_on_the_way() -> None:
+    assert STARTED.judge(S.ARCHIVED, SandboxDesiredState.STARTED) is ON_THE_WAY
+    assert STARTED.judge(S.ARCHIVED, SandboxDesiredState.ARCHIVED) is FAILED
+    assert STARTED.judge(S.ERROR, SandboxDesiredState.STARTED) is FAILED
+    assert settled_from(S.RESIZING).judge(S.ARCHIVED, SandboxDesiredState.ARCHIVED) is REACHED
 
 
 @pytest.mark.parametrize("name", GOALS)

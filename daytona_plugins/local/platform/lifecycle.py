@@ -144,7 +144,13 @@ class Lifecycle:
             if state is State.DESTROYED:
                 await self._remove(record)
             elif state in (State.ERROR, State.BUILD_FAILED) and record.state is not state:
-                self.move(record, state=state, desired=desired, error_reason=_INTERRUPTED, recoverable=True)
+                self.move(
+                    record,
+                    state=state,
+                    desired=desired,
+                    error_reason=_INTERRUPTED,
+                    recoverable=_has_files(record),
+                )
             elif (state, desired) != (record.state, record.desired):
                 self.move(record, state=state, desired=desired)
             if state is State.ARCHIVED:
@@ -238,7 +244,7 @@ class Lifecycle:
         try:
             image = await self.capture(record, State.FORKING)
         except (OSError, LostRaceError) as error:
-            self._fail(child, f"the files of {record.id} could not be copied: {error}")
+            self._fail(child, f"the files of {record.id} could not be copied: {error}", recoverable=False)
             raise
         await self.bring_up(self.move(child, image=image), State.CREATING)
 
@@ -289,6 +295,10 @@ class Lifecycle:
         if file.exists():
             await restore(file, self._paths.sandbox(sandbox_id), self.builds.layers.draft())
             file.unlink()
+
+    def is_archived(self, sandbox_id: str) -> bool:
+        """Return whether the files of a sandbox are in its archive."""
+        return self._archive(sandbox_id).exists()
 
     def _archive(self, sandbox_id: str) -> Path:
         return self._paths.data / "archives" / f"{sandbox_id}.tar"
@@ -375,9 +385,9 @@ class Lifecycle:
         else:
             self._fail(record, f"the sandbox ended with status {status}")
 
-    def _fail(self, record: Record, reason: str) -> None:
+    def _fail(self, record: Record, reason: str, *, recoverable: bool = True) -> None:
         logger.error("sandbox %s: %s", record.id, reason)
-        self.move(record, state=State.ERROR, error_reason=reason, recoverable=True)
+        self.move(record, state=State.ERROR, error_reason=reason, recoverable=recoverable)
 
     def _spec(self, record: Record) -> SandboxSpec:
         own = {
@@ -399,6 +409,11 @@ class Lifecycle:
             network="proxy" if is_limited(record) else "host",
             trust=self.gates.trust(record),
         )
+
+
+def _has_files(record: Record) -> bool:
+    """Return whether what a sandbox is made of is there: a fork gets the files of its parent before anything else."""
+    return record.parent is None or record.state is not State.UNKNOWN
 
 
 async def _refuse_unkept_limits(record: Record, running: Running) -> None:

@@ -233,9 +233,9 @@ class Sandboxes:
             HTTPError: It has none, or one that cannot be recovered from (400).
         """
         _require(Operation.RECOVER, record)
-        record = self._move(
-            record, state=State.STOPPED, desired=Desired.STOPPED, error_reason=None, recoverable=False
-        )
+        # One that failed while it was brought back from an archive has its files there still.
+        rest = State.ARCHIVED if self._lifecycle.is_archived(record.id) else State.STOPPED
+        record = self._move(record, state=rest, desired=Desired(rest), error_reason=None, recoverable=False)
         return record if skip_start else await self.start(record)
 
     async def archive(self, record: Record) -> Record:

@@ -89,6 +89,7 @@ async def _serving(paths: Paths, zygote: ZygoteProcess, parked: int) -> AsyncGen
         stack.push_async_callback(sandboxes.close)
         application = Application(site, sandboxes, _parts(site, paths))
         stack.callback(application.close)
+        await application.organization.volumes.open()
         await application.ssh.open()
         stack.push_async_callback(application.ssh.close)
         server = await web.serve(listener, application, envelope=application.envelope)

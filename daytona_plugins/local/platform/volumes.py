@@ -7,6 +7,7 @@ who asks for it learns what became of it, and gives its name and its files away.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -54,6 +55,17 @@ class Volumes:
         self._directory = directory
         self._sandboxes = sandboxes
         self._clock = clock
+
+    async def open(self) -> None:
+        """Remove what a process that was killed left: files of deleted volumes, and volumes that nobody was told of."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        known = {volume.id: volume for volume in self._shelf.all()}
+        for directory in self._directory.iterdir():
+            if directory.name not in known:
+                with suppress(OSError):  # it holds files, which we know nothing about
+                    directory.rmdir()
+            elif known[directory.name].state == DELETED:
+                await remove_tree(directory)
 
     def all(self, *, deleted: bool = False) -> list[VolumeRecord]:
         """Return every volume, the most recently used one first."""

@@ -218,19 +218,25 @@ class Router:
             self._exact[method, path] = handler
 
     async def __call__(self, request: Request) -> Response:
-        handler = self._exact.get((request.method, request.raw_path)) or self._find_pattern(request)
+        handler = self._exact.get((request.method, request.raw_path))
         if handler is None:
-            raise NoRouteError(request.method, request.path)
+            handler, request.params = self._find_pattern(request.method, request.raw_path)
         return await handler(request)
 
-    def _find_pattern(self, request: Request) -> Handler | None:
-        segments = request.raw_path.split("/")
+    def leads_to(self, method: str, path: str) -> bool:
+        """Return whether anybody answers *method* on *path*, which is percent-encoded."""
+        try:
+            return (method, path) in self._exact or bool(self._find_pattern(method, path))
+        except NoRouteError:
+            return False
+
+    def _find_pattern(self, wanted: str, path: str) -> tuple[Handler, dict[str, str]]:
+        segments = path.split("/")
         for method, pattern, handler in self._patterns:
-            params = _match(pattern, segments) if method in (request.method, "*") else None
+            params = _match(pattern, segments) if method in (wanted, "*") else None
             if params is not None:
-                request.params = params
-                return handler
-        return None
+                return handler, params
+        raise NoRouteError(wanted, unquote(path, errors="surrogateescape"))
 
 
 def _match(pattern: list[str], segments: list[str]) -> dict[str, str] | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from daytona_plugins.computer_use.desktop.desktop import Desktop
     from daytona_plugins.local.web import HTTPError, Query, Request, Response, Router
 
+DIGITS_LIMIT: Final = 9
 TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
@@ -147,7 +148,7 @@ def _area(query: Query) -> Area:
 
 def _number(query: Query, name: str) -> int:
     text = query.first(name)
-    if not text.removeprefix("-").isdecimal() or not text.isascii():
+    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > DIGITS_LIMIT:
         raise _invalid(name, "must be an integer" if text else "is required")
     return int(text)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from daytona_plugins.local.agent.whole_numbers import whole_number
+
 
 def user_id(name: str) -> int:
     """Return the number of a user given by number or name.
@@ -37,8 +39,8 @@ def home_directory(user: str) -> str:
 
 
 def _find(path: str, name: str) -> int:
-    if name.isdecimal():
-        return int(name)
+    if (number := whole_number(name)) is not None:
+        return number
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
             fields = line.split(":")

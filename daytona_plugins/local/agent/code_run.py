@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import shutil
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -18,7 +18,7 @@ from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.charting import Drawing, draws
 from daytona_plugins.local.agent.command import Command, StartError, start_command, text_file
 from daytona_plugins.local.agent.errors import bad_request
-from daytona_plugins.local.agent.execute import check_env_names, finish
+from daytona_plugins.local.agent.execute import Seconds, check_env_names, finish
 from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.web import HTTPError, Request, Response, json_response
 
@@ -35,7 +35,7 @@ class CodeRunRequest(msgspec.Struct, rename="camel"):
     language: str | None = None
     argv: list[str] | None = None
     envs: dict[str, str] | None = None
-    timeout: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    timeout: Seconds | None = None
 
 
 class Artifact(msgspec.Struct):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BOUNDARY: Final = "DAYTONA-FILE-BOUNDARY"
 PIECE: Final = 256 * 1024
-RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 class BulkDownloadRequest(msgspec.Struct):

@@ -61,4 +61,4 @@ def now() -> str:
 
 def printable(text: str) -> str:
     """Replace the surrogates that stand for bytes outside UTF-8: JSON cannot carry them."""
-    return os.fsencode(text).decode("utf-8", "replace")
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

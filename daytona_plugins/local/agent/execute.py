@@ -20,7 +20,7 @@ ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TIMEOUT_OUTPUT_LIMIT: Final = 1024 * 1024
 CONFIRMATION_TIMEOUT: Final = 0.1
 
-Seconds = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class ExecuteRequest(msgspec.Struct, rename="camel"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from daytona_plugins.local.agent.accounts import group_id, user_id
 from daytona_plugins.local.agent.errors import bad_request, from_os_error, printable
 from daytona_plugins.local.agent.fileinfo import describe
+from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.web import HTTPError, Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -80,11 +81,11 @@ def make_directories(path: str, mode: int) -> None:
 
 async def _list(request: Request) -> Response:
     path = path_parameter(request, default=".")
-    depth = request.query.first("depth", "1")
-    if not depth.isdecimal() or int(depth) < 1:
+    depth = whole_number(request.query.first("depth", "1"))
+    if depth is None or depth < 1:
         raise bad_request("depth must be an integer greater than or equal to 1")
     try:
-        return json_response(await asyncio.to_thread(lambda: list(_entries(path, int(depth)))))
+        return json_response(await asyncio.to_thread(lambda: list(_entries(path, depth))))
     except OSError as error:
         raise from_os_error(error, path) from error
 
@@ -172,7 +173,7 @@ async def _set_permissions(request: Request) -> Response:
             os.chown(path, user_id(owner) if owner else -1, group_id(group) if group else -1)
     except PermissionError as error:
         raise from_os_error(error, path) from error
-    except (OSError, LookupError) as error:
+    except (OSError, LookupError, OverflowError) as error:
         raise bad_request(f"cannot change the permissions of {printable(path)}: {error}") from error
     return Response()
 

@@ -20,7 +20,7 @@ class _Meaning(NamedTuple):
     phrases: tuple[str, ...]
 
     def fits(self, text: str) -> bool:
-        return re.search("|".join(self.phrases), text) is not None
+        return re.search("|".join(self.phrases), text, re.DOTALL) is not None
 
 
 _MEANINGS: Final = (
@@ -55,9 +55,9 @@ _MEANINGS: Final = (
         "unable to access", "early EOF", "RPC failed", "hung up", "Could not read from remote repository",
     )),
     _Meaning(403, "FILE_ACCESS_DENIED", ("Permission denied",)),
-    _Meaning(404, "NOT_FOUND", ("does not have any commits yet",)),
+    _Meaning(404, "NOT_FOUND", ("does not have any commits yet", "could not resolve HEAD")),
     _Meaning(400, "BAD_REQUEST", (
-        "is not a valid", "invalid (?:key|refspec|path)", "does not contain a section", "outside repository",
+        "is not a valid", "File name too long", "invalid (?:key|refspec|path)", "does not contain a section", "outside repository",
         "must be run in a work tree", "empty ident name", "ident name consists only of",
         "Unable to find remote helper", "transport '.*' not allowed",
     )),
@@ -67,12 +67,13 @@ _NOISE: Final = re.compile(
 )
 
 
-def failure(text: str) -> HTTPError:
-    """Return the error for a run of git that has failed with this text."""
+def failure(text: str, *, shown: str | None = None) -> HTTPError:
+    """Return the error for a run of git that has failed with this text, of which clients see what may be *shown*."""
+    summary = _summary(text if shown is None else shown)
     for meaning in _MEANINGS:
         if meaning.fits(text):
-            return HTTPError(meaning.status, _summary(text), code=meaning.code)
-    return HTTPError(500, _summary(text), code="INTERNAL_SERVER_ERROR")
+            return HTTPError(meaning.status, summary, code=meaning.code)
+    return HTTPError(500, summary, code="INTERNAL_SERVER_ERROR")
 
 
 def _summary(text: str) -> str:

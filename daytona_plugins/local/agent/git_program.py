@@ -84,7 +84,8 @@ class GitProgram:
             *arguments, path=path, stdin=stdin, variables=variables, access=access
         )
         if status:
-            raise failure(_masked(errors + output, access))
+            said = errors + output
+            raise failure(said, shown=_masked(said, access))
         return output
 
     async def attempt(

@@ -70,6 +70,7 @@ class Settings:
         key = query.first("key")
         if not key:
             raise bad_request("key is required")
+        _check_key(key)
         scope, path = _place(query.first("scope"), query.first("path"))
         status, value, errors = await self._git.attempt("config", scope, "--null", "--get", key, path=path)
         if status and errors:
@@ -91,8 +92,7 @@ class Settings:
 
     async def _set(self, scope: str | None, path: str | None, key: str, value: str) -> None:
         where, repository = _place(scope, path)
-        if key.startswith("-"):
-            raise bad_request(f"invalid key: {key!r}")
+        _check_key(key)
         await self._git.run("config", where, "--replace-all", key, value, path=repository)
 
     async def keep_credentials(self, request: Request) -> Response:
@@ -118,6 +118,11 @@ class Settings:
         _, helpers, _ = await self._git.attempt(*asked)
         if STORE not in helpers.splitlines():
             await self._git.run("config", "--global", "--add", "credential.helper", STORE)
+
+
+def _check_key(key: str) -> None:
+    if key.startswith("-"):
+        raise bad_request(f"invalid key: {key!r}")
 
 
 def _place(scope: str | None, path: str | None) -> tuple[str, str | None]:

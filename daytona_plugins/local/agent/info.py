@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from daytona_plugins.local.agent.body import read_json
+from daytona_plugins.local.agent.environment import unusable_name
 from daytona_plugins.local.agent.errors import bad_request, now
 from daytona_plugins.local.web import Request, Response, json_response
 
@@ -66,12 +67,11 @@ async def _init(request: Request) -> Response:
 async def _update_env(request: Request) -> Response:
     change = await read_json(request, UpdateEnv)
     added = change.set or {}
+    if (unusable := unusable_name(added)) is not None:
+        raise bad_request(f"invalid environment variable: {unusable!r}")
     for name in {*(change.unset or []), *_with_value_prefix(change.unset_value_prefix) - added.keys()}:
         os.environ.pop(name, None)
-    try:
-        os.environ.update(added)
-    except ValueError as error:  # a name with "=", or a NUL
-        raise bad_request(str(error)) from error
+    os.environ.update(added)
     return json_response({"message": "environment updated"})
 
 

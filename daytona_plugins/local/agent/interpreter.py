@@ -6,12 +6,14 @@ What is wrong with a run is told by the code that closes its WebSocket, never by
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from daytona_plugins.local.agent.body import read_json
+from daytona_plugins.local.agent.body import BadJSONError, parse, read_json
+from daytona_plugins.local.agent.environment import unusable_name
 from daytona_plugins.local.agent.errors import bad_request
+from daytona_plugins.local.agent.files import checked_path
 from daytona_plugins.local.agent.interpreter_context import Context, Job, Verdict
 from daytona_plugins.local.agent.interpreter_process import WorkerEndedError
 from daytona_plugins.local.agent.websocket import ClientGoneError, WebSocket, upgrade
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "default"
 DEFAULT_TIMEOUT: Final = 600
+LONGEST_TIMEOUT: Final = 2**63 - 1
 PATIENCE: Final = 300.0
 """Seconds for which code waits for a client that does not read its output: people look at what they get, and debug."""
 
@@ -39,11 +42,8 @@ class ExecuteRequest(msgspec.Struct, rename="camel"):
 
     code: str = ""
     context_id: str | None = None
-    timeout: int | None = None
+    timeout: Annotated[int, msgspec.Meta(le=LONGEST_TIMEOUT)] | None = None
     envs: dict[str, str | None] | None = None
-
-
-_decode_request = msgspec.json.Decoder(ExecuteRequest).decode
 
 
 def add_interpreter(toolbox: Toolbox) -> None:
@@ -69,7 +69,8 @@ class Interpreter:
         wanted = await read_json(request, CreateRequest)
         if wanted.language not in (None, "", "python"):
             raise bad_request(f"unsupported language: {wanted.language} (only python is)")
-        context = Context(self._toolbox.reaper, wanted.cwd or self._toolbox.work_dir)
+        cwd = checked_path(wanted.cwd or self._toolbox.work_dir)
+        context = Context(self._toolbox.reaper, cwd)
         try:
             await context.start()
         except WorkerEndedError as error:
@@ -102,8 +103,8 @@ class Interpreter:
         if message is None:
             return
         try:
-            wanted = _decode_request(message)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            wanted = parse(message, ExecuteRequest)
+        except BadJSONError:
             await socket.close(1002, "invalid JSON payload")
             return
         context = self._find(wanted)
@@ -124,6 +125,8 @@ class Interpreter:
             return Verdict(1008, "code is required")
         if wanted.timeout is not None and wanted.timeout < 0:
             return Verdict(1008, "timeout must be greater than or equal to 0")
+        if (unusable := unusable_name(wanted.envs)) is not None:
+            return Verdict(1008, f"invalid environment variable: {unusable!r}")
         name = wanted.context_id or DEFAULT
         if name == DEFAULT and name not in self._contexts:
             self._contexts[name] = Context(self._toolbox.reaper, self._toolbox.work_dir, name)

@@ -71,7 +71,8 @@ class Worker:
             raise KeyboardInterrupt
 
     def _send(self, message: dict[str, object]) -> None:
-        self._line.sendall(json.dumps(message).encode() + b"\n")
+        # Half of a surrogate pair is text to Python and to nobody else.
+        self._line.sendall(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
     # -- Running --------------------------------------------------------------------------------------------------
 

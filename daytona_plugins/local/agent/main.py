@@ -51,6 +51,7 @@ LATE_IMPORTS: Final = (
     "encodings.idna",
     "encodings.latin_1",
     "encodings.ascii",
+    "encodings.utf_16_le",
     "linecache",
 )
 

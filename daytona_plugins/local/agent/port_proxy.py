@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.agent.errors import bad_request
+from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.forwarding import READ_SIZE, Connection, Exchange, PeerGoneError, headers_for
 from daytona_plugins.local.web import Request, Response
 
@@ -23,11 +24,6 @@ def add_port_proxy(toolbox: Toolbox) -> None:
         return await page(request) if page is not None else await _forward(request, port)
 
     toolbox.router.add("*", "/proxy/{port}/{path*}", show)
-    toolbox.router.add("*", "/proxy/{port}", _redirect)
-
-
-async def _redirect(request: Request) -> Response:
-    return Response(301, [("Location", f"{request.raw_path}/")])
 
 
 async def _forward(request: Request, port: int) -> Response:
@@ -77,6 +73,7 @@ def port_number(text: str) -> int:
     Raises:
         HTTPError: It is none (400).
     """
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+    port = whole_number(text)
+    if port is None or not 1 <= port <= 65535:
         raise bad_request("a port is a number from 1 to 65535")
-    return int(text)
+    return port

@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.agent.errors import bad_request
+from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.web import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ async def _list_ports(_request: Request) -> Response:
 
 
 async def _in_use(request: Request) -> Response:
-    text = request.params["port"]
-    if not text.isdecimal() or not FIRST_PORT <= int(text) <= LAST_PORT:
+    port = whole_number(request.params["port"])
+    if port is None or not FIRST_PORT <= port <= LAST_PORT:
         raise bad_request(f"port must be a number from {FIRST_PORT} to {LAST_PORT}")
-    return json_response({"isInUse": int(text) in listening_ports() or await _accepts(int(text))})
+    return json_response({"isInUse": port in listening_ports() or await _accepts(port)})
 
 
 def listening_ports() -> set[int]:

@@ -1,7 +1,8 @@
 """/process/pty: terminals that live on their own, and WebSockets that come and go.
 
 Output is for those who are attached when it comes; nothing is kept. A terminal waits while one of its clients is slow,
-as a terminal does at Ctrl-S, but not for long: a client that takes nothing for two seconds is let go.
+as a terminal does at Ctrl-S. It waits as long as it takes for one who is alone; among several, who takes nothing for two
+seconds is let go.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import msgspec
 
 from daytona.protocols.pty import DEFAULT_COLS, DEFAULT_ROWS, ENVS_PREFIX, EXIT_CONTROL, MESSAGE_LIMIT
 from daytona_plugins.local.agent.body import read_json
+from daytona_plugins.local.agent.environment import unusable_name
 from daytona_plugins.local.agent.errors import bad_request, now
+from daytona_plugins.local.agent.files import checked_path
 from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.agent.terminal import Terminal, start_terminal
 from daytona_plugins.local.agent.websocket import (
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 QUEUE_LIMIT: Final = 256
 FRAME_SIZE: Final = 32 * 1024
 PATIENCE: Final = 2.0
-"""Seconds for which a terminal waits for a client whose queue is full."""
+"""Seconds for which a terminal waits for a client whose queue is full while others want to see more."""
 SIZE_LIMIT: Final = 1000
 KILLED: Final = 137
 
@@ -147,6 +150,7 @@ class Terminals:
         if not wanted.id:
             raise bad_request("session ID is required")
         _check_size(wanted.cols or 0, wanted.rows or 0)
+        _check_process(wanted)
         if wanted.id in self._sessions:
             raise HTTPError(409, f"PTY session with ID '{wanted.id}' already exists", code="CONFLICT")
         session = self._sessions[wanted.id] = PtySession(wanted, self._toolbox.work_dir)
@@ -234,8 +238,11 @@ class PtySession:
 
     async def _hand_out(self, item: bytes | Ending) -> None:
         for client in [*self._clients]:
-            if not await client.put(item):
+            if not await client.put(item, is_alone=self._is_alone):
                 self._clients.discard(client)
+
+    def _is_alone(self) -> bool:
+        return len(self._clients) < 2
 
     def resize(self, rows: int, cols: int) -> None:
         """Change the size.
@@ -267,6 +274,7 @@ class PtySession:
     def detach(self, client: Client) -> None:
         """Let a client go."""
         self._clients.discard(client)
+        client.leave()
 
     async def serve(self, client: Client, socket: WebSocket) -> None:
         """Carry output and input until either side has had enough."""
@@ -300,17 +308,25 @@ class Client:
         self._queue: asyncio.Queue[bytes | Ending] = asyncio.Queue(QUEUE_LIMIT)
         self._left: Ending | None = None
 
-    async def put(self, item: bytes | Ending) -> bool:
-        """Queue *item*; return False, and drop the client, when there is no room for too long."""
+    async def put(self, item: bytes | Ending, is_alone: Callable[[], bool]) -> bool:
+        """Queue *item*; return False, and drop the client, when others wait and there is no room for too long."""
         if not self._queue.full():
             self._queue.put_nowait(item)
             return True
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._queue.put(item)
-        except TimeoutError:
-            self.dropped.set()
-        return not self.dropped.is_set()
+        while not self.dropped.is_set():
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._queue.put(item)
+                return True
+            except TimeoutError:
+                if not is_alone():
+                    self.dropped.set()
+        return False
+
+    def leave(self) -> None:
+        """Make room for who is putting something in: nobody takes it out any more."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
     async def wait_until_dropped(self) -> None:
         """Return when the client has been too slow."""
@@ -390,6 +406,12 @@ def _check_size(cols: int, rows: int) -> None:
     for name, value in (("cols", cols), ("rows", rows)):
         if value > SIZE_LIMIT:
             raise bad_request(f"{name} must be less than {SIZE_LIMIT}")
+
+
+def _check_process(wanted: CreateRequest) -> None:
+    checked_path(wanted.cwd or "")
+    if (unusable := unusable_name(wanted.envs)) is not None:
+        raise bad_request(f"invalid environment variable: {unusable!r}")
 
 
 def _from_query(request: Request) -> CreateRequest:

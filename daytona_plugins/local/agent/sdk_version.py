@@ -17,7 +17,7 @@ Version = tuple[int, int, int, bool]
 FIRST_WITH_MARKERS: Final[Version] = (0, 27, 0, True)
 FIRST_WITH_WORK_DIR: Final[Version] = (0, 103, 0, True)
 FIRST_WITH_STREAMS: Final[Version] = (0, 167, 0, True)
-_VERSION: Final = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(.*)", re.DOTALL)
+_VERSION: Final = re.compile(r"v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(\D.*)?", re.DOTALL)
 
 
 class LogForm(enum.Enum):

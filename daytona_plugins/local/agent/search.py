@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import stat
@@ -13,6 +14,7 @@ import msgspec
 from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.errors import bad_request, printable
 from daytona_plugins.local.agent.files import path_parameter
+from daytona_plugins.local.agent.replacing import Replacement
 from daytona_plugins.local.web import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -70,18 +72,20 @@ def walk(root: str) -> Iterator[str]:
     """Yield *root* and all below it by name, each directory before its entries; what cannot be read is left out."""
     if os.path.lexists(root):
         yield root
-        yield from _below(root)
+        top = os.path.normpath(root)
+        yield from _below("" if top == "." else top)
 
 
 def _below(directory: str) -> Iterator[str]:
     try:
-        names = sorted(os.listdir(directory), key=os.fsencode)
+        with os.scandir(directory or ".") as found:
+            entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
     except OSError:  # a file, or a directory we may not read
         return
-    for name in names:
-        path = os.path.normpath(os.path.join(directory, name))
+    for entry in entries:
+        path = os.path.join(directory, entry.name)
         yield path
-        if not os.path.islink(path):
+        if entry.is_dir(follow_symlinks=False):
             yield from _below(path)
 
 
@@ -118,17 +122,24 @@ async def _replace(request: Request) -> Response:
 
 
 def _replace_in(path: str, old: bytes, new: bytes) -> dict[str, object]:
-    """Rewrite one file in place, so that its mode, owner and links stay."""
+    """Rewrite one file, which keeps its mode, owner and links, and its content if anything goes wrong."""
     try:
-        with open(path, "r+b") as file:
-            content = file.read().replace(old, new)
-            file.seek(0)
-            file.write(content)
-            file.truncate()
+        content = _read_regular(path).replace(old, new)
+        with Replacement(path) as replacement:
+            replacement.file.write(content)
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno or 0).lower() if isinstance(error, OSError) else "invalid argument"
         return {"file": path, "success": False, "error": f"open {path}: {reason}"}
     return {"file": path, "success": True}
+
+
+def _read_regular(path: str) -> bytes:
+    """Return a file's content; what has none of its own (a pipe, a device) would be read for ever."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(file, "rb") as reader:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        return reader.read()
 
 
 def glob_matcher(pattern: str) -> Callable[[str], bool]:

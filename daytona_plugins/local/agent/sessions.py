@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import shutil
+import uuid
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -129,9 +130,15 @@ class Session:
             raise _not_found("command") from None
 
     async def end(self) -> None:
-        """End the shell, and remove what there is of the session on disk."""
+        """End the shell, and remove what there is of the session on disk.
+
+        That may take a while, in which the name is free: what is removed must not be what a new session has under it.
+        """
+        ending = os.path.join(os.path.dirname(self._directory), f".ended-{uuid.uuid4()}")
+        with contextlib.suppress(OSError):  # somebody was faster
+            os.rename(self._directory, ending)
         await self.shell.end(GRACE)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(ending, ignore_errors=True)
 
     def view(self) -> SessionView:
         """Return what clients see."""

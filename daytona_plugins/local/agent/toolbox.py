@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.agent.reaper import Reaper
-from daytona_plugins.local.web import Router
+from daytona_plugins.local.agent.routing import ForgivingRouter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ class Toolbox:
     """The state of one agent; a part of it (files, processes, …) is a function that adds its routes here."""
 
     def __init__(self) -> None:
-        self.router = Router()
+        self.router = ForgivingRouter()
         self.reaper = Reaper()
         self.pages: dict[int, Handler] = {}
         """What the agent itself shows on ports of the sandbox, in place of a program there; `path` is a parameter."""

@@ -20,12 +20,9 @@ from daytona import (
     InterpreterContext,
     OutputMessage,
 )
-from daytona.protocols.messages import Closed, Text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-    from tests.local.platform_process import Platform
 
     Box = Callable[[], Any]
 
@@ -295,90 +292,3 @@ async def begun(python: Any, code: str, context: InterpreterContext) -> asyncio.
     )
     await printed.wait()
     return run
-
-
-# -- The wire, where our own client does not go -----------------------------------------------------------------------
-
-
-async def asked(sandbox: Any, message: str | bytes) -> Any:
-    """Return a WebSocket that *message* was sent to."""
-    toolbox = sandbox._toolbox
-    socket = await toolbox.transport.open_websocket(await toolbox.endpoint(), "/process/interpreter/execute")
-    await (socket.send_text(message) if isinstance(message, str) else socket.send_binary(message))
-    return socket
-
-
-async def answer_to(sandbox: Any, message: str | bytes) -> list[Any]:
-    """Return every event that *message* is answered with."""
-    socket = await asked(sandbox, message)
-    events = [await socket.receive()]
-    while not isinstance(events[-1], Closed):
-        events.append(await socket.receive())
-    return events
-
-
-@pytest.mark.faces("asyncio")
-@pytest.mark.parametrize(
-    ("message", "end"),
-    [
-        ("not json", Closed(1002, "invalid JSON payload")),
-        (b"\xff", Closed(1002, "invalid JSON payload")),
-        ("{}", Closed(1008, "code is required")),
-        ('{"code": "1", "timeout": -1}', Closed(1008, "timeout must be greater than or equal to 0")),
-        ('{"code": "1", "contextId": "nope"}', Closed(1008, "context not found: nope")),
-    ],
-)
-async def test_a_request_that_makes_no_sense_is_closed(box: Box, message: str | bytes, end: Closed) -> None:
-    async with box() as sandbox:
-        assert await answer_to(sandbox, message) == [end]
-
-
-@pytest.mark.faces("asyncio")
-async def test_chunks_have_all_keys_and_the_last_one_is_control(box: Box) -> None:
-    async with box() as sandbox:
-        request = {"code": "import os\nprint(os.environ['A'] == '')\n1", "envs": {"A": None}}
-        output, result, control, end = await answer_to(sandbox, json.dumps(request).encode())
-        empty = {"text": "", "name": "", "value": "", "traceback": ""}
-        assert isinstance(output, Text)
-        assert json.loads(output.data) == {**empty, "type": "stdout", "text": "True\n"}
-        assert json.loads(result.data) == {**empty, "type": "result", "data": {"text/plain": "1"}}
-        assert json.loads(control.data) == {**empty, "type": "control", "text": "completed"}
-        assert end == Closed(1000, "")
-
-
-@pytest.mark.faces("asyncio")
-async def test_timeouts_close_with_4008_and_only_a_graceful_one_says_interrupted(box: Box) -> None:
-    async with box() as sandbox:
-        context = await sandbox.code_interpreter.create_context()
-        request = {"code": "import time\ntime.sleep(60)", "timeout": 1, "contextId": context.id}
-        control, end = await answer_to(sandbox, json.dumps(request))
-        assert json.loads(control.data)["text"] == "interrupted"
-        assert end == Closed(4008, "")
-        assert await answer_to(sandbox, json.dumps({**request, "code": DEAF})) == [Closed(4008, "")]
-        await sandbox.code_interpreter.delete_context(context)
-
-
-@pytest.mark.faces("asyncio")
-async def test_deleting_a_context_ends_what_runs_in_it(box: Box) -> None:
-    async with box() as sandbox:
-        context = await sandbox.code_interpreter.create_context()
-        request = {"code": "import time\nprint(1)\ntime.sleep(60)", "contextId": context.id}
-        socket = await asked(sandbox, json.dumps(request))
-        assert json.loads((await socket.receive()).data)["text"] == "1\n"
-        await sandbox.code_interpreter.delete_context(context)
-        async with asyncio.timeout(10):
-            assert await socket.receive() == Closed(1001, "context shutdown")
-
-
-def test_contexts_by_hand(platform: Platform, shared_id: str) -> None:
-    path = f"/toolbox/{shared_id}/process/interpreter/context"
-    made = platform.call("POST", path, {})
-    assert made.status == 200
-    assert set(made.json) == {"id", "cwd", "createdAt", "active", "language"}
-    assert (made.json["active"], made.json["language"]) == (True, "python")
-    assert platform.call("POST", path, b"").status == 400
-    assert platform.call("POST", path, {"language": "javascript"}).status == 400
-    assert platform.call("DELETE", f"{path}/{made.json['id']}").json == {
-        "message": "Context deleted successfully"
-    }
-    assert platform.call("GET", f"/toolbox/{shared_id}/process/interpreter/execute").status == 400

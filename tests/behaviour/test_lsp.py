@@ -23,6 +23,7 @@ from daytona import (
     LspLanguageId,
     LspServer,
 )
+from tests.behaviour.stand_in_server import SERVER, span
 from tests.conftest import AwaitBlocking
 
 if TYPE_CHECKING:
@@ -234,24 +235,6 @@ async def test_a_server_that_talks_nonsense_is_ended(box: Callable[[], Any], fol
             await lsp.start()
 
 
-SERVER = """\
-#!/usr/bin/env python3
-import json, sys
-answers = json.loads(%r)
-while head := sys.stdin.buffer.readline():
-    length = int(head.split(b":")[1]) + len(sys.stdin.buffer.readline()) - 2
-    message = json.loads(sys.stdin.buffer.read(length))
-    if message["method"] == "exit":
-        break
-    if "id" in message:
-        waiting = answers.get(message["method"])
-        body = json.dumps({"id": message["id"], **(waiting.pop(0) if waiting else {"result": None})}).encode()
-        sys.stdout.buffer.write(b"Content-Length: %%d\\r\\n\\r\\n" %% len(body) + body)
-        sys.stdout.buffer.flush()
-"""
-"""A server whose answers are given."""
-
-
 async def test_a_server_that_hangs_is_given_up_and_can_be_stopped(
     box: Callable[[], Any], folder: str
 ) -> None:
@@ -338,7 +321,3 @@ async def test_answers_of_every_shape_are_read(box: Callable[[], Any], folder: s
         with pytest.raises(DaytonaBadRequestError, match="Method Not Found"):
             await lsp.sandbox_symbols("x")
         await lsp.stop()
-
-
-def span(first: int, last: int) -> dict[str, Any]:
-    return {"start": {"line": first, "character": 0}, "end": {"line": last, "character": 0}}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 import anyio
 import pytest
@@ -21,13 +19,9 @@ from daytona import (
     DaytonaValidationError,
     PtySize,
 )
-from daytona.protocols.messages import Binary, Closed, Lost
-from daytona.protocols.pty import EXIT_CONTROL, MESSAGE_LIMIT, envs_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.local.platform_process import Platform
 
     Box = Callable[[], Any]
 
@@ -306,89 +300,3 @@ async def test_an_open_terminal_does_not_keep_its_sandbox_from_stopping(connect:
         await sandbox.start()
         assert await sandbox.process.list_pty_sessions() == []
         await sandbox.delete()
-
-
-# -- The wire, where our own client does not go -----------------------------------------------------------------------
-
-
-def test_a_lazy_terminal_starts_with_its_first_client(platform: Platform, shared_id: str) -> None:
-    name = "lazy-one"
-    path = f"/toolbox/{shared_id}/process/pty"
-    made = platform.call("POST", path, {"id": name, "lazyStart": True, "cols": 100, "rows": 30})
-    assert (made.status, made.json) == (201, {"sessionId": name})
-    info = platform.call("GET", f"{path}/{name}").json
-    assert (info["active"], info["lazyStart"], info["envs"]) == (False, True, {"TERM": "xterm-256color"})
-    assert platform.call("POST", f"{path}/{name}/resize", {"cols": 1, "rows": 1}).status == 500
-    assert platform.call("DELETE", f"{path}/{name}").json == {"message": "PTY session deleted"}
-    assert platform.call("GET", f"{path}/{name}").status == 404
-
-
-def test_answers_without_a_websocket(platform: Platform, shared_id: str) -> None:
-    path = f"/toolbox/{shared_id}/process/pty"
-    assert platform.call("POST", path, {}).status == 400
-    assert platform.call("POST", path, {"id": "x", "cols": 1001}).status == 400
-    assert platform.call("POST", path, {"id": "x", "cwd": "/no/such"}).status == 500
-    assert platform.call("GET", f"{path}/x/connect").status == 400
-    assert platform.call("GET", f"{path}/create-connect?id=x").status == 400
-
-
-async def frames_of(sandbox: Any, path: str, *offers: str) -> Any:
-    """Return a bare WebSocket to a sandbox."""
-    toolbox = sandbox._toolbox
-    path, _, query = path.partition("?")
-    wanted = dict(parse_qsl(query)) or None
-    return await toolbox.transport.open_websocket(await toolbox.endpoint(), path, wanted, offers)
-
-
-async def to_the_end(socket: Any) -> list[Any]:
-    """Return every event up to the end of the connection."""
-    events = [await socket.receive()]
-    while not isinstance(events[-1], Closed | Lost):
-        events.append(await socket.receive())
-    return events
-
-
-@pytest.mark.faces("asyncio")
-async def test_the_end_is_announced_to_clients_that_understand_it(box: Box, unique: str) -> None:
-    async with box() as sandbox:
-        path = f"/process/pty/create-connect?id={unique}&cols=80&rows=24"
-        socket = await frames_of(sandbox, path, EXIT_CONTROL, envs_token({"A": "from token"}))
-        assert socket.subprotocol == EXIT_CONTROL
-        plain = await frames_of(sandbox, f"/process/pty/{unique}/connect")
-        await socket.send_text('echo "$A"; exit 7\n')
-        events, seen = await to_the_end(socket), await to_the_end(plain)
-        end = {"exitCode": 7, "exitReason": "non-zero exit"}
-        assert json.loads(events[0].data) == {"type": "control", "status": "connected"}
-        assert json.loads(events[-2].data) == {"type": "control", "status": "exited", **end}
-        assert b"from token" in b"".join(event.data for event in events if isinstance(event, Binary))
-        assert isinstance(seen[-2], Binary)
-        for last in (events[-1], seen[-1]):
-            assert (last.code, json.loads(last.reason)) == (1011, end)
-        gone = await to_the_end(await frames_of(sandbox, f"/process/pty/{unique}/connect"))
-        assert json.loads(gone[0].data)["status"] == "error"
-        assert isinstance(gone[1], Lost)
-
-
-@pytest.mark.faces("asyncio")
-async def test_a_message_that_is_too_long_ends_its_client_only(box: Box, unique: str) -> None:
-    async with box() as sandbox:
-        await sandbox.process.create_pty_session(unique)
-        socket = await frames_of(sandbox, f"/process/pty/{unique}/connect")
-        await socket.send_binary(b"x" * (MESSAGE_LIMIT + 1))
-        events = await to_the_end(socket)
-        assert events[-1].code == 1009
-        assert (await sandbox.process.get_pty_session_info(unique)).active
-        await sandbox.process.kill_pty_session(unique)
-
-
-@pytest.mark.faces("asyncio")
-async def test_a_client_that_does_not_read_is_let_go_and_the_others_miss_nothing(
-    box: Box, unique: str
-) -> None:
-    async with box() as sandbox:
-        pty = await sandbox.process.create_pty_session(unique)
-        slow = await frames_of(sandbox, f"/process/pty/{unique}/connect")
-        await pty.write("stty -echo; clear; seq 1 3000000; echo do''ne; exit\n")
-        output = await finished(pty)
-        assert output[output.index(b"2999999") :].split()[:3] == [b"2999999", b"3000000", b"done"]
-        assert (await to_the_end(slow))[-1] == Closed(1008, "slow consumer")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from daytona_plugins.computer_use.desktop.desktop import Desktop
     from daytona_plugins.local.web import Handler, Router
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 Coordinate = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 

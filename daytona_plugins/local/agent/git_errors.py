@@ -34,7 +34,7 @@ _MEANINGS: Final = (
         "src refspec .* does not match", "branch '.*' not found", "unknown revision", "invalid reference",
     )),
     _Meaning(404, "GIT_REPO_NOT_FOUND", (
-        "not a git repository", "repository '.*' (?:does not exist|not found)", "returned error: 404",
+        "not a git repository", "inside a git repository", "repository '[^']{2048}", "repository '.*' (?:does not exist|not found)", "returned error: 404",
         "does not appear to be a git repository", "[Nn]o such remote", "remote repository is empty",
     )),
     _Meaning(422, "GIT_REMOTE_REJECTED", (r"\[remote rejected\]",)),
@@ -57,7 +57,7 @@ _MEANINGS: Final = (
     _Meaning(403, "FILE_ACCESS_DENIED", ("Permission denied",)),
     _Meaning(404, "NOT_FOUND", ("does not have any commits yet", "could not resolve HEAD")),
     _Meaning(400, "BAD_REQUEST", (
-        "is not a valid", "File name too long", "invalid (?:key|refspec|path)", "does not contain a section", "outside repository",
+        "is not a valid", "File name too long", "cannot mkdir", "invalid (?:key|refspec|path)", "does not contain a section", "outside repository",
         "must be run in a work tree", "empty ident name", "ident name consists only of",
         "Unable to find remote helper", "transport '.*' not allowed",
     )),

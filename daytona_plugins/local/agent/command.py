@@ -66,14 +66,21 @@ class StartError(Exception):
 
 
 class Command:
-    """A shell in its own process group, running a script."""
+    """A shell in its own process group, running a script; *exit_code* if that has been claimed already."""
 
-    def __init__(self, reaper: Reaper, pid: int, stdout: Output, stderr: Output) -> None:
+    def __init__(
+        self,
+        reaper: Reaper,
+        pid: int,
+        stdout: Output,
+        stderr: Output,
+        exit_code: asyncio.Future[int] | None = None,
+    ) -> None:
         self.stdout = stdout
         self.stderr = stderr
         self._pid = pid
         self._reaper = reaper
-        self._exit_code = reaper.claim(pid)
+        self._exit_code = reaper.claim(pid) if exit_code is None else exit_code
         self._started = time.monotonic()
         self.truncated = False
 
@@ -140,25 +147,38 @@ def start_command(
     for descriptor in passed:
         os.set_inheritable(descriptor, True)
     try:
+        pid = spawn_shell(shell, stdin, stdout, stderr, cwd=cwd, env={**os.environ, **envs})
+    finally:
+        os.close(stdin)
+        for output in {stdout, stderr}:
+            output.started()
+    return Command(reaper, pid, stdout, stderr)
+
+
+def spawn_shell(
+    shell: str, stdin: int, stdout: Output, stderr: Output, *, cwd: str | None, env: dict[str, str]
+) -> int:
+    """Return the pid of a new shell, which the reaper has to be told of.
+
+    Raises:
+        StartError: There is no such directory or shell.
+    """
+    try:
         process = subprocess.Popen(  # noqa: S603 (running what the user asked for is the purpose)
             [shell],
             stdin=stdin,
             stdout=stdout.write_end,
             stderr=stderr.write_end,
             cwd=cwd,
-            env={**os.environ, **envs},
+            env=env,
             process_group=0,
             close_fds=False,  # all our other descriptors close by themselves at exec
         )
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno or 0).lower() if isinstance(error, OSError) else str(error)
         raise StartError(f"fork/exec {shell}: {reason}") from error
-    finally:
-        os.close(stdin)
-        for output in {stdout, stderr}:
-            output.started()
     process.returncode = 0  # the reaper collects it, not this object
-    return Command(reaper, process.pid, stdout, stderr)
+    return process.pid
 
 
 def text_file(text: str) -> int:

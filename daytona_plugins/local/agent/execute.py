@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
 from daytona_plugins.local.agent.body import read_json
-from daytona_plugins.local.agent.command import Command, StartError, start_command
+from daytona_plugins.local.agent.command import Command, StartError
 from daytona_plugins.local.agent.errors import ToolboxError, bad_request
 from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.web import Request, Response, json_response
@@ -42,10 +43,10 @@ def add_execute(toolbox: Toolbox) -> None:
         if not (wanted.command or "").strip():
             raise bad_request("command is required")
         check_env_names(wanted.envs)
+        shell = choose_shell()
         try:
-            command = start_command(
-                toolbox.reaper,
-                choose_shell(),
+            command = toolbox.shells.start(
+                shell,
                 wanted.command or "",
                 cwd=wanted.cwd or None,
                 envs=wanted.envs or {},
@@ -54,6 +55,7 @@ def add_execute(toolbox: Toolbox) -> None:
         except StartError as error:
             return json_response({"exitCode": -1, "result": str(error)})
         exit_code = await finish(command, timeout=wanted.timeout, drain=wanted.drain_seconds)
+        asyncio.get_running_loop().call_soon(toolbox.shells.expect_another, shell)  # when this is answered
         return json_response(_answer(wanted, command, exit_code))
 
     toolbox.router.add("POST", "/process/execute", execute)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from daytona_plugins.local.agent.ready_shell import Shells
 from daytona_plugins.local.agent.reaper import Reaper
 from daytona_plugins.local.agent.routing import ForgivingRouter
 
@@ -20,6 +21,7 @@ class Toolbox:
     def __init__(self) -> None:
         self.router = ForgivingRouter()
         self.reaper = Reaper()
+        self.shells = Shells(self.reaper)
         self.pages: dict[int, Handler] = {}
         """What the agent itself shows on ports of the sandbox, in place of a program there; `path` is a parameter."""
         self.work_dir = os.getcwd()

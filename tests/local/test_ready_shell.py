@@ -1,0 +1,147 @@
+"""Shells that are started before their script is there: who gets one, and that nobody can tell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daytona_plugins.local.agent.ready_shell import Shells
+from daytona_plugins.local.agent.reaper import Reaper
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+SHELL = "/bin/bash"
+
+
+class Sandbox:
+    """The part of an agent that starts shells, in this process."""
+
+    def __init__(self) -> None:
+        self.reaper = Reaper()
+        self.reaper.install()
+        self.shells = Shells(self.reaper)
+
+    async def run(self, script: str, *, shell: str = SHELL, **wanted: Any) -> str:
+        """Return what a script prints."""
+        wanted = {"cwd": None, "envs": {}, "separate": False, **wanted}
+        command = self.shells.start(shell, script, **wanted)
+        await command.finish(timeout=20, drain=None)
+        return command.text()
+
+    async def ready(self) -> int:
+        """Run commands until a shell waits for the next one, and return its pid."""
+        for _ in range(2):
+            await self.run(":")
+            self.shells.expect_another(SHELL)
+        (pid,) = children()
+        return pid
+
+
+def children() -> list[int]:
+    return [
+        int(pid)
+        for task in Path("/proc/self/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    ]
+
+
+def in_a_sandbox(scenario: Callable[[Sandbox], Awaitable[None]]) -> None:
+    async def run() -> None:
+        sandbox = Sandbox()
+        async with asyncio.timeout(20):
+            await scenario(sandbox)
+            sandbox.shells.close()
+            await sandbox.reaper.wait_until_childless()
+
+    asyncio.run(run())
+
+
+def test_commands_one_after_the_other_get_a_shell_that_is_there() -> None:
+    async def scenario(sandbox: Sandbox) -> None:
+        pid = await sandbox.ready()
+        assert (
+            await sandbox.run("echo $$ $0; read line\nof input\necho $line >&2; (exit 3)")
+            == f"{pid} {SHELL}\nof input\n"
+        )
+        sandbox.shells.expect_another(SHELL)
+        command = sandbox.shells.start(SHELL, "exit 7", cwd=None, envs={}, separate=False)
+        assert await command.finish(timeout=20, drain=None) == 7
+
+    in_a_sandbox(scenario)
+
+
+def test_after_a_single_command_no_shell_waits() -> None:
+    async def scenario(sandbox: Sandbox) -> None:
+        await sandbox.run(":")
+        sandbox.shells.expect_another(SHELL)
+        assert children() == []
+
+    in_a_sandbox(scenario)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"envs": {"A": "b"}},
+        {"cwd": "/"},
+        {"separate": True},
+        {"shell": "/bin/sh"},
+        {"script": "echo $$; echo $SECONDS > /dev/null"},
+        {"script": "echo $$" + " " * 5000},
+    ],
+    ids=["environment", "directory", "streams", "shell", "age", "length"],
+)
+def test_who_asks_for_something_else_gets_a_new_shell(wanted: dict[str, Any]) -> None:
+    async def scenario(sandbox: Sandbox) -> None:
+        pid = await sandbox.ready()
+        assert int(await sandbox.run(**({"script": "echo $$"} | wanted))) != pid
+        assert await sandbox.run("echo $$") == f"{pid}\n"  # it waits for whom it fits
+
+    in_a_sandbox(scenario)
+
+
+def test_a_change_of_the_environment_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(sandbox: Sandbox) -> None:
+        await sandbox.ready()
+        monkeypatch.setenv("LATER", "seen")
+        assert await sandbox.run("echo $LATER") == "seen\n"
+
+    in_a_sandbox(scenario)
+
+
+def test_what_a_shell_runs_at_its_start_is_not_run_before_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(sandbox: Sandbox) -> None:
+        monkeypatch.setenv("BASH_ENV", "/dev/null")
+        for _ in range(2):
+            await sandbox.run(":")
+            sandbox.shells.expect_another(SHELL)
+        assert children() == []
+
+    in_a_sandbox(scenario)
+
+
+def test_another_work_directory_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def scenario(sandbox: Sandbox) -> None:
+        await sandbox.ready()
+        monkeypatch.chdir(tmp_path)
+        assert await sandbox.run("pwd") == f"{tmp_path}\n"
+
+    in_a_sandbox(scenario)
+
+
+def test_a_shell_that_was_killed_meanwhile_is_replaced() -> None:
+    async def scenario(sandbox: Sandbox) -> None:
+        pid = await sandbox.ready()
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - before the loop hears of it
+        assert await sandbox.run("echo alive") == "alive\n"
+
+    in_a_sandbox(scenario)

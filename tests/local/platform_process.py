@@ -122,23 +122,12 @@ def children_of(pid: int) -> list[int]:
 
 
 def agents_of(zygote: int) -> list[int]:
-    """Return the sandboxes among the children of a zygote; another child may be waiting to become one."""
+    """Return the sandboxes among the children of a zygote; another child may be becoming one."""
     return [pid for pid in children_of(zygote) if _command_line(pid).startswith(b"daytona-agent")]
-
-
-def waiting_of(zygote: int) -> list[int]:
-    """Return the children of a zygote that are the first process of namespaces, and no sandbox yet."""
-    return [pid for pid in set(children_of(zygote)) - set(agents_of(zygote)) if _own_number(pid) == b"1"]
 
 
 def _command_line(pid: int) -> bytes:
     return _read(f"/proc/{pid}/cmdline")
-
-
-def _own_number(pid: int) -> bytes:
-    """Return the pid that a process sees itself as."""
-    numbers = _read(f"/proc/{pid}/status").partition(b"NSpid:")[2].partition(b"\n")[0]
-    return numbers.rpartition(b"\t")[2]
 
 
 def _read(file: str) -> bytes:

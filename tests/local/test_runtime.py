@@ -21,7 +21,7 @@ from daytona_plugins.local.runtime.lending import find_programs
 from daytona_plugins.local.runtime.procplan import MASKED_IN_PROC
 from daytona_plugins.local.runtime.runner import Runner, RunningSandbox, SandboxSpec, SpawnError, remove_tree
 from tests.local.ordinary_user import needs_root, run_as_ordinary_user
-from tests.local.platform_process import agents_of, children_of, waiting_of
+from tests.local.platform_process import agents_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -390,32 +390,6 @@ def test_a_spawn_that_is_cancelled_leaves_no_sandbox(paths: Paths):
                     await run(other, "true")
         await remove_tree(paths.sandbox("box"))
         await remove_tree(paths.sandbox("other"))
-
-    asyncio.run(main())
-
-
-def test_the_next_sandbox_is_begun_ahead_and_may_be_lost(paths: Paths):
-    async def parked(runner: Runner, box: RunningSandbox) -> int:
-        async with asyncio.timeout(20):
-            while not (waiting := waiting_of(runner.zygote_pid)):
-                await run(box, "true")
-            return waiting.pop()
-
-    async def main() -> None:
-        async with running(paths) as runner:
-            first = await runner.spawn(spec(paths))
-            pid = await parked(runner, first)
-            second = await runner.spawn(spec(paths, "second"))
-            assert second.pid == pid
-            pid = await parked(runner, first)
-            os.kill(pid, signal.SIGKILL)
-            async with asyncio.timeout(20):
-                while pid in children_of(runner.zygote_pid):
-                    await run(first, "true")
-            third = await runner.spawn(spec(paths, "third"))
-            assert sorted(agents_of(runner.zygote_pid)) == sorted([first.pid, second.pid, third.pid])
-        for name in ("box", "second", "third"):
-            await remove_tree(paths.sandbox(name))
 
     asyncio.run(main())
 

@@ -1,13 +1,7 @@
 """The child's side of building a sandbox: from a fork of the zygote to process 1 that serves.
 
-Two forks are needed, because a new process id namespace only holds the children of the process that asked for it:
-
-    zygote ── fork ──► opener   leaves the user and process id namespaces; waits until the zygote wrote the id maps;
-                          └── fork ──► process 1   waits for its orders; builds the root, gives up privileges, serves
-                       tells the zygote the child's pid and ends, so that process 1 becomes the zygote's child
-
-So far nothing depends on what the sandbox is to be: process 1 may wait for its orders, and the next sandbox starts from
-there.
+The zygote forks it into new namespaces and writes the maps of ids, which takes a right outside. The child builds the root,
+gives up its privileges, and tells the zygote how it went when requests are answered.
 """
 
 from __future__ import annotations
@@ -18,14 +12,13 @@ import socket
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
 from daytona_plugins.local.agent.main import serve_forever
 from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import SYSTEM_PATH, HostImage
-from daytona_plugins.local.runtime.messages import MESSAGE_LIMIT
 from daytona_plugins.local.runtime.privileges import become_root, give_up_privileges, hide_from_inside
 from daytona_plugins.local.runtime.procplan import ProcPlan
 from daytona_plugins.local.runtime.rootfs import build_root, write_identity, write_trust
@@ -34,7 +27,6 @@ from daytona_plugins.local.runtime.spec import PROXY_PORT, SandboxSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-UNSHARED: Final = b"unshared"
 MAPPED: Final = b"mapped"
 
 
@@ -54,7 +46,6 @@ class BuildFailed(msgspec.Struct, tag=True):
 
 Report = Built | BuildFailed
 decode_report = msgspec.json.Decoder(Report).decode
-_decode_spec = msgspec.json.Decoder(SandboxSpec).decode
 
 
 class Inheritance(msgspec.Struct):
@@ -68,57 +59,48 @@ class Inheritance(msgspec.Struct):
     """Whether user 0 of the sandbox is another one than ours."""
 
 
-def open_namespaces(channel: socket.socket, own: Inheritance) -> None:
-    """Run as the opener, and in its child as process 1; never return."""
+def namespaces(spec: SandboxSpec) -> int:
+    """Return the namespaces that a sandbox has of its own."""
+    always = (
+        kernel.CLONE_NEWUSER
+        | kernel.CLONE_NEWPID
+        | kernel.CLONE_NEWNS
+        | kernel.CLONE_NEWUTS
+        | kernel.CLONE_NEWIPC
+        | kernel.CLONE_NEWCGROUP
+    )
+    return always | kernel.CLONE_NEWNET if spec.network != "host" else always
+
+
+def become_process_1(
+    channel: socket.socket, spec: SandboxSpec, listener: socket.socket, own: Inheritance
+) -> NoReturn:
+    """Run as the first process of the new namespaces, once the zygote has said that there are ids in them."""
     status = 1
     try:
-        kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID)
-        channel.send(UNSHARED)
         if channel.recv(64) == MAPPED:
-            if own.shifted:
-                become_root()
-            status = _fork_process_1(channel, own)
-    except OSError as error:
-        _report(channel, BuildFailed(str(error), error.errno))
+            status = _build_and_serve(channel, spec, listener, own)
     finally:
         os._exit(status)
 
 
-def order(channel: socket.socket, spec: SandboxSpec, listener: socket.socket) -> None:
-    """Tell process 1 at the other end of *channel* what it is to be, and where it is to listen.
-
-    Its opener must be gone: from then on the zygote is its parent, whose death shall be its own.
-    """
-    socket.send_fds(channel, [msgspec.json.encode(spec)], [listener.fileno()])
-
-
-def _fork_process_1(channel: socket.socket, own: Inheritance) -> int:
-    if pid := os.fork():
-        channel.send(b"%d" % pid)
-        return 0
-    _become_process_1(channel, own)
-    return 1
-
-
-def _become_process_1(channel: socket.socket, own: Inheritance) -> None:
-    message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_LIMIT, 1)
-    if not message:
-        return  # the zygote ended
-    listener = socket.socket(fileno=descriptors[0])
-    listener.set_inheritable(False)
+def _build_and_serve(
+    channel: socket.socket, spec: SandboxSpec, listener: socket.socket, own: Inheritance
+) -> int:
     try:
-        spec = _decode_spec(message)
+        if own.shifted:
+            become_root()
         built, proxy = _build(spec, own.image, own.proc)
         hide_from_inside()
     except (OSError, ValueError) as error:
         _report(channel, BuildFailed(str(error), error.errno if isinstance(error, OSError) else None))
-        return
+        return 1
 
     def ready() -> None:
         _report(channel, built, proxy)
         channel.close()
 
-    os._exit(_serve(listener, own.lifeline, spec.entrypoint, ready))
+    return _serve(listener, own.lifeline, spec.entrypoint, ready)
 
 
 def _serve(
@@ -137,7 +119,6 @@ def _serve(
 def _build(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> tuple[Built, socket.socket | None]:
     os.setsid()
     os.umask(0o022)
-    kernel.unshare(_namespaces(spec))
     socket.sethostname(spec.hostname)
     loopback = spec.network != "host" and _bring_loopback_up()
     proxy = _listen_for_proxy() if spec.network == "proxy" else None
@@ -148,11 +129,6 @@ def _build(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> tuple[Built, 
     _replace_standard_streams()
     scoped = give_up_privileges(max_processes=spec.max_processes)
     return Built(scoped_sockets=scoped, loopback=loopback), proxy
-
-
-def _namespaces(spec: SandboxSpec) -> int:
-    always = kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWCGROUP
-    return always | kernel.CLONE_NEWNET if spec.network != "host" else always
 
 
 def _bring_loopback_up() -> bool:

@@ -15,12 +15,12 @@ import os
 import select
 import signal
 import socket
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from daytona_plugins.local.agent.main import warm_up
-from daytona_plugins.local.runtime import sandbox
+from daytona_plugins.local.runtime import kernel, sandbox
 from daytona_plugins.local.runtime.idmaps import write_id_maps
 from daytona_plugins.local.runtime.messages import (
     MESSAGE_LIMIT,
@@ -44,15 +44,6 @@ if TYPE_CHECKING:
     from daytona_plugins.local.runtime.procplan import ProcPlan
 
 BUILD_TIMEOUT: Final = 20.0
-LULL: Final = 0.05
-"""After so many seconds without a command a process 1 is made ahead, for the next sandbox."""
-
-
-class Parked(NamedTuple):
-    """A process 1 that waits for its orders in namespaces of its own."""
-
-    pid: int
-    channel: socket.socket
 
 
 def serve(control: socket.socket, data: str, preparation: Preparation) -> None:
@@ -72,8 +63,6 @@ class _Zygote:
         self._proc: ProcPlan | None = None
         self._shift: Shift | None = None
         self._sandboxes: dict[int, str] = {}
-        self._parked: Parked | None = None
-        self._may_park = False
         self._lifeline, self._lifeline_end = os.pipe()
         self._child_ended, self._child_ended_end = os.pipe()
 
@@ -102,9 +91,7 @@ class _Zygote:
 
     def _serve_one(self) -> bool:
         sources: list[socket.socket | int] = [self._control, self._child_ended]
-        readable, _, _ = select.select(sources, [], [], LULL if self._may_park else None)
-        if not readable:
-            self._park()
+        readable, _, _ = select.select(sources, [], [])
         if self._child_ended in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._child_ended, 4096)
@@ -141,68 +128,40 @@ class _Zygote:
     def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> tuple[Event, list[int]]:
         if self._shift is not None:
             spec = self._shift.spec(spec)
-        parked, self._parked = self._parked, None
-        try:
-            pid, channel = parked or self._open(listener)
-        except _StepFailedError as error:
-            return SpawnFailed(spec.id, str(error)), []
-        with channel:
-            try:
-                sandbox.order(channel, spec, listener)
-                report, passed = _receive_report(channel)
-                event = self._spawned(spec, pid, report)
-            except (OSError, _StepFailedError) as error:
-                _kill(pid)
-                return SpawnFailed(spec.id, str(error)), []
-        self._may_park = True
-        return event, passed
-
-    def _park(self) -> None:
-        """Make a process 1 ahead; where that fails, whoever asks for the next sandbox is told why."""
-        self._may_park = False
-        with contextlib.suppress(OSError, _StepFailedError):
-            self._parked = self._open()
-
-    def _open(self, *foreign: socket.socket) -> Parked:
-        """Return a new process 1, which has none of the *foreign* sockets open."""
         assert self._image is not None
         assert self._proc is not None
         own = sandbox.Inheritance(self._image, self._proc, self._lifeline, shifted=self._shift is not None)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            opener = os.fork()
-            if opener == 0:
-                self._forget_the_outside(ours, *foreign)
-                sandbox.open_namespaces(theirs, own)
-        ours.settimeout(BUILD_TIMEOUT)
-        try:
-            return Parked(self._see_open(ours, opener), ours)
-        except BaseException:
-            ours.close()
-            raise
+        with ours:
+            with theirs:
+                pid = kernel.fork_into(sandbox.namespaces(spec))
+                if pid == 0:
+                    self._forget_the_outside(ours)
+                    sandbox.become_process_1(theirs, spec, listener, own)
+            try:
+                report, passed = self._see_built(pid, ours)
+                event = self._spawned(spec, pid, report)
+            except (OSError, _StepFailedError) as error:
+                _kill(pid)
+                return SpawnFailed(spec.id, str(error)), []
+        return event, passed
 
-    def _forget_the_outside(self, *foreign: socket.socket) -> None:
+    def _see_built(self, pid: int, channel: socket.socket) -> tuple[sandbox.Report, list[int]]:
+        """Give a new process 1 its ids, and return what it says of itself, with the descriptors that come along."""
+        channel.settimeout(BUILD_TIMEOUT)
+        write_id_maps(pid, shifted=self._shift is not None)
+        channel.send(sandbox.MAPPED)
+        return _receive_report(channel)
+
+    def _forget_the_outside(self, channel: socket.socket) -> None:
         """In the child: close what belongs to the zygote alone, above all the end that keeps the lifeline open."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         for descriptor in (self._lifeline_end, self._child_ended, self._child_ended_end):
             os.close(descriptor)
-        for one in (self._control, *foreign):
+        for one in (self._control, channel):
             one.close()
-
-    def _see_open(self, channel: socket.socket, opener: int) -> int:
-        """Take an opener through the steps that need somebody outside; return the pid of its process 1."""
-        try:
-            _expect(channel, sandbox.UNSHARED)
-            write_id_maps(opener, shifted=self._shift is not None)
-            channel.send(sandbox.MAPPED)
-            pid = _receive_pid(channel, opener)
-        except (OSError, _StepFailedError):
-            _kill(opener)
-            raise
-        os.waitpid(opener, 0)
-        return pid
 
     def _spawned(self, spec: SandboxSpec, pid: int, report: sandbox.Report) -> Event:
         if isinstance(report, sandbox.BuildFailed):
@@ -219,17 +178,12 @@ class _Zygote:
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = ended
-                if self._parked is not None and pid == self._parked.pid:
-                    self._parked.channel.close()
-                    self._parked = None
-                elif pid in self._sandboxes:
+                if pid in self._sandboxes:
                     self._answer(Exited(self._sandboxes.pop(pid), os.waitstatus_to_exitcode(status)))
 
     def _kill_all(self) -> None:
         for pid in self._sandboxes:
             _kill(pid)
-        if self._parked is not None:
-            _kill(self._parked.pid)
 
 
 def _wake_up(_number: int, _frame: FrameType | None) -> None:
@@ -240,46 +194,11 @@ class _StepFailedError(Exception):
     pass
 
 
-def _receive(channel: socket.socket) -> bytes:
-    message = channel.recv(65536)
-    if not message:
-        raise _StepFailedError("the sandbox ended while it was being built")
-    return message
-
-
 def _receive_report(channel: socket.socket) -> tuple[sandbox.Report, list[int]]:
     message, descriptors, _, _ = socket.recv_fds(channel, 65536, 1)
     if not message:
         raise _StepFailedError("the sandbox ended while it was being built")
     return sandbox.decode_report(message), descriptors
-
-
-def _expect(channel: socket.socket, expected: bytes) -> None:
-    message = _receive(channel)
-    if message != expected:
-        _fail_with(message)
-
-
-def _fail_with(message: bytes) -> NoReturn:
-    report = sandbox.decode_report(message)
-    raise _StepFailedError(report.message if isinstance(report, sandbox.BuildFailed) else "out of step")
-
-
-def _receive_pid(channel: socket.socket, opener: int) -> int:
-    """Return the pid of process 1, unless that has failed even before its opener could tell us.
-
-    If the opener is killed, process 1 keeps the channel open and waits for us, who would wait for it.
-    """
-    ended = os.pidfd_open(opener)
-    sources: list[socket.socket | int] = [channel, ended]
-    try:
-        readable, _, _ = select.select(sources, [], [], BUILD_TIMEOUT)
-    finally:
-        os.close(ended)
-    if channel not in readable:
-        raise _StepFailedError("the sandbox ended while it was being built")
-    message = _receive(channel)
-    return int(message) if message.isdigit() else _fail_with(message)
 
 
 def _kill(pid: int) -> None:

@@ -76,6 +76,17 @@ def test_commands_one_after_the_other_get_a_shell_that_is_there() -> None:
     in_a_sandbox(scenario)
 
 
+def test_what_is_told_to_expect_a_command_has_a_shell_for_it() -> None:
+    async def scenario(sandbox: Sandbox) -> None:
+        sandbox.shells.make_ready(SHELL)
+        (first,) = children()
+        sandbox.shells.make_ready(SHELL)
+        (second,) = {*children()} - {first}
+        assert await sandbox.run("echo $$") == f"{second}\n"
+
+    in_a_sandbox(scenario)
+
+
 def test_after_a_single_command_no_shell_waits() -> None:
     async def scenario(sandbox: Sandbox) -> None:
         await sandbox.run(":")

@@ -394,6 +394,17 @@ def test_a_spawn_that_is_cancelled_leaves_no_sandbox(paths: Paths):
     asyncio.run(main())
 
 
+def test_who_asks_a_sandbox_to_end_before_its_agent_listens_is_heard(paths: Paths):
+    async def main() -> None:
+        async with running(paths) as runner:
+            box = await runner.spawn(spec(paths))
+            await box.stop(grace=60)
+            assert await box.wait() == 0, "it was not killed"
+        await remove_tree(paths.sandbox("box"))
+
+    asyncio.run(main())
+
+
 def test_a_message_too_long_fails_alone(paths: Paths):
     async def main() -> None:
         async with running(paths) as runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.environment import unusable_name
 from daytona_plugins.local.agent.errors import bad_request, now
+from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.web import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -42,13 +44,20 @@ def add_info(toolbox: Toolbox) -> None:
     router.add("GET", "/user-home-dir", _home_dir)
     router.add("GET", "/project-dir", _home_dir)
     router.add("POST", "/init", _init)
-    router.add("POST", "/env", _update_env)
     router.add("GET", "/system/metrics", CpuMeter().metrics)
 
     async def work_dir(_request: Request) -> Response:
         return json_response({"dir": toolbox.work_dir})
 
+    async def update_env(request: Request) -> Response:
+        _change_environment(await read_json(request, UpdateEnv))
+        asyncio.get_running_loop().call_soon(
+            toolbox.shells.make_ready, choose_shell()
+        )  # when this is answered
+        return json_response({"message": "environment updated"})
+
     router.add("GET", "/work-dir", work_dir)
+    router.add("POST", "/env", update_env)
 
 
 async def _version(_request: Request) -> Response:
@@ -64,15 +73,13 @@ async def _init(request: Request) -> Response:
     return json_response({"message": "Auth token set and telemetry initialized successfully"})
 
 
-async def _update_env(request: Request) -> Response:
-    change = await read_json(request, UpdateEnv)
+def _change_environment(change: UpdateEnv) -> None:
     added = change.set or {}
     if (unusable := unusable_name(added)) is not None:
         raise bad_request(f"invalid environment variable: {unusable!r}")
     for name in {*(change.unset or []), *_with_value_prefix(change.unset_value_prefix) - added.keys()}:
         os.environ.pop(name, None)
     os.environ.update(added)
-    return json_response({"message": "environment updated"})
 
 
 def _with_value_prefix(prefix: str | None) -> set[str]:

@@ -91,32 +91,27 @@ def plugged_in() -> tuple[Callable[[Toolbox], None], ...]:
     return tuple(parts)
 
 
-def serve_forever(
-    listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...], ready: Callable[[], None]
-) -> None:
+def serve_forever(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> None:
     """Serve, and run *entrypoint*, until SIGTERM, or until the *lifeline* ends because the platform is gone.
 
-    Args:
-        ready: Called when requests are answered from then on.
+    SIGTERM may be blocked, so that one that comes too early is not lost.
     """
-    asyncio.run(_serve(listener, lifeline, entrypoint, ready))
+    asyncio.run(_serve(listener, lifeline, entrypoint))
 
 
-async def _serve(
-    listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...], ready: Callable[[], None]
-) -> None:
+async def _serve(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> None:
     toolbox = build_toolbox()
     toolbox.entrypoint = entrypoint
     toolbox.reaper.install()
-    for begin in toolbox.at_start:
-        begin()
     asked_to_end = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, asked_to_end.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    for begin in toolbox.at_start:
+        begin()
     loop.add_reader(lifeline, os._exit, 1)
     listener.setblocking(False)
     server = await serve(listener, toolbox.router, envelope=envelope)
-    ready()
     await asked_to_end.wait()
     toolbox.ending = True
     await _end_processes(toolbox)

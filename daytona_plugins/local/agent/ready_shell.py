@@ -54,7 +54,13 @@ class Shells:
         """Make a shell ready if commands come one after the other."""
         now = asyncio.get_running_loop().time()
         often, self._used = now - self._used < SOON, now
-        if often and self._ready is None and shell.endswith("/bash") and EARLY not in os.environ:
+        if often and self._ready is None:
+            self.make_ready(shell)
+
+    def make_ready(self, shell: str) -> None:
+        """Let a shell wait for the next command, in place of one that does."""
+        self.close()
+        if shell.endswith("/bash") and EARLY not in os.environ:
             with suppress(StartError):
                 self._ready = _Ready(shell, self._reaper, self.close)
 

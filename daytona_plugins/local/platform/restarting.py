@@ -31,7 +31,7 @@ class RestartingRunner:
         self._restarting = asyncio.Lock()
 
     async def spawn(self, spec: SandboxSpec) -> RunningSandbox:
-        """Build a sandbox and return when its agent answers.
+        """Build a sandbox, and return when requests to its agent are answered or wait for that.
 
         Raises:
             SpawnError: It could not be built.

@@ -173,7 +173,7 @@ class Runner:
             raise DaytonaLocalPlatformError(message, cause=verdict.cause, remedy=verdict.remedy)
 
     async def spawn(self, spec: SandboxSpec) -> RunningSandbox:
-        """Build a sandbox and return when its agent answers.
+        """Build a sandbox, and return when requests to its agent are answered or wait for that.
 
         Raises:
             SpawnError: It could not be built; nothing of it is left but files in `spec.upper`.

@@ -1,18 +1,20 @@
 """The child's side of building a sandbox: from a fork of the zygote to process 1 that serves.
 
 The zygote forks it into new namespaces and writes the maps of ids, which takes a right outside. The child builds the root,
-gives up its privileges, and tells the zygote how it went when requests are answered.
+gives up its privileges, tells the zygote how it went, and serves. Its agent starts while the answer is on its way to the
+client: requests wait in the socket's backlog.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -24,14 +26,11 @@ from daytona_plugins.local.runtime.procplan import ProcPlan
 from daytona_plugins.local.runtime.rootfs import build_root, write_identity, write_trust
 from daytona_plugins.local.runtime.spec import PROXY_PORT, SandboxSpec
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 MAPPED: Final = b"mapped"
 
 
 class Built(msgspec.Struct, tag=True):
-    """Process 1 is complete and serves."""
+    """Process 1 is complete: who connects or signals now is answered when the agent has started."""
 
     scoped_sockets: bool
     loopback: bool
@@ -96,19 +95,18 @@ def _build_and_serve(
         _report(channel, BuildFailed(str(error), error.errno if isinstance(error, OSError) else None))
         return 1
 
-    def ready() -> None:
-        _report(channel, built, proxy)
-        channel.close()
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, [signal.SIGTERM]
+    )  # it waits for the agent's handler, as connections do
+    _report(channel, built, proxy)
+    channel.close()
+    return _serve(listener, own.lifeline, spec.entrypoint)
 
-    return _serve(listener, own.lifeline, spec.entrypoint, ready)
 
-
-def _serve(
-    listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...], ready: Callable[[], None]
-) -> int:
+def _serve(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> int:
     """A bug that reaches this far has nobody to tell: its traceback goes into the sandbox's own log."""
     try:
-        serve_forever(listener, lifeline, entrypoint, ready)
+        serve_forever(listener, lifeline, entrypoint)
     except BaseException:  # the last frame of the process; `os._exit` follows
         with open("/tmp/daytona-daemon.log", "a", encoding="utf-8") as log:  # noqa: S108 (the name the real daemon uses)
             traceback.print_exc(file=log)

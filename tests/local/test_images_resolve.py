@@ -12,10 +12,11 @@ import tarfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
 
 import pytest
 
-from daytona_plugins.local.images import imports
+from daytona_plugins.local.images import imports, registry as registry_of_images
 from daytona_plugins.local.images.layers import Layers
 from daytona_plugins.local.images.log import BuildLog
 from daytona_plugins.local.images.logins import KIND, Login, find_login
@@ -297,3 +298,35 @@ def test_names_have_one_spelling(table: ImageTable) -> None:
     table.alias("x:1", "host")
     assert table.remove("x:1")
     assert not table.remove("x:1")
+
+
+def test_nothing_built_in_stands_in_for_certain_bytes() -> None:
+    exact = f"debian:12@sha256:{'0' * 64}"
+    assert alias_of(exact, {}) is None
+    assert alias_of(exact, {"debian:12@*": "host"}) == ("debian:12@*", "host")
+
+
+@pytest.mark.parametrize("name", ["docker.io/debian:12", "index.docker.io/library/debian:12"])
+def test_docker_hub_answers_elsewhere(layers: Layers, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    asked: list[str] = []
+
+    def unreachable(url: str, _authorization: str) -> None:
+        asked.append(url)
+        raise URLError("no way there")
+
+    monkeypatch.setattr(registry_of_images, "_request", unreachable)
+    with pytest.raises(
+        PullError, match=r"the registry https://registry-1\.docker\.io does not answer: no way there"
+    ):
+        pull(name, layers)
+    assert asked == ["https://registry-1.docker.io/v2/library/debian/manifests/12"]
+
+
+@pytest.mark.faces("asyncio")
+async def test_a_registry_that_does_not_answer_is_told_with_what_helps(
+    layers: Layers, table: ImageTable, tmp_path: Path, unused_port: int
+) -> None:
+    expected = r"cannot be pulled: .* does not answer: .*refused.*image import"
+    with pytest.raises(ResolveError, match=expected) as caught:
+        await resolved(layers, table, f"localhost:{unused_port}/x:1", tmp_path)
+    assert "urlopen" not in str(caught.value)

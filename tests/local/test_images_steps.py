@@ -208,6 +208,38 @@ RUN id -un > who; echo ~ >> who; touch mine
         built("COPY --chmod=u+x file d /srv/\n")
 
 
+@AS_ROOT
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("nobody", "65534:65534:65534"),  # whose group has another name
+        ("man", "6:12:12"),
+        ("6", "6:12:12"),
+        ("4321", "4321:0:0"),
+        ("man:daemon", "6:1:1"),
+        ("4321:4322", "4321:4322:4322"),
+    ],
+)
+def test_a_user_has_its_own_group_and_no_others(built: Built, word: str, user: str, expected: str) -> None:
+    said, _ = built(f"USER {user}\nRUN echo $(id -u):$(id -g):$(id -G) {word} > /tmp/who\n", "cat /tmp/who")
+    assert said == f"{expected} {word}\n"
+
+
+@AS_ROOT
+def test_copied_files_have_the_group_of_their_user(built: Built, tmp_path: Path, word: str) -> None:
+    (tmp_path / "file").write_text(word)
+    said, _ = built(
+        "COPY --chown=man file /srv/a\nCOPY --chown=6 file /srv/b\n", "stat -c %u:%g /srv/a /srv/b"
+    )
+    assert said == "6:12\n6:6\n"
+
+
+@AS_ROOT
+def test_a_user_that_is_not_there_is_told_with_the_file_that_lacks_it(built: Built) -> None:
+    with pytest.raises(DaytonaError, match="'nosuch' is not in /etc/passwd"):
+        built("USER nosuch\nRUN id\n")
+
+
 def test_owners_of_files_change_where_there_are_several_users(built: Built, word: str) -> None:
     text = f"RUN echo {word} > /srv/x && chown 12:34 /srv/x && mkdir /srv/d && chown -R daemon /srv/d\n"
     said, lines = built(text, "stat -c %u:%g /srv/x")

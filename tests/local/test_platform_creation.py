@@ -95,6 +95,11 @@ def test_resources_come_with_an_image() -> None:
     assert (record.cpu, record.memory, record.disk, record.snapshot) == (2, 4, 3, None)
 
 
+@pytest.mark.parametrize("dockerfile", ["FROM \n", "FROM  \n", "", "RUN x\n"])
+def test_a_dockerfile_that_names_no_image_fails_when_it_is_built(dockerfile: str) -> None:
+    assert asked(buildInfo={"dockerfileContent": dockerfile}).labels == {"daytona.local/image": ""}
+
+
 def test_a_label_tells_which_image_was_asked_for() -> None:
     record = asked(buildInfo={"dockerfileContent": "FROM debian:12\n"}, labels={"a": "b"})
     assert record.labels == {"a": "b", "daytona.local/image": "debian:12"}

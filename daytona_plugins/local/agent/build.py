@@ -27,7 +27,7 @@ from typing import IO, TYPE_CHECKING, Final
 import msgspec
 
 from daytona_plugins.local import zstd
-from daytona_plugins.local.agent.accounts import group_id, home_directory, user_id
+from daytona_plugins.local.agent.accounts import group_id, home_directory, own_group_id, user_id
 from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.errors import bad_request, from_os_error
 from daytona_plugins.local.runtime.kernel import set_seccomp_filter
@@ -93,6 +93,7 @@ def _start(toolbox: Toolbox, wanted: RunRequest) -> tuple[int, asyncio.Future[in
             env={**os.environ, **_home_of(wanted.user), **wanted.env},
             user=user,
             group=group,
+            extra_groups=None if user is None else (),
             process_group=0,
             preexec_fn=partial(set_seccomp_filter, build_owners_filter()) if _has_one_user() else None,
         )
@@ -129,7 +130,7 @@ def _account(user: str) -> tuple[int | None, int | None]:
     if name in ROOT and not group:
         return None, None
     try:
-        return user_id(name), group_id(group or name)
+        return user_id(name), group_id(group) if group else own_group_id(name) or 0
     except LookupError as error:
         raise bad_request(str(error)) from error
 
@@ -195,6 +196,12 @@ async def _unpack(request: Request) -> Response:
     return json_response({"path": place})
 
 
+def _group_of_files(user: str, group: str) -> int:
+    """Return the group that files get: the one that is named, else the user's, or for a number the same number."""
+    own = None if user.isdecimal() else own_group_id(user)
+    return group_id(group or user) if group or own is None else own
+
+
 class _Unpacking:
     """Where files go, and whose they become."""
 
@@ -202,7 +209,7 @@ class _Unpacking:
         self._path = path
         self._mode = _mode(chmod) if chmod else None
         name, _, group = chown.partition(":")
-        self._owner = (user_id(name), group_id(group or name)) if chown else None
+        self._owner = (user_id(name), _group_of_files(name, group)) if chown else None
 
     def run(self, file: IO[bytes], *, single: bool, open_archives: bool) -> str:
         """Put everything in place, and return where that is."""

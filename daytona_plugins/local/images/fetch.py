@@ -67,7 +67,7 @@ def fetch(url: str, directory: Path, checksum: str = "") -> Fetched:
                 found.update(piece)
                 file.write(piece)
     except (URLError, TimeoutError, ConnectionError, ValueError) as error:
-        raise FetchError(f"{url}: {error}") from error
+        raise FetchError(f"{url}: {error.reason if type(error) is URLError else error}") from error
     digest = f"sha256:{found.hexdigest()}"
     if checksum and checksum != digest:
         raise FetchError(f"{url} is {digest}, not {checksum}")

@@ -37,6 +37,9 @@ ACCEPTED: Final = ", ".join(
     )
 )
 _LOOPBACK: Final = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
+_HUB: Final = "https://registry-1.docker.io"
+_HUB_NAMES: Final = ("https://docker.io", "https://index.docker.io")
+"""What images call Docker Hub; neither is where it answers, and its own images lie in `library/` there."""
 _PART: Final = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 _REPOSITORY: Final = re.compile(f"{_PART}(/{_PART})*")
 _HOST: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(:\d+)?")
@@ -112,8 +115,10 @@ class _Registry:
     """One repository of one registry; says who we are when it is asked to."""
 
     def __init__(self, address: str, repository: str, login: Login | None) -> None:
-        self.address = address.rstrip("/")
-        self._repository = repository
+        self.address = _HUB if address in _HUB_NAMES else address.rstrip("/")
+        self._repository = (
+            f"library/{repository}" if self.address == _HUB and "/" not in repository else repository
+        )
         self._login = login
         self._authorization = ""
 
@@ -145,7 +150,8 @@ class _Registry:
         except HTTPError as error:
             raise PullError(f"{url}: {error.code} {error.reason}{self._hint(error.code)}") from error
         except (URLError, TimeoutError, ConnectionError) as error:
-            raise PullError(f"{url}: {error}") from error
+            reason = error.reason if isinstance(error, URLError) else error
+            raise PullError(f"the registry {self.address} does not answer: {reason}") from error
 
     def _hint(self, status: int) -> str:
         if status not in (401, 403):

@@ -109,8 +109,10 @@ class Resolver:
             try:
                 image = await asyncio.to_thread(pull, name, self._layers, mirror, self._login)
             except (PullError, ArchiveError) as error:
-                if named or isinstance(error, ArchiveError):
+                if isinstance(error, ArchiveError):
                     raise ResolveError(str(error)) from error
+                if named:
+                    raise ResolveError(f"image {name!r} cannot be pulled: {error}. {_OTHERWISE}") from error
                 log.line(f"WARNING: {error}")
             else:
                 self._table.add(name, Entry(image=image, source=mirror or "registry", added_at=time.time()))
@@ -154,10 +156,13 @@ def _say(log: BuildLog | None, text: str) -> None:
         log.line(text)
 
 
+_OTHERWISE = "Give it a name here with `daytona local image import NAME SOURCE`."
+
+
 def _not_found(name: str) -> str:
     return (
         f"image {name!r} not found. Looked in: the local table (`daytona local image list`); host and scratch; "
         "oci:DIR, archive:FILE and dir:PATH; the registry in the name, and trusted mirrors "
         "(`daytona local image mirror URL`); aliases (`daytona local image alias PATTERN TARGET`). "
-        "Give it a name here with `daytona local image import NAME SOURCE`."
+        f"{_OTHERWISE}"
     )

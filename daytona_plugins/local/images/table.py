@@ -118,12 +118,13 @@ def normal_name(name: str) -> str:
 
 
 def alias_of(name: str, aliases: dict[str, str]) -> tuple[str, str] | None:
-    """Return the pattern and the target of the first alias that fits; what a user wrote comes before what is built in."""
+    """Return the pattern and the target of the first alias that fits; what a user wrote comes before what is built in.
+
+    Nothing that is built in stands in for a digest, which asks for certain bytes.
+    """
     wanted = normal_name(name)
-    for pattern, target in {
-        **aliases,
-        **{key: value for key, value in BUILT_IN.items() if key not in aliases},
-    }.items():
+    built_in = {} if "@" in name else {key: value for key, value in BUILT_IN.items() if key not in aliases}
+    for pattern, target in {**aliases, **built_in}.items():
         if wanted == normal_name(pattern) or fnmatchcase(wanted, pattern):
             return pattern, target
     return None

@@ -21,7 +21,7 @@ _INSTRUCTION = re.compile(r"^\s*([A-Za-z]+)\s+(.*)$")
 
 def labels_for(dockerfile: str) -> dict[str, str]:
     """Return the label that tells which image *dockerfile* asks for."""
-    images = [value.split()[0] for word, value in _instructions(dockerfile) if word == "FROM"]
+    images = [value.split()[0] for word, value in _instructions(dockerfile) if word == "FROM" and value]
     return {ASKED_LABEL: images[-1] if images else ""}
 
 

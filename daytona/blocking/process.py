@@ -71,6 +71,7 @@ class Process(BlockingService[AsyncProcess]):
         timeout: float | None = None,
         *,
         check: bool = False,
+        drain: float | None = DRAIN,
     ) -> ExecuteResponse:
         """Run code in the sandbox's language and return its exit code, its output and the charts it drew.
 
@@ -79,12 +80,13 @@ class Process(BlockingService[AsyncProcess]):
             params: Its arguments and variables.
             timeout: Seconds until it is killed; None or 0 means no limit.
             check: Raise an error if the exit code is not 0.
+            drain: Seconds to wait for what it has started and left behind, as `exec` does.
 
         Raises:
             DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
             DaytonaProcessExecutionTimeoutError: It took longer than *timeout*.
         """
-        return step(self._core.code_run(code, params, timeout, check=check))
+        return step(self._core.code_run(code, params, timeout, check=check, drain=drain))
 
     def create_pty_session(
         self,

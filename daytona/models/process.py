@@ -43,13 +43,14 @@ class ExecuteReply(Model, frozen=True):
 
 
 class CodeRunRequest(Request, frozen=True):
-    """Asks to run code."""
+    """Asks to run code; servers that know the last field no better than v0.190 ignore it."""
 
     code: str
     language: str
     argv: list[str] | None = None
     envs: dict[str, str] | None = None
     timeout: int | None = None
+    drain_seconds: float | None = None
 
 
 class CodeRunArtifacts(Model, frozen=True):

@@ -125,6 +125,7 @@ class AsyncProcess(AsyncService):
         timeout: float | None = None,
         *,
         check: bool = False,
+        drain: float | None = DRAIN,
     ) -> ExecuteResponse:
         """Run code in the sandbox's language and return its exit code, its output and the charts it drew.
 
@@ -133,6 +134,7 @@ class AsyncProcess(AsyncService):
             params: Its arguments and variables.
             timeout: Seconds until it is killed; None or 0 means no limit.
             check: Raise an error if the exit code is not 0.
+            drain: Seconds to wait for what it has started and left behind, as `exec` does.
 
         Raises:
             DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
@@ -140,7 +142,12 @@ class AsyncProcess(AsyncService):
         """
         params = params or CodeRunParams()
         request = CodeRunRequest(
-            code=code, language=self._language, argv=params.argv, envs=params.env, timeout=_whole(timeout)
+            code=code,
+            language=self._language,
+            argv=params.argv,
+            envs=params.env,
+            timeout=_whole(timeout),
+            drain_seconds=drain,
         )
         reply = await self._api.call(
             "POST", "/process/code-run", json=request, into=CodeRunReply, timeout=_patience(timeout)

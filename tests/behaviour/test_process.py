@@ -130,6 +130,15 @@ async def test_a_child_in_the_background_may_hold_the_output_for_as_long_as_aske
         assert (await sandbox.process.exec(f"{said} {child} echo hi", drain=None)).result == "hi\nlate\n"
 
 
+async def test_what_code_leaves_behind_may_hold_the_output_too(box: Callable[[], Any]) -> None:
+    code = "import subprocess\nprint(subprocess.Popen('exec {}', shell=True).pid, flush=True)"
+    async with box() as sandbox:
+        left = await sandbox.process.code_run(code.format("sleep 50"), drain=0.2)
+        assert (await sandbox.process.exec(f"kill {left.result}")).exit_code == 0
+        late = await sandbox.process.code_run(code.format('sh -c "sleep 0.2; echo late"'), drain=None)
+        assert late.result.endswith("late\n")
+
+
 async def test_streams_are_kept_apart_on_request(box: Callable[[], Any]) -> None:
     async with box() as sandbox:
         apart = await sandbox.process.exec("echo err >&2; echo out; exit 3", separate=True)

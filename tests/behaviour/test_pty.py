@@ -276,6 +276,8 @@ async def test_no_task_is_left_of_closed_handles_and_clients(
         await process.connect_pty_session(unique, lambda _data: None)
         assert asyncio.all_tasks() != before
     assert asyncio.all_tasks() == before
+    async with connect() as daytona:
+        await (await daytona.get(shared_id)).process.kill_pty_session(unique)
 
 
 async def test_the_face_takes_the_official_positional_arguments(box: Box, face: str, unique: str) -> None:

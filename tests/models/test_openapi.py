@@ -90,6 +90,7 @@ OUR_FIELDS = {
     # `code` is the oldest daemons' word; the rest is what the embedded platform tells besides.
     "ExecuteReply": {"code", "durationMs", "stderr", "stdout", "truncated"},
     # What the embedded platform understands besides, and others ignore.
+    "CodeRunRequest": {"drainSeconds"},
     "ExecuteRequest": {"drainSeconds", "separateStreams"},
     "CodeRunReply": {"truncated"},
     # The user's view of GitCommitReply.

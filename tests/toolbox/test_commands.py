@@ -128,6 +128,15 @@ def test_bytes_outside_utf_8_are_replaced(toolbox: Toolbox):
     assert toolbox.run(r"printf '\377\376'") == "\ufffd\ufffd"
 
 
+@pytest.mark.ours("take drainSeconds")
+def test_code_may_leave_children_behind_too(toolbox: Toolbox, folder: str):
+    child = f"sleep 0.3; echo late; touch {folder}/alive"
+    code = f"import subprocess\nsubprocess.Popen({child!r}, shell=True)\nprint('hi')"
+    assert code_run(toolbox, code, drainSeconds=0.01).json == {"exitCode": 0, "result": "hi\n"}
+    toolbox.until(f"ls {folder}", "alive")
+    assert code_run(toolbox, code).json["result"] == "hi\nlate\n"
+
+
 @pytest.mark.ours("take separateStreams")
 def test_separate_streams_on_request(toolbox: Toolbox):
     answer = execute(toolbox, "echo out; echo err >&2", separateStreams=True).json

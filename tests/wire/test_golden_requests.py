@@ -60,6 +60,10 @@ DIFFERENCES = {
         "asks servers that know it not to wait for children in the background; others ignore it",
         added={"drainSeconds": r"1\.0"},
     ),
+    'pr.code_run("print(1)", CodeRunParams(argv=["a"], env={"B":"2"}), timeout=3)': Difference(
+        "asks servers that know it not to wait for children in the background; others ignore it",
+        added={"drainSeconds": r"1\.0"},
+    ),
     'sb.revoke_ssh_access("t")': Difference(
         "the recorded request sends the token as the organization and so revokes every access of the sandbox",
         target="/api/sandbox/sb-1/ssh-access?token=t",

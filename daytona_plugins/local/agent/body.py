@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 import msgspec
 
@@ -84,8 +84,8 @@ def _named(value: object, kind: type[msgspec.Struct]) -> object:
         return {}
     if not isinstance(value, dict):
         return value
-    names = _names(kind)
-    return {names.get(key.lower(), key): each for key, each in value.items() if each is not None}
+    names, found = _names(kind), cast("dict[str, object]", value)
+    return {names.get(key.lower(), key): each for key, each in found.items() if each is not None}
 
 
 @functools.cache

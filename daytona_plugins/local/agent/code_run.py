@@ -18,7 +18,7 @@ from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.charting import Drawing, draws
 from daytona_plugins.local.agent.command import Command, StartError, start_command, text_file
 from daytona_plugins.local.agent.errors import bad_request
-from daytona_plugins.local.agent.execute import Seconds, check_env_names, finish
+from daytona_plugins.local.agent.execute import Patience, Seconds, check_env_names, finish
 from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.web import HTTPError, Request, Response, json_response
 
@@ -29,13 +29,14 @@ ARTIFACT: Final = "dtn_artifact_k39fd2:"
 
 
 class CodeRunRequest(msgspec.Struct, rename="camel"):
-    """Code to run."""
+    """Code to run; `drain_seconds` is an extension of ours."""
 
     code: str | None = None
     language: str | None = None
     argv: list[str] | None = None
     envs: dict[str, str] | None = None
     timeout: Seconds | None = None
+    drain_seconds: Patience | None = None
 
 
 class Artifact(msgspec.Struct):
@@ -59,7 +60,7 @@ def add_code_run(toolbox: Toolbox) -> None:
         drawing = Drawing(wanted.code or "") if language is PYTHON and draws(wanted.code or "") else None
         try:
             command = _start(toolbox, wanted, language, drawing)
-            exit_code = await finish(command, timeout=wanted.timeout)
+            exit_code = await finish(command, timeout=wanted.timeout, drain=wanted.drain_seconds)
         except StartError as error:
             return json_response({"exitCode": -1, "result": str(error)})
         finally:

@@ -22,6 +22,7 @@ TIMEOUT_OUTPUT_LIMIT: Final = 1024 * 1024
 CONFIRMATION_TIMEOUT: Final = 0.1
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Patience = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class ExecuteRequest(msgspec.Struct, rename="camel"):
@@ -32,7 +33,7 @@ class ExecuteRequest(msgspec.Struct, rename="camel"):
     timeout: Seconds | None = None
     envs: dict[str, str] | None = None
     separate_streams: bool = False
-    drain_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    drain_seconds: Patience | None = None
 
 
 def add_execute(toolbox: Toolbox) -> None:

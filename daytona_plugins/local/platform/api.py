@@ -20,6 +20,7 @@ from daytona_plugins.local.platform.signing_keys import SigningKeys
 from daytona_plugins.local.platform.snapshot_routes import SnapshotRoutes
 from daytona_plugins.local.platform.snapshots import Snapshots
 from daytona_plugins.local.platform.ssh_routes import SshRoutes
+from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,6 +76,7 @@ class Application:
             return await self._previews.show(request, place)
         if cors.is_preflight(request):
             return cors.permission(request)
+        _require_text(request.path)
         if not request.raw_path.startswith(API):
             return cors.shown_to(request, await self._router(request))
         if request.raw_path not in _PUBLIC:
@@ -93,3 +95,14 @@ class Application:
     def _stamped(self, response: web.Response) -> web.Response:
         response.headers.append(("X-Daytona-Api-Version", self._site.version))
         return response
+
+
+def _require_text(path: str) -> None:
+    """Refuse names of things that are not UTF-8; what follows the name of a sandbox is for its agent to understand.
+
+    Raises:
+        HTTPError: There is no such name (400).
+    """
+    names = "/".join(path.split("/")[:3]) if path.startswith("/toolbox/") else path
+    if not names.isprintable() and any("\ud800" <= character <= "\udfff" for character in names):
+        raise HTTPError(400, "the path is not UTF-8")

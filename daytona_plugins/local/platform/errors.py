@@ -32,7 +32,9 @@ def envelope(request: Request | None, error: HTTPError) -> Response:
             "timestamp": iso(datetime.now(UTC).timestamp()),
             "statusCode": error.status,
             "error": reason.phrase,
-            "message": error.message,
+            "message": error.message.encode(
+                errors="backslashreplace"
+            ).decode(),  # it may quote what was no text
             "code": error.code or reason.name,
             "source": "DAYTONA_PROXY" if path.startswith("/toolbox/") else "DAYTONA_API",
         },

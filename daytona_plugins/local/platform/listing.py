@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
+from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.platform.regions import REGION_ID
 from daytona_plugins.local.platform.states import FAILED, Desired, State
 from daytona_plugins.local.web import HTTPError
@@ -192,7 +193,7 @@ def _labels(query: Query) -> list[Predicate]:
         return []
     try:
         wanted = _decode_labels(text).items()
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise HTTPError(400, f"labels: {error}") from error
     return [lambda record: wanted <= record.labels.items()]
 
@@ -260,10 +261,11 @@ def _integer(query: Query, name: str, *, low: int = 1, high: int | None = None) 
     text = query.first(name)
     if not text:
         return None
-    if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+    number = whole_number(text)
+    if number is None or number < low or (high is not None and number > high):
         bounds = f"from {low} to {high}" if high else f"of at least {low}"
         raise HTTPError(400, f"{name} must be an integer {bounds}")
-    return int(text)
+    return number
 
 
 def _time(query: Query, name: str) -> float | None:

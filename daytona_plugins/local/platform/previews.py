@@ -13,6 +13,7 @@ import hmac
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.forwarding import headers_for
 from daytona_plugins.local.platform.auth import has_key, same
 from daytona_plugins.local.platform.preview_tokens import (
@@ -175,7 +176,7 @@ class Previews:
 
     def _has_cookie(self, request: Request, place: Place, record: Record) -> bool:
         until, _, seal = dict(_cookies(request)).get(_cookie_name(place), "").partition(".")
-        if not until.isdecimal() or int(until) < self._sandboxes.clock():
+        if (whole_number(until) or 0) < self._sandboxes.clock():
             return False
         return same(seal, self._seal(place, record, until))
 
@@ -209,14 +210,16 @@ def _cookies(request: Request) -> list[tuple[str, str]]:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+    port = whole_number(text)
+    if port is None or not 1 <= port <= 65535:
         raise HTTPError(400, "a port is a number from 1 to 65535")
-    return int(text)
+    return port
 
 
 def _lifetime(text: str) -> int:
     if not text:
         return DEFAULT
-    if not text.isdecimal() or not SHORTEST <= int(text) <= LONGEST:
+    seconds = whole_number(text)
+    if seconds is None or not SHORTEST <= seconds <= LONGEST:
         raise HTTPError(400, f"expiresInSeconds is a number from {SHORTEST} to {LONGEST}")
-    return int(text)
+    return seconds

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from daytona.protocols import sigv4
+from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.platform import objects
 from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.grants import Grant, Grants, RefusedError
@@ -240,16 +241,19 @@ def _contents(found: Object) -> str:
 
 
 def _page_size(text: str | None) -> int:
-    if text is not None and not text.isdecimal():
+    if text is None:
+        return PAGE
+    size = whole_number(text)
+    if size is None:
         raise RefusedError("InvalidArgument", "max-keys is a number")
-    return PAGE if text is None else min(int(text), PAGE)
+    return min(size, PAGE)
 
 
 def _part_number(target: _Target) -> int:
-    text = target.parameter("partNumber") or ""
-    if not text.isdecimal() or not 1 <= int(text) <= LAST_PART:
+    number = whole_number(target.parameter("partNumber") or "")
+    if number is None or not 1 <= number <= LAST_PART:
         raise RefusedError("InvalidArgument", f"a part has a number from 1 to {LAST_PART}")
-    return int(text)
+    return number
 
 
 def _parts(document: str) -> list[tuple[int, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.platform.body import read_body
 from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.secret_store import CreateSecret, UpdateSecret
@@ -102,9 +103,10 @@ def _order(query: Query) -> tuple[Callable[[SecretRecord], tuple[str | float, st
 
 def _limit(query: Query) -> int:
     text = query.first("limit", str(DEFAULT_LIMIT))
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_LIMIT:
+    limit = whole_number(text)
+    if limit is None or not 1 <= limit <= MAX_LIMIT:
         raise HTTPError(400, f"limit is a number from 1 to {MAX_LIMIT}")
-    return int(text)
+    return limit
 
 
 def _cursor(place: tuple[str | float, str]) -> str:

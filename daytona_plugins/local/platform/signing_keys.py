@@ -9,6 +9,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from daytona.protocols.signing import file_signature
+from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.platform.auth import same
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
@@ -74,6 +75,7 @@ def _signed_values(query: Query) -> tuple[str, int, str]:
         raise HTTPError(401, "a signed address has one path, one expires and one signature")
     path, expires, signature = (values[0] for values in found)
     # Another spelling of the same number would be another text than the signed one.
-    if not expires.isdecimal() or str(int(expires)) != expires:
+    until = whole_number(expires)
+    if until is None or str(until) != expires:
         raise HTTPError(401, "expires is a time in whole seconds")
-    return path, int(expires), signature
+    return path, until, signature

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.platform.auth import require_key
 from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID
@@ -190,6 +191,7 @@ def _chosen(records: list[SnapshotRecord], query: Query) -> list[SnapshotRecord]
 
 def _number(query: Query, name: str, default: int, most: int) -> int:
     text = query.first(name, str(default))
-    if not text.isdecimal() or not 1 <= int(text) <= most:
+    number = whole_number(text)
+    if number is None or not 1 <= number <= most:
         raise HTTPError(400, f"{name} is a number from 1 to {most}")
-    return int(text)
+    return number

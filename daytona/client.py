@@ -15,7 +15,7 @@ from .services.client import AsyncClient
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
-    from .transport._interface import Driver
+    from .transport._driver import Driver
     from .transport.http import HTTPTransport
 
 __all__ = ["AsyncDaytona", "Daytona"]

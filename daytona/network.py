@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .config import DaytonaConfig
     from .protocols.proxy import Proxies
     from .telemetry import Telemetry
-    from .transport._interface import Driver
+    from .transport._driver import Driver
 
 __all__ = ["new_transport", "tls_context"]
 

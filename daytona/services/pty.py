@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..service import Api
-    from ..transport._interface import Background
+    from ..transport._driver import Background
     from ..transport.websocket import WebSocketStream
 
 __all__ = ["AsyncPtyHandle", "attach", "creation", "open_terminal", "resize"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..protocols.pool import Origin
     from ..protocols.proxy import Proxies, Proxy
-    from ._interface import Driver, Stream
+    from ._driver import Driver, Stream
 
 __all__ = ["Connector"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from ..protocols.pool import Origin
-    from ._interface import Background, Driver, Gate
+    from ._driver import Background, Driver, Gate
 
 __all__ = ["BackendDriver", "BackendStream"]
 

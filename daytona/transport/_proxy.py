@@ -12,7 +12,7 @@ from ._deadline import left
 if TYPE_CHECKING:
     from ..protocols.pool import Origin
     from ..protocols.proxy import Proxy
-    from ._interface import Stream
+    from ._driver import Stream
 
 __all__ = ["tunnel"]
 

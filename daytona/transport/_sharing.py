@@ -15,7 +15,7 @@ from ._deadline import left
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ._interface import Driver, Gate
+    from ._driver import Driver, Gate
 
 __all__ = ["Sharing"]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from ._interface import Stream
+    from ._driver import Stream
 
 __all__ = ["CertificateError", "TLSStream", "default_context", "issuer_seen"]
 

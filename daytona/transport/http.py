@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..protocols.proxy import Proxies
     from ..protocols.rest import Endpoint, QueryValue
     from ..telemetry import Telemetry
-    from ._interface import Background, Driver, Gate, Stream
+    from ._driver import Background, Driver, Gate, Stream
     from .websocket import WebSocketStream
 
 __all__ = ["HTTPTransport", "StreamedResponse"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from ..protocols.pool import Origin
-    from ._interface import Background, Driver, Gate, Stream
+    from ._driver import Background, Driver, Gate, Stream
 
 __all__ = ["NativeDriver"]
 

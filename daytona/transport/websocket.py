@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..protocols.rest import Endpoint, QueryValue, Request
-    from ._interface import Stream
+    from ._driver import Stream
     from .http import StreamedResponse
 
 __all__ = ["WebSocketStream", "websocket_request"]

@@ -51,7 +51,11 @@ class Goal(NamedTuple):
 
 
 OTHER_VALUE: Final[dict[tuple[str, str], str]] = {
-    ("calls at 1000, beside ours at 10", "ours asyncio"): "at_10_cpu"
+    ("calls at 1000, beside ours at 10", "ours asyncio"): "at_10_cpu",
+    ("a command, beside its shell alone inside", "ours"): "shell_floor",
+    ("a log, a MiB, beside a pipe inside", "ours"): "pipe_floor",
+    ("a terminal's output, a MiB, beside one inside", "ours"): "terminal_floor",
+    ("a terminal, one byte there and back, beside one inside", "ours"): "echo_floor",
 }
 """The few rows that compare one number with another one."""
 
@@ -138,6 +142,10 @@ GROUPS: Final[dict[str, list[Goal]]] = {
         Goal("the same with podman: a container, kept", "platform", "podman", None, "create", MS),
         Goal("a further command", "platform", "ours", None, "exec", MS, 2.5, 1.5),
         Goal("the same with podman", "platform", "podman", None, "exec", MS),
+        Goal("a command, beside its shell alone inside", "inside", "ours", "ours", "exec", MS),
+        Goal("a log, a MiB, beside a pipe inside", "inside", "ours", "ours", "log_wall", MS),
+        Goal("a terminal's output, a MiB, beside one inside", "inside", "ours", "ours", "terminal_wall", MS),
+        Goal("a terminal, one byte there and back, beside one inside", "inside", "ours", "ours", "echo_wall", US),
         Goal("fork of a stopped sandbox", "platform", "ours", None, "fork", MS, 20, 11),
         Goal("first create() on a cold machine, with its first output", "cold", "ours", None, "first", MS, 1000, 500),
         Goal("memory of 1000 idle sandboxes that all answer, GiB", "idle", "ours", None, "idle_gib", ONE, 6, 4.5),

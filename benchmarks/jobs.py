@@ -82,6 +82,7 @@ JOBS: Final = (
             Run("podman", "ours", "others", ("podman",)),
         ),
     ),
+    Job("inside", "platform", (Run("ours", "ours", "sandbox_streams"),)),
     Job("cold", "none", (Run("ours", "ours", "first_sandbox"),)),
     Job("idle", "platform", (Run("ours", "ours", "idle_sandboxes"),), once=True),
 )

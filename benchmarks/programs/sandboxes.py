@@ -24,7 +24,7 @@ with Daytona() as daytona:
         sandbox.process.exec(COMMAND)
     parked, zygote, execs, forks = list[float](), list[float](), list[float](), list[float]()
     for _ in range(rounds):
-        time.sleep(0.3)  # for the platform to park one
+        time.sleep(1)  # for the platform to park one, also where it has little of the processors
         begun = time.perf_counter()
         first = daytona.create()
         first.process.exec(COMMAND)

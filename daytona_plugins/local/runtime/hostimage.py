@@ -22,7 +22,7 @@ import msgspec
 
 from daytona_plugins.local.runtime.lending import find_programs
 
-LAYOUT_VERSION: Final = 2
+LAYOUT_VERSION: Final = 3
 LIVE_TREES: Final = ("usr", "opt", "nix", "gnu")
 MERGED_INTO_USR: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # State of the package manager: without it, apt and dpkg believe that nothing is installed.
@@ -132,7 +132,15 @@ def _make_skeleton(final: Path) -> None:
         mirror_directories(Path("/usr"), work / "usr", depth=1)
         mirror_directories(Path("/usr/local"), work / "usr" / "local", depth=4)
         mirror_directories(Path("/opt"), work / "opt", depth=2)
+    _name_python(work / "usr/local/bin")
     work.rename(final)
+
+
+def _name_python(directory: Path) -> None:
+    """Make a `python` of the host's `python3`, which Debian does not: the official sandboxes have both."""
+    if os.access("/usr/bin/python3", os.X_OK) and shutil.which("python", path=SYSTEM_PATH) is None:
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (directory / "python").symlink_to("/usr/bin/python3")
 
 
 def _make_root(root: Path) -> None:

@@ -14,6 +14,7 @@ import warnings
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .errors import DaytonaAuthenticationError, DaytonaValidationError
+from .models._records import Options, warn_of
 
 if TYPE_CHECKING:
     import ssl
@@ -32,7 +33,7 @@ WIRE_VERSION: Final = "0.226.1"
 with a small number of our own, they would fall back to the formats of their oldest clients."""
 
 
-class DaytonaConfig:
+class DaytonaConfig(Options):
     """How a client connects; what is left out is taken from the environment.
 
     Args:
@@ -93,8 +94,7 @@ class DaytonaConfig:
             warnings.warn("server_url is deprecated; use api_url", DeprecationWarning, stacklevel=2)
         if use_deprecated_polling:
             warnings.warn("use_deprecated_polling has no effect", DeprecationWarning, stacklevel=2)
-        for name in unknown.keys() - {"_experimental"}:
-            warnings.warn(f"DaytonaConfig has no option {name!r}; it is ignored", UserWarning, stacklevel=2)
+        warn_of(unknown.keys() - {"_experimental"}, DaytonaConfig)
         self.api_key = api_key
         self.api_url = api_url or server_url
         self.server_url = self.api_url

@@ -399,6 +399,7 @@ def _imports(tree: ast.Module, module: str, classes: list[ast.ClassDef], body: s
     code = re.sub(r'"""(?:[^"]|"(?!""))*"""', "", body)
     used = set(re.findall(r"\b[A-Za-z_]\w*\b", code))
     own = {node.name.removeprefix("Async") for node in classes}
+    at_once = _at_once(tree)
     late = _late(tree, module)
     runtime: dict[str, set[str]] = {}
     typing_only: dict[str, set[str]] = {}
@@ -415,7 +416,8 @@ def _imports(tree: ast.Module, module: str, classes: list[ast.ClassDef], body: s
         if name in used and name != blocking:
             typing_only.setdefault(origin, set()).add(name)
         if name in used and name == blocking:
-            needed = f"({name}" in code or f", {name})" in code or f"= {name}" in code
+            # What the source imports at once costs nothing, and annotations that can be evaluated are worth something.
+            needed = name in at_once or f"({name}" in code or f", {name})" in code or f"= {name}" in code
             (runtime if needed else typing_only).setdefault(origin, set()).add(name)
     for name in _constants(tree) & used:
         runtime.setdefault(module, set()).add(name)
@@ -452,14 +454,19 @@ def _plugged_in(tree: ast.Module, module: str) -> frozenset[str]:
     return frozenset(name for name, origin in _imported(tree, module).items() if origin.startswith(_PLUGINS))
 
 
-def _late(tree: ast.Module, module: str) -> dict[str, str]:
-    """Return the faces of services that the module does not import when it is itself imported, and their homes."""
-    at_once = {
+def _at_once(tree: ast.Module) -> set[str]:
+    """Return the names that the module imports when it is itself imported."""
+    return {
         alias.asname or alias.name
         for node in tree.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
+
+
+def _late(tree: ast.Module, module: str) -> dict[str, str]:
+    """Return the faces of services that the module does not import when it is itself imported, and their homes."""
+    at_once = _at_once(tree)
     imported = _imported(tree, module).items()
     services = {name: origin for name, origin in imported if _is_service(name) and name not in at_once}
     faces = {name.removeprefix("Async"): origin for name, origin in services.items()}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from daytona.build_files import Context, copied
 from daytona.errors import DaytonaNotFoundError, DaytonaValidationError
+from daytona.models._records import PydanticField
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ _PYTHON_RELEASES = {
 _REQUIREMENTS = "/.requirements.txt"
 
 
-class Image:
+class Image(PydanticField):
     """A Dockerfile that grows by each method, and the local files it copies.
 
     Start with `Image.base`, `Image.debian_slim` or `Image.from_dockerfile`; every further method changes the image
@@ -40,12 +41,12 @@ class Image:
 
     def __init__(self) -> None:
         self._text = ""
-        self._contexts: list[Context] = []
+        self._context_list: list[Context] = []  # programs that compare images read it, for want of another
 
     @property
     def contexts(self) -> Sequence[Context]:
         """The local files the build needs."""
-        return tuple(self._contexts)
+        return tuple(self._context_list)
 
     def dockerfile(self) -> str:
         """Return the text of the Dockerfile."""
@@ -54,16 +55,19 @@ class Image:
     def copy(self) -> Image:
         """Return an image of its own with the same content."""
         twin = Image()
-        twin._text, twin._contexts = self._text, list(self._contexts)
+        twin._text, twin._context_list = self._text, list(self._context_list)
         return twin
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Image) and (self._text, self._contexts) == (other._text, other._contexts)
+        return isinstance(other, Image) and (self._text, self._context_list) == (
+            other._text,
+            other._context_list,
+        )
 
     __hash__ = None  # type: ignore[assignment]  # an image changes
 
     def __repr__(self) -> str:
-        return f"<Image of {len(self._text.splitlines())} lines, {len(self._contexts)} contexts>"
+        return f"<Image of {len(self._text.splitlines())} lines, {len(self._context_list)} contexts>"
 
     # Where an image starts ----------------------------------------------------------------------------------------
 
@@ -102,7 +106,7 @@ class Image:
             raise DaytonaNotFoundError(f"Dockerfile {path} does not exist")
         image = cls()
         image._text = file.read_text(encoding="utf-8")
-        image._contexts += copied(
+        image._context_list += copied(
             image._text, str(file.parent.absolute()), own=file.name, strict=strict_context
         )
         return image
@@ -226,7 +230,7 @@ class Image:
         if root and not os.path.isdir(root):
             raise DaytonaNotFoundError(f"Context directory {context_dir} does not exist")
         text = "\n".join(dockerfile_commands)
-        self._contexts += copied(text, root, strict=strict_context)
+        self._context_list += copied(text, root, strict=strict_context)
         return self._add(text)
 
     def _add(self, *lines: str) -> Self:
@@ -235,7 +239,7 @@ class Image:
 
     def _context(self, path: str) -> str:
         name = archive_path(path)
-        self._contexts.append(Context(path, name))
+        self._context_list.append(Context(path, name))
         return name
 
     # The same methods as other languages spell them.

@@ -12,6 +12,7 @@ from .image import archive_path
 from .models.platform import StorageAccess
 from .network import new_transport
 from .service import step
+from .services.build_context import BuildContext
 from .services.object_storage import BuildContexts, push_access
 
 if TYPE_CHECKING:
@@ -107,6 +108,10 @@ class AsyncObjectStorage(_ObjectStorage):
         transport = new_transport(NativeDriver())
         return await _upload(transport, self._access, path, organization_id, archive_base_path, on_progress)
 
+    async def _compute_hash_for_path_md5(self, path_str: str, archive_base_path: str | None = None) -> str:
+        """Return the hash of a file or directory: programs that compare images call it, for want of another."""
+        return BuildContext(path_str, archive_base_path).hash()
+
 
 class ObjectStorage(_ObjectStorage):
     """The store for build contexts, for blocking code.
@@ -144,6 +149,10 @@ class ObjectStorage(_ObjectStorage):
 
         transport = new_transport(BlockingDriver())
         return step(_upload(transport, self._access, path, organization_id, archive_base_path, on_progress))
+
+    def _compute_hash_for_path_md5(self, path_str: str, archive_base_path: str | None = None) -> str:
+        """Return the hash of a file or directory: programs that compare images call it, for want of another."""
+        return BuildContext(path_str, archive_base_path).hash()
 
 
 async def _upload(

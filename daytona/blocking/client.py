@@ -11,18 +11,19 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Self, cast
 
+from collections.abc import Callable
 from daytona.blocking.sandbox import Sandbox
+from daytona.models.enums import CodeLanguage
 from daytona.plugins import ExtensibleFace, face_of
 from daytona.service import BlockingService, BlockingStream, step
 from daytona.services.client import AsyncClient
+from types import TracebackType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from daytona.blocking.secret import SecretService
     from daytona.blocking.snapshot import SnapshotService
     from daytona.blocking.volume import VolumeService
     from daytona.blocking.warm_pool import WarmPoolService
-    from daytona.models.enums import CodeLanguage
     from daytona.models.params import (
         CreateSandboxFromImageParams,
         CreateSandboxFromSnapshotParams,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     )
     from daytona.services.sandbox import AsyncSandbox
     from daytona_plugins.object_storage.blocking import BuildStorage
-    from types import TracebackType
 
 __all__ = ["Client"]
 

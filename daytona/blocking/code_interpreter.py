@@ -8,21 +8,17 @@ Written by `python -m daytona.faces` from `daytona.services.code_interpreter`: c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from collections.abc import Callable
+from daytona.models.interpreter import (
+    ExecutionError,
+    ExecutionResult,
+    InterpreterContext,
+    InterpreterEvent,
+    OutputMessage,
+    RichResult,
+)
 from daytona.service import BlockingService, BlockingStream, same, step
 from daytona.services.code_interpreter import AsyncCodeInterpreter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from daytona.models.interpreter import (
-        ExecutionError,
-        ExecutionResult,
-        InterpreterContext,
-        InterpreterEvent,
-        OutputMessage,
-        RichResult,
-    )
 
 __all__ = ["CodeInterpreter"]
 

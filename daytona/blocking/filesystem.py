@@ -8,26 +8,24 @@ Written by `python -m daytona.faces` from `daytona.services.filesystem`: change 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
+from collections.abc import Callable, Iterable
+from daytona.models.files import (
+    CancelEvent,
+    DownloadProgress,
+    FileDownloadRequest,
+    FileDownloadResponse,
+    FileInfo,
+    FileUpload,
+    Match,
+    Readable,
+    ReplaceResult,
+    SearchFilesResponse,
+    UploadProgress,
+)
 from daytona.service import BlockingService, BlockingStream, same, step
 from daytona.services.filesystem import AsyncFileSystem, STALL_TIMEOUT, TRANSFER_TIMEOUT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from daytona.models.files import (
-        CancelEvent,
-        DownloadProgress,
-        FileDownloadRequest,
-        FileDownloadResponse,
-        FileInfo,
-        FileUpload,
-        Match,
-        Readable,
-        ReplaceResult,
-        SearchFilesResponse,
-        UploadProgress,
-    )
 
 __all__ = ["FileSystem"]
 

@@ -8,19 +8,15 @@ Written by `python -m daytona.faces` from `daytona.services.git`: change that, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from daytona.models.git import (
+    GitCommitInfo,
+    GitCommitResponse,
+    GitStatus,
+    ListBranchResponse,
+    ListRemotesResponse,
+)
 from daytona.service import BlockingService, step
 from daytona.services.git import AsyncGit
-
-if TYPE_CHECKING:
-    from daytona.models.git import (
-        GitCommitInfo,
-        GitCommitResponse,
-        GitStatus,
-        ListBranchResponse,
-        ListRemotesResponse,
-    )
 
 __all__ = ["Git"]
 

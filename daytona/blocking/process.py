@@ -10,23 +10,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collections.abc import Callable
+from daytona.models.process import (
+    CodeRunParams,
+    Command,
+    ExecuteResponse,
+    LogEvent,
+    Session,
+    SessionCommandLogsResponse,
+    SessionExecuteRequest,
+    SessionExecuteResponse,
+)
+from daytona.models.pty import PtySessionInfo, PtySize
 from daytona.service import BlockingService, BlockingStream, Done, same, step
 from daytona.services.process import AsyncProcess, DRAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from daytona.blocking.pty import PtyHandle
-    from daytona.models.process import (
-        CodeRunParams,
-        Command,
-        ExecuteResponse,
-        LogEvent,
-        Session,
-        SessionCommandLogsResponse,
-        SessionExecuteRequest,
-        SessionExecuteResponse,
-    )
-    from daytona.models.pty import PtySessionInfo, PtySize
 
 __all__ = ["Process"]
 

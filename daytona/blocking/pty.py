@@ -8,15 +8,13 @@ Written by `python -m daytona.faces` from `daytona.services.pty`: change that, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from collections.abc import Callable
+from daytona.models.pty import PtyResult, PtySessionInfo, PtySize
 from daytona.service import BlockingService, step
 from daytona.services.pty import AsyncPtyHandle, CONNECT_TIMEOUT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from daytona.models.pty import PtyResult, PtySessionInfo, PtySize
-    from types import TracebackType
+from types import TracebackType
 
 __all__ = ["PtyHandle"]
 

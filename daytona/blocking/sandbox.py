@@ -11,31 +11,25 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Self, cast
 
-from daytona.models.sandbox import SandboxView
+from collections.abc import Sequence
+from datetime import datetime
+from daytona.models.access import PortPreviewUrl, SignedPortPreviewUrl, SshAccessDto, SshAccessValidationDto
+from daytona.models.enums import LspLanguageId
+from daytona.models.sandbox import SandboxData, SandboxView
+from daytona.models.system import SandboxMetrics
 from daytona.plugins import ExtensibleFace, face_of
 from daytona.service import BlockingService, step
 from daytona.services.sandbox import AsyncSandbox
+from types import TracebackType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
     from daytona.blocking.code_interpreter import CodeInterpreter
     from daytona.blocking.filesystem import FileSystem
     from daytona.blocking.git import Git
     from daytona.blocking.process import Process
-    from daytona.models.access import (
-        PortPreviewUrl,
-        SignedPortPreviewUrl,
-        SshAccessDto,
-        SshAccessValidationDto,
-    )
-    from daytona.models.enums import LspLanguageId
     from daytona.models.params import Resources
-    from daytona.models.sandbox import SandboxData
-    from daytona.models.system import SandboxMetrics
     from daytona_plugins.computer_use.blocking import ComputerUse
     from daytona_plugins.lsp.blocking import LspServer
-    from types import TracebackType
 
 __all__ = ["Sandbox"]
 

@@ -8,14 +8,10 @@ Written by `python -m daytona.faces` from `daytona.services.secret`: change that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from daytona.models.params import CreateSecretParams, UpdateSecretParams
+from daytona.models.secret import ListSecretsResponse, Secret
 from daytona.service import BlockingService, step
 from daytona.services.secret import AsyncSecretService
-
-if TYPE_CHECKING:
-    from daytona.models.params import CreateSecretParams, UpdateSecretParams
-    from daytona.models.secret import ListSecretsResponse, Secret
 
 __all__ = ["SecretService"]
 

@@ -8,15 +8,11 @@ Written by `python -m daytona.faces` from `daytona.services.snapshot`: change th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from collections.abc import Callable
+from daytona.models.params import CreateSnapshotParams
+from daytona.models.snapshot import PaginatedSnapshots, Snapshot
 from daytona.service import BlockingService, step
 from daytona.services.snapshot import AsyncSnapshotService
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from daytona.models.params import CreateSnapshotParams
-    from daytona.models.snapshot import PaginatedSnapshots, Snapshot
 
 __all__ = ["SnapshotService"]
 

@@ -8,13 +8,9 @@ Written by `python -m daytona.faces` from `daytona.services.volume`: change that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from daytona.models.volume import Volume, Volumes
 from daytona.service import BlockingService, step
 from daytona.services.volume import AsyncVolumeService
-
-if TYPE_CHECKING:
-    from daytona.models.volume import Volume, Volumes
 
 __all__ = ["VolumeService"]
 

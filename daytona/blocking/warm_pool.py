@@ -8,13 +8,9 @@ Written by `python -m daytona.faces` from `daytona.services.warm_pool`: change t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from daytona.models.warm_pool import WarmPool, WarmPools
 from daytona.service import BlockingService, step
 from daytona.services.warm_pool import AsyncWarmPoolService
-
-if TYPE_CHECKING:
-    from daytona.models.warm_pool import WarmPool, WarmPools
 
 __all__ = ["WarmPoolService"]
 

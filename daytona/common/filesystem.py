@@ -1,5 +1,6 @@
 """Names that programs import from `daytona.common.filesystem`."""
 
+from daytona.errors import DaytonaError as DaytonaError, DaytonaValidationError as DaytonaValidationError
 from daytona.models.files import (
     CancelEvent as CancelEvent,
     DownloadProgress as DownloadProgress,

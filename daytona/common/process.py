@@ -1,5 +1,6 @@
 """Names that programs import from `daytona.common.process`."""
 
+from daytona.models.charts import Chart as Chart
 from daytona.models.process import (
     CodeRunParams as CodeRunParams,
     ExecuteResponse as ExecuteResponse,

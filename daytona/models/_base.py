@@ -7,10 +7,12 @@ number belongs is still an error.
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar, cast
 
 import msgspec
+
+from daytona.models._records import Plain, Record
 
 T = TypeVar("T")
 
@@ -20,24 +22,43 @@ SAME_NAMES: dict[str, str] = {}
 """For `rename=`: the keys on the wire are the attribute names (None would mean "as the base class")."""
 
 
-class Model(msgspec.Struct, frozen=True, rename="camel"):
-    """Something a server says; build one by keyword."""
+class WireRecord(Record):
+    """A model with the methods of the official client's generated ones as well."""
 
-    def to_dict(self) -> dict[str, object]:
+    __slots__ = ()
+
+    @property
+    def additional_properties(self) -> Plain:
+        """Nothing: what this version does not know of an answer is left out."""
+        return {}
+
+    def to_dict(self) -> Plain:
         """Return the wire's view: keys as sent, values as JSON has them, absent ones left out."""
-        return cast("dict[str, object]", _without_nulls(msgspec.to_builtins(self)))
+        return cast("Plain", _without_nulls(msgspec.to_builtins(self)))
 
     def to_json(self) -> str:
         """Return `to_dict` as JSON text."""
         return encode(self.to_dict()).decode()
 
-    def model_dump(self) -> dict[str, object]:
-        """Return Python's view: keys are attribute names, values stay what they are."""
-        return {name: _dump(getattr(self, name)) for name in self.__struct_fields__}
+    def to_str(self) -> str:
+        """Return `to_dict` as text for people."""
+        from pprint import pformat
 
-    def model_dump_json(self) -> str:
-        """Return `model_dump` as JSON text."""
-        return encode(self.model_dump()).decode()
+        return pformat(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, obj: Plain | None) -> Self | None:
+        """Return the model that the wire describes; None is None."""
+        return None if obj is None else cls.model_validate(_forgiven(obj))
+
+    @classmethod
+    def from_json(cls, json_str: str) -> Self | None:
+        """Return the model that JSON text from the wire describes."""
+        return cls.from_dict(msgspec.json.decode(json_str))
+
+
+class Model(WireRecord, msgspec.Struct, frozen=True, rename="camel"):
+    """Something a server says; build one by keyword."""
 
 
 class Request(Model, frozen=True, omit_defaults=True):
@@ -124,17 +145,3 @@ def _without_nulls(value: object) -> object:
     return (
         [_without_nulls(item) for item in cast("list[object]", value)] if isinstance(value, list) else value
     )
-
-
-def _dump(value: object) -> object:
-    match value:
-        case Model():
-            return value.model_dump()
-        case Enum():
-            return value
-        case dict():
-            return {key: _dump(item) for key, item in cast("dict[object, object]", value).items()}
-        case list():
-            return [_dump(item) for item in cast("list[object]", value)]
-        case _:
-            return value

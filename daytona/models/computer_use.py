@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from daytona.errors import DaytonaValidationError
 from daytona.models._base import Model, Number, Request
+from daytona.models._records import Record
 
 if TYPE_CHECKING:
     import os
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScreenshotRegion:
+class ScreenshotRegion(Record):
     """A rectangle of the screen."""
 
     x: int
@@ -24,7 +25,7 @@ class ScreenshotRegion:
 
 
 @dataclass(kw_only=True)
-class ScreenshotOptions:
+class ScreenshotOptions(Record):
     """How a screenshot is compressed.
 
     Args:

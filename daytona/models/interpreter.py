@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from daytona.models._base import Model, Request
+from daytona.models._records import Record
 
 
 class CreateContextRequest(Request, frozen=True):
@@ -52,7 +53,7 @@ class InterpreterMessage(Model, frozen=True):
 
 
 @dataclass(kw_only=True)
-class OutputMessage:
+class OutputMessage(Record):
     """A piece of output."""
 
     output: str
@@ -60,7 +61,7 @@ class OutputMessage:
 
 
 @dataclass(kw_only=True)
-class ExecutionError:
+class ExecutionError(Record):
     """The exception that ended the code."""
 
     name: str
@@ -69,7 +70,7 @@ class ExecutionError:
 
 
 @dataclass(kw_only=True)
-class RichResult:
+class RichResult(Record):
     """A value as it shows itself, by MIME type: "text/plain" always, "text/html", "image/png" (base64) and so on.
 
     The embedded platform sends one for the value of an expression at the end of the code, and for each `display(...)`.
@@ -88,7 +89,7 @@ InterpreterEvent: TypeAlias = OutputMessage | ExecutionError | RichResult
 
 
 @dataclass(kw_only=True)
-class ExecutionResult:
+class ExecutionResult(Record):
     """What code wrote, and the exception that ended it, if one did."""
 
     stdout: str = ""

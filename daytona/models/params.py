@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+from daytona.models._records import Record, warn_of
+from daytona.models.enums import (
+    CodeLanguage,
+    GpuType,
+    SandboxClass,
+    SandboxListSortDirection,
+    SandboxListSortField,
+    SandboxState,
+)
+from daytona.models.volume import VolumeMount
 
-    from daytona.models.enums import (
-        CodeLanguage,
-        GpuType,
-        SandboxClass,
-        SandboxListSortDirection,
-        SandboxListSortField,
-        SandboxState,
-    )
-    from daytona.models.volume import VolumeMount
-
-Language: TypeAlias = "CodeLanguage | Literal['python', 'typescript', 'javascript']"
+Language: TypeAlias = CodeLanguage | Literal["python", "typescript", "javascript"]
 
 
 class ImageContext(Protocol):
@@ -51,16 +49,20 @@ class ImageSource(Protocol):
         ...
 
 
-class Params:
-    """Turns a misspelt keyword into an error that names the right one."""
+class _Written(type):
+    """Leaves out keywords that a class does not know, and tells of them."""
 
-    def __new__(cls, *args: object, **kwargs: object) -> Self:
-        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # every subclass is a dataclass
-        for unknown in kwargs.keys() - set(names):
-            near = difflib.get_close_matches(unknown, names, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"{cls.__name__} has no field {unknown!r}{hint}")
-        return super().__new__(cls)
+    if not TYPE_CHECKING:  # or checkers would let everything pass
+
+        def __call__(cls, *args, **kwargs):
+            unknown = kwargs.keys() - cls.model_fields.keys()
+            warn_of(unknown, cls)
+            known = {name: value for name, value in kwargs.items() if name not in unknown}
+            return super().__call__(*args, **known)
+
+
+class Params(Record, metaclass=_Written):
+    """What users fill in; keywords that are unknown warn and are ignored, as options of other releases are."""
 
 
 @dataclass
@@ -78,6 +80,11 @@ class Resources:
         if self.gpu_type is None or isinstance(self.gpu_type, list):
             return self.gpu_type
         return [self.gpu_type]
+
+
+def _resources(given: Resources | dict[str, int] | None) -> Resources | None:
+    """Return what may be written as a dictionary too, in a file of settings say."""
+    return Resources(**given) if isinstance(given, dict) else given  # type: ignore[arg-type]
 
 
 @dataclass(kw_only=True)
@@ -137,17 +144,23 @@ class CreateSandboxBaseParams(Params):
     target: str | None = None
 
     def __post_init__(self) -> None:
+        self._read_plain()
         if self.ephemeral:
             if self.auto_delete_interval:
-                warnings.warn("ephemeral replaces auto_delete_interval by 0", UserWarning, stacklevel=3)
+                warnings.warn("ephemeral replaces auto_delete_interval by 0", UserWarning, stacklevel=4)
             self.auto_delete_interval = 0
         if self.auto_delete_interval == 0 and self.auto_stop_interval == 0 and not self.ttl_minutes:
             warnings.warn(
                 "auto_stop_interval=0: this sandbox never stops by itself, so deleting it when it stops never happens; "
                 "give an interval, or ttl_minutes",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
+
+    def _read_plain(self) -> None:
+        """Make models of dictionaries: parameters may come out of a file."""
+        if self.volumes is not None:
+            self.volumes = [VolumeMount.model_validate(volume) for volume in self.volumes]
 
 
 @dataclass(kw_only=True)
@@ -156,6 +169,10 @@ class CreateSandboxFromImageParams(CreateSandboxBaseParams):
 
     image: str | ImageSource
     resources: Resources | None = None
+
+    def _read_plain(self) -> None:
+        super()._read_plain()
+        self.resources = _resources(self.resources)
 
 
 @dataclass(kw_only=True)
@@ -175,6 +192,9 @@ class CreateSnapshotParams(Params):
     entrypoint: list[str] | None = None
     region_id: str | None = None
     sandbox_class: SandboxClass | None = None
+
+    def __post_init__(self) -> None:
+        self.resources = _resources(self.resources)
 
 
 @dataclass(kw_only=True, repr=False)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from daytona.models._base import Model, Request
+from daytona.models._base import Model, Request, WireRecord
+from daytona.models._records import DataRecord, Field, Options, Plain, Record, warn_of
 
 if TYPE_CHECKING:
-    from daytona.models.charts import Chart  # noqa: TC004 - a command draws none; nothing decodes this type
+    from daytona.models.charts import Chart
+else:
+    Chart = object  # a command draws none; nothing decodes this type, but `inspect.signature` looks at it
 
 T = TypeVar("T")
 
@@ -68,21 +71,21 @@ class CodeRunReply(Model, frozen=True):
     truncated: bool | None = None
 
 
-class CodeRunParams(msgspec.Struct):
+class CodeRunParams(DataRecord, msgspec.Struct):
     """Arguments and environment for code."""
 
     argv: list[str] | None = None
     env: dict[str, str] | None = None
 
 
-class ExecutionArtifacts(msgspec.Struct):
+class ExecutionArtifacts(DataRecord, msgspec.Struct):
     """What a command or code made: its output, and the charts it drew."""
 
     stdout: str = ""
     charts: list[Chart] | None = None
 
 
-class ExecuteResponse(msgspec.Struct, kw_only=True):
+class ExecuteResponse(Record, msgspec.Struct, kw_only=True):
     """What a command or code left behind.
 
     Args:
@@ -127,7 +130,15 @@ class Session(Model, frozen=True):
     commands: list[Command] = []
 
 
-class SessionExecuteRequest(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
+class SessionCommand(Request, frozen=True):
+    """Asks for a command of a session."""
+
+    command: str
+    run_async: bool | None = None
+    suppress_input_echo: bool | None = None
+
+
+class SessionExecuteRequest(WireRecord, Options):
     """A command for a session.
 
     Args:
@@ -135,17 +146,40 @@ class SessionExecuteRequest(msgspec.Struct, kw_only=True, omit_defaults=True, re
         run_async: Do not wait for it.
         suppress_input_echo: Keep input out of the log.
         var_async: The former name of *run_async*.
+        unknown: Anything else warns and is ignored.
     """
 
-    command: str
-    run_async: bool | None = None
-    suppress_input_echo: bool | None = None
-    var_async: bool | None = None
-
-    def __post_init__(self) -> None:
-        if self.var_async is not None:
+    def __init__(
+        self,
+        *,
+        command: str,
+        run_async: bool | None = None,
+        suppress_input_echo: bool | None = None,
+        var_async: bool | None = None,
+        **unknown: object,
+    ) -> None:
+        warn_of(unknown, SessionExecuteRequest)
+        if var_async is not None:
             warnings.warn("var_async is deprecated; use run_async", DeprecationWarning, stacklevel=2)
-            self.run_async, self.var_async = self.var_async, None
+        self.command = command
+        self.run_async = run_async if var_async is None else var_async
+        self.suppress_input_echo = suppress_input_echo
+        self.var_async: bool | None = None
+
+    def __repr__(self) -> str:
+        return f"SessionExecuteRequest(command={self.command!r}, run_async={self.run_async!r})"
+
+    @classmethod
+    def _fields(cls) -> Sequence[Field]:
+        return SessionCommand._fields()
+
+    def on_wire(self) -> SessionCommand:
+        """Return what is sent."""
+        return SessionCommand(self.command, self.run_async, self.suppress_input_echo)
+
+    def to_dict(self) -> Plain:
+        """Return what is sent, as plain data."""
+        return self.on_wire().to_dict()
 
 
 class SessionExecuteResponse(Model, frozen=True):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from daytona.models._base import Model, Request
+from daytona.models._records import DataRecord
 
 
-class PtySize(msgspec.Struct):
+class PtySize(DataRecord, msgspec.Struct):
     """The size of a terminal in characters."""
 
     rows: int
     cols: int
 
 
-class PtyResult(msgspec.Struct):
+class PtyResult(DataRecord, msgspec.Struct):
     """How the program in a terminal ended."""
 
     exit_code: int | None = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from daytona.models._base import Model, Number, Request
+from daytona.models._base import Model, Number, Request, WireRecord
+from daytona.models._records import Field, Plain
 from daytona.models.enums import GpuType, SandboxDesiredState, SandboxState
 from daytona.models.volume import SandboxVolume
 
@@ -96,7 +98,7 @@ class SandboxData(Model, frozen=True, gc=False):
     isolation: Isolation | None = None
 
 
-class SandboxView:
+class SandboxView(WireRecord):
     """The attributes of a sandbox handle; their values are those of the newest `SandboxData`."""
 
     id: str
@@ -161,17 +163,16 @@ class SandboxView:
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
             )
 
-    def to_dict(self) -> dict[str, object]:
+    @classmethod
+    def _fields(cls) -> Sequence[Field]:
+        return SandboxData._fields()
+
+    def to_dict(self) -> Plain:
         """Return what the platform said of this sandbox, by the wire's names."""
         return self._data.to_dict()
 
-    def to_json(self) -> str:
-        """Return `to_dict` as JSON text."""
-        return self._data.to_json()
-
-    def model_dump(self) -> dict[str, object]:
-        """Return the attributes of this sandbox by their names."""
-        return self._data.model_dump()
+    def _put(self, name: str, value: object) -> None:
+        self._change(**{name: value})
 
     def _replace(self, data: SandboxData) -> None:
         # Answers to start, stop and the like leave these out; what is known of them stays true.

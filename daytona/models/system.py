@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from daytona.models._base import Model, Number, Request
+from daytona.models._records import DataRecord
 
 
 class Directory(Model, frozen=True):
@@ -54,7 +55,7 @@ class SystemMetrics(Model, frozen=True):
     timestamp_unix: int | None = None
 
 
-class SandboxMetrics(msgspec.Struct):
+class SandboxMetrics(DataRecord, msgspec.Struct):
     """The load of a sandbox at one time; sizes in bytes."""
 
     cpu_count: int

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from msgspec.structs import replace
@@ -17,7 +19,7 @@ from ..errors import (
     DaytonaValidationError,
 )
 from ..models.enums import CodeLanguage, SandboxState
-from ..models.sandbox import ListSandboxesResponse, SandboxData
+from ..models.sandbox import CreateSandbox, ListSandboxesResponse, SandboxData
 from ..plugins import CLIENT_SERVICES, Extensible
 from ..protocols import waiting
 from ..service import Api, operation, segment
@@ -26,9 +28,6 @@ from ._substitutes import tell_of_substitute
 from .sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-    from types import TracebackType
-
     from daytona_plugins.object_storage.service import AsyncBuildStorage
 
     from ..models.params import (
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
         CreateSandboxFromSnapshotParams,
         ListSandboxesQuery,
     )
-    from ..models.sandbox import CreateSandbox
     from ..protocols.rest import QueryValue
     from ._events import EventFeed
     from .secret import AsyncSecretService

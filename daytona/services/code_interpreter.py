@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..errors import DaytonaProcessExecutionTimeoutError, DaytonaTimeoutError
 from ..models.interpreter import (
@@ -22,9 +23,6 @@ from ..protocols.interpreter import Run
 from ..protocols.rest import encode_json
 from ..service import AsyncService, operation, seconds, segment, streaming_operation
 from ._callbacks import tell
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
 
 __all__ = ["AsyncCodeInterpreter"]
 

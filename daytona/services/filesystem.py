@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, overload
+from typing import Final, overload
 
 from ..errors import DaytonaConnectionError, DaytonaValidationError
 from ..models.files import (
+    CancelEvent,
+    DownloadProgress,
     FileDownloadRequest,
     FileDownloadResponse,
     FileInfo,
     FileUpload,
     Match,
+    Readable,
     ReplaceRequest,
     ReplaceResult,
     SearchFilesResponse,
+    UploadProgress,
 )
 from ..protocols import multipart
 from ..service import AsyncService, operation, streaming_operation
 from ._awaitable import awaitable
 from ._downloads import Limits, Receiver, ask_for, download_error, stream_file
 from ._uploads import Form, Watch, check_upload
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
-
-    from ..models.files import CancelEvent, DownloadProgress, Readable, UploadProgress
 
 __all__ = ["AsyncFileSystem"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
@@ -19,14 +20,16 @@ from ..models.process import (
     ExecuteRequest,
     ExecuteResponse,
     ExecutionArtifacts,
+    LogEvent,
     Session,
     SessionCommandLogsResponse,
     SessionExecuteRequest,
     SessionExecuteResponse,
     SessionSendInputRequest,
 )
-from ..models.pty import PtyListResponse, PtySessionInfo
+from ..models.pty import PtyListResponse, PtySessionInfo, PtySize
 from ..service import (
+    Api,
     AsyncService,
     awaitable_when_blocking,
     keyword_when_blocking,
@@ -38,11 +41,6 @@ from ..service import (
 from ._callbacks import tell
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-
-    from ..models.process import LogEvent
-    from ..models.pty import PtySize
-    from ..service import Api
     from ._following import FollowedLog
     from .pty import AsyncPtyHandle
 
@@ -53,6 +51,9 @@ GRACE: Final = 0.2
 
 DRAIN: Final = 1.0
 """Seconds that children in the background may keep the output of a command open when the command itself has ended."""
+
+MARGIN: Final = 5
+"""Seconds that the official client waits longer than it is told to: programs that know ask for -1 when they mean 4."""
 
 EXCERPT: Final = 200
 """Characters of a failed command's output that its error quotes."""
@@ -293,12 +294,13 @@ class AsyncProcess(AsyncService):
             req: The command.
             timeout: Seconds to wait for the answer; the command itself runs on.
         """
+        patience = timeout + MARGIN if timeout and timeout < 0 else _patience(timeout)
         reply = await self._api.call(
             "POST",
             f"{_session(session_id)}/exec",
-            json=req,
+            json=req.on_wire(),
             into=SessionExecuteResponse,
-            timeout=_patience(timeout),
+            timeout=patience,
         )
         return replace(reply, stdout=reply.stdout or "", stderr=reply.stderr or "")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from ..errors import (
@@ -23,14 +25,10 @@ from ..models.pty import (
     PtySize,
 )
 from ..protocols.pty import DEFAULT_COLS, DEFAULT_ROWS, EXIT_CONTROL, Terminal, envs_token, frames
-from ..service import AsyncService, operation, seconds, segment
+from ..service import Api, AsyncService, operation, seconds, segment
 from ._callbacks import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from types import TracebackType
-
-    from ..service import Api
     from ..transport._driver import Background
     from ..transport.websocket import WebSocketStream
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, cast
 
 import msgspec
@@ -44,17 +46,13 @@ from ..models.system import Directory, SandboxMetrics, SystemMetrics, UpdateEnvR
 from ..plugins import SANDBOX_SERVICES, Extensible, sandbox_service
 from ..protocols import waiting
 from ..protocols.waiting import Goal, Verdict
-from ..service import Api, operation, segment
+from ..service import Api, Endpoint, operation, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
-
     from daytona_plugins.computer_use.service import AsyncComputerUse
     from daytona_plugins.lsp.service import AsyncLspServer
 
     from ..models.params import Resources
-    from ..service import Endpoint
     from ._events import EventFeed
     from .code_interpreter import AsyncCodeInterpreter
     from .filesystem import AsyncFileSystem

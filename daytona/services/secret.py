@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import DaytonaValidationError
+from ..models.params import CreateSecretParams, UpdateSecretParams
 from ..models.secret import CreateSecret, ListSecretsResponse, Secret, UpdateSecret
 from ..service import AsyncService, operation, segment
-
-if TYPE_CHECKING:
-    from ..models.params import CreateSecretParams, UpdateSecretParams
 
 __all__ = ["AsyncSecretService"]
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from msgspec.structs import replace
 
 from ..errors import DaytonaError, DaytonaNotFoundError, DaytonaTimeoutError, DaytonaValidationError
 from ..models.enums import SnapshotState
+from ..models.params import CreateSnapshotParams
+from ..models.sandbox import CreateBuildInfo
 from ..models.snapshot import CreateSnapshot, PaginatedSnapshots, Snapshot
 from ..protocols import waiting
 from ..service import Api, AsyncService, operation, segment
 from ._build_logs import BuildLog
 from ._callbacks import tell
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from ..models.params import CreateSnapshotParams
-    from ..models.sandbox import CreateBuildInfo
 
 __all__ = ["AsyncSnapshotService"]
 

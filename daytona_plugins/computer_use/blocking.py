@@ -9,8 +9,27 @@ Written by `python -m daytona.faces` from `daytona_plugins.computer_use.service`
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
-
+from daytona.models.computer_use import (
+    AccessibilityNodesResponse,
+    AccessibilityTreeResponse,
+    ComputerUseStartResponse,
+    ComputerUseStatusResponse,
+    ComputerUseStopResponse,
+    DisplayInfoResponse,
+    ListRecordingsResponse,
+    MouseClickResponse,
+    MouseDragResponse,
+    MousePositionResponse,
+    ProcessErrorsResponse,
+    ProcessLogsResponse,
+    ProcessRestartResponse,
+    ProcessStatusResponse,
+    Recording,
+    ScreenshotOptions,
+    ScreenshotRegion,
+    ScreenshotResponse,
+    WindowsResponse,
+)
 from daytona.service import BlockingService, step
 from daytona_plugins.computer_use.service import (
     AsyncAccessibility,
@@ -21,29 +40,6 @@ from daytona_plugins.computer_use.service import (
     AsyncRecordingService,
     AsyncScreenshot,
 )
-
-if TYPE_CHECKING:
-    from daytona.models.computer_use import (
-        AccessibilityNodesResponse,
-        AccessibilityTreeResponse,
-        ComputerUseStartResponse,
-        ComputerUseStatusResponse,
-        ComputerUseStopResponse,
-        DisplayInfoResponse,
-        ListRecordingsResponse,
-        MouseClickResponse,
-        MouseDragResponse,
-        MousePositionResponse,
-        ProcessErrorsResponse,
-        ProcessLogsResponse,
-        ProcessRestartResponse,
-        ProcessStatusResponse,
-        Recording,
-        ScreenshotOptions,
-        ScreenshotRegion,
-        ScreenshotResponse,
-        WindowsResponse,
-    )
 
 __all__ = ["Accessibility", "ComputerUse", "Display", "Keyboard", "Mouse", "RecordingService", "Screenshot"]
 

@@ -10,24 +10,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daytona.models.lsp import (
+    CompletionList,
+    LspCodeAction,
+    LspCompletionPosition,
+    LspDiagnostic,
+    LspHover,
+    LspLocation,
+    LspRange,
+    LspSymbol,
+    LspTextEdit,
+    LspWorkspaceEdit,
+)
 from daytona.service import BlockingService, step
 from daytona_plugins.lsp.service import AsyncLspServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from daytona.models.enums import LspLanguageId
-    from daytona.models.lsp import (
-        CompletionList,
-        LspCodeAction,
-        LspCompletionPosition,
-        LspDiagnostic,
-        LspHover,
-        LspLocation,
-        LspRange,
-        LspSymbol,
-        LspTextEdit,
-        LspWorkspaceEdit,
-    )
     from daytona.service import ApiOrSandbox
 
 __all__ = ["LspServer"]

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daytona.models.platform import StorageAccess
 from daytona.service import BlockingService, step
 from daytona_plugins.object_storage.service import AsyncBuildStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from daytona.models.files import UploadProgress
-    from daytona.models.platform import StorageAccess
 
 __all__ = ["BuildStorage"]
 

@@ -24,6 +24,7 @@ SCHEMAS = {
     "ExecuteReply": ("ExecuteResponse",),
     "CodeRunReply": ("CodeRunResponse",),
     "GitCommitReply": ("GitCommitResponse",),
+    "SessionCommand": ("SessionExecuteRequest",),
     "Directory": ("UserHomeDirResponse", "WorkDirResponse"),
     "AccessibilityNode": ("AccessibilityNode",),
     **dict.fromkeys(("PointData", "BarData", "PieData", "BoxAndWhiskerData"), ("ChartElement",)),
@@ -97,8 +98,6 @@ OUR_FIELDS = {
     "GitCommitResponse": {"sha"},
     # What the embedded platform tells besides.
     "SandboxData": {"isolation"},
-    # Turned into `runAsync` when the request is made; never sent.
-    "SessionExecuteRequest": {"varAsync"},
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import pkgutil
 from typing import Any
 
 CLASSES = {
@@ -86,11 +87,45 @@ def methods(cls: type) -> dict[str, list[list[str | None]]]:
     }
 
 
+MACHINERY = (
+    "daytona._utils.",
+    "daytona.internal.",
+    "daytona.common.file_transfer",
+    "daytona.common.protocols",
+)
+
+
+def paths() -> dict[str, list[str]]:
+    """Return, by module, the classes that programs can import from it: the package's own, and what it makes public."""
+    found: dict[str, list[str]] = {}
+    for module in ["daytona.handle.pty_handle", "daytona.handle.async_pty_handle", *_modules()]:
+        values = vars(importlib.import_module(module)).items()
+        names = [
+            name for name, value in values if not name.startswith("_") and _is_class_of_ours(name, value)
+        ]
+        found[module] = sorted(names)
+    return found
+
+
+def _modules() -> list[str]:
+    below = ("daytona._async.", "daytona._sync.", "daytona.common.")
+    found = pkgutil.walk_packages(daytona.__path__, "daytona.")
+    names = [module.name for module in found]
+    return [name for name in names if name.startswith(below) and not name.startswith(MACHINERY)]
+
+
+def _is_class_of_ours(name: str, value: object) -> bool:
+    if not inspect.isclass(value) or value.__module__.startswith(MACHINERY):
+        return False
+    return value.__module__.startswith("daytona.") or name in daytona.__all__
+
+
 daytona = importlib.import_module("daytona")
 print(
     json.dumps(
         {
             "names": sorted(daytona.__all__),
+            "paths": paths(),
             "classes": {name: methods(find(name, modules)) for name, modules in CLASSES.items()},
         }
     )

@@ -130,6 +130,20 @@ def test_a_message_that_is_too_long_ends_its_client_and_not_the_terminal(
     assert toolbox.get(terminal.path).json["active"]
 
 
+@pytest.mark.ours("answer pings while the program does not read")
+def test_pings_are_answered_while_nobody_reads_what_was_typed(terminal: Terminal, folder: str) -> None:
+    terminal.toolbox.run("mkfifo go", cwd=folder)
+    with dropping(terminal.connect()) as client:
+        client.send(f"stty raw -echo; echo re''ady; read go < {folder}/go; head -c 300000 | wc -c; exit\n")
+        client.until(b"ready")
+        for _ in range(10):
+            client.send(b"x" * 30_000)
+        client.ping()
+        terminal.toolbox.run(f"echo > {folder}/go")
+        client.until(b"300000")
+        assert client.rest()[1].code == 1000
+
+
 def test_pings_are_answered_while_the_terminal_is_silent(terminal: Terminal) -> None:
     with dropping(terminal.connect()) as client:
         client.send("stty -echo; echo re''ady; cat > /dev/null\n")

@@ -9,8 +9,8 @@ import signal
 from daytona_plugins.local.agent.process_tree import descendants
 
 
-def kill_session(leader: int) -> None:
-    """Kill the process *leader*, everything in its session, and everything below it, wherever that has moved.
+def kill_session(leader: int) -> set[int]:
+    """Kill the process *leader*, everything in its session, and everything below it, and return what that was.
 
     A process may start another while we look, so we look again until there is nobody new. The leader goes last: while
     it lives, its children are still known as such.
@@ -21,6 +21,7 @@ def kill_session(leader: int) -> None:
             _kill(pid)
         killed |= fresh
     _kill(leader)
+    return killed | {leader}
 
 
 def _members(session: int) -> list[int]:

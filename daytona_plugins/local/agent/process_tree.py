@@ -28,6 +28,15 @@ async def end_tree(leader: int, *, grace: float) -> None:
         await _is_gone(leader, tree, grace)
 
 
+async def wait_until_gone(pids: Iterable[int], timeout: float) -> None:
+    """Return when none of *pids* runs any more, or after *timeout* seconds: what is killed may take a moment to die."""
+    left = set(pids)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            while left := {pid for pid in left if is_alive(pid)}:  # noqa: ASYNC110 - nobody sets an event
+                await asyncio.sleep(CHECK_INTERVAL)
+
+
 async def _is_gone(leader: int, tree: list[int], timeout: float) -> bool:
     """Return whether nothing runs any more, waiting up to *timeout* seconds for it.
 

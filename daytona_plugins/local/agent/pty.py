@@ -19,6 +19,7 @@ from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.environment import unusable_name
 from daytona_plugins.local.agent.errors import bad_request, now
 from daytona_plugins.local.agent.files import checked_path
+from daytona_plugins.local.agent.process_tree import wait_until_gone
 from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.agent.terminal import Terminal, start_terminal
 from daytona_plugins.local.agent.websocket import (
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from daytona_plugins.local.agent.toolbox import Toolbox
 
 QUEUE_LIMIT: Final = 256
+INPUT_LIMIT: Final = 16
+"""Messages of a client that wait until the program reads."""
 FRAME_SIZE: Final = 32 * 1024
 PATIENCE: Final = 2.0
 """Seconds for which a terminal waits for a client whose queue is full while others want to see more."""
@@ -260,8 +263,9 @@ class PtySession:
         """End the program and everything it started, and wait until it is gone."""
         if self._terminal is not None:
             self._killed = True
-            self._terminal.kill()
+            killed = self._terminal.kill()
             await asyncio.wait({self._terminal.exit_code}, timeout=PATIENCE)
+            await wait_until_gone(killed, PATIENCE)
 
     # -- Clients --------------------------------------------------------------------------------------------------
 
@@ -278,25 +282,34 @@ class PtySession:
 
     async def serve(self, client: Client, socket: WebSocket) -> None:
         """Carry output and input until either side has had enough."""
+        typed: asyncio.Queue[bytes | None] = asyncio.Queue(INPUT_LIMIT)
+        listening = asyncio.ensure_future(_listen(socket, typed))
         tasks = {
             asyncio.ensure_future(client.send_all(socket)),
-            asyncio.ensure_future(self._take_input(socket)),
+            asyncio.ensure_future(self._type(typed)),
             asyncio.ensure_future(client.wait_until_dropped()),
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.detach(client)
-            for task in tasks:
+            for task in (listening, *tasks):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(listening, *tasks, return_exceptions=True)
         if client.dropped.is_set():
             await socket.close(1008, "slow consumer")
 
-    async def _take_input(self, socket: WebSocket) -> None:
-        while (message := await socket.receive()) is not None:
+    async def _type(self, typed: asyncio.Queue[bytes | None]) -> None:
+        while (data := await typed.get()) is not None:
             if self._terminal is not None:
-                await self._terminal.write(message.encode() if isinstance(message, str) else message)
+                await self._terminal.write(data)
+
+
+async def _listen(socket: WebSocket, typed: asyncio.Queue[bytes | None]) -> None:
+    """Queue what the client sends, to its end: its pings are answered even while the program does not read."""
+    while (message := await socket.receive()) is not None:
+        await typed.put(message.encode() if isinstance(message, str) else message)
+    await typed.put(None)
 
 
 class Client:

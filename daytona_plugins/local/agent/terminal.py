@@ -96,9 +96,9 @@ class Terminal:
         """Change the size; the kernel tells the programs in the foreground by SIGWINCH."""
         termios.tcsetwinsize(self._descriptor, (rows, cols))
 
-    def kill(self) -> None:
-        """End the program and everything it started."""
-        kill_session(self.pid)
+    def kill(self) -> set[int]:
+        """End the program and everything it started, and return the processes that are to end."""
+        return kill_session(self.pid)
 
     def close(self) -> None:
         """Let go of the terminal once its program has ended: whoever still holds it is hung up on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -47,6 +48,7 @@ from ..plugins import SANDBOX_SERVICES, Extensible, sandbox_service
 from ..protocols import waiting
 from ..protocols.waiting import Goal, Verdict
 from ..service import Api, Endpoint, operation, segment
+from ._crowd import Crowd
 
 if TYPE_CHECKING:
     from daytona_plugins.computer_use.service import AsyncComputerUse
@@ -104,11 +106,18 @@ class AsyncSandbox(SandboxView, Extensible):
     _plugins = SANDBOX_SERVICES
 
     def __init__(
-        self, api: Api, data: SandboxData, events: EventFeed | None = None, *, left_alone: bool = False
+        self,
+        api: Api,
+        data: SandboxData,
+        events: EventFeed | None = None,
+        *,
+        crowd: Crowd | None = None,
+        left_alone: bool = False,
     ) -> None:
         self._client_api = api
         self._left_alone = left_alone
         self._events = events
+        self._crowd = crowd if crowd is not None else Crowd(api)
         self._data = data
 
     # Loaded and made when they are first used: few programs need them all, and most sandboxes of a list are only
@@ -356,7 +365,7 @@ class AsyncSandbox(SandboxView, Extensible):
             data = await self._api.call(
                 "POST", f"{self._path}/fork", json=ForkSandbox(name=name), into=SandboxData
             )
-            child = AsyncSandbox(self._api, data, self._events)
+            child = AsyncSandbox(self._api, data, self._events, crowd=self._crowd)
             await child._wait(waiting.STARTED)
             return child
 
@@ -405,22 +414,23 @@ class AsyncSandbox(SandboxView, Extensible):
         if goal.judge(self._data.state) is Verdict.REACHED:
             return
         schedule = waiting.Schedule()
-        seen = (
-            await self._look()
-        )  # nobody else's look will do: it must show what this caller has just asked for
-        while True:
-            before = self._data.state
-            await self._take(seen, goal)
-            verdict = goal.judge(self._data.state, self._data.desired_state)
-            if verdict is Verdict.REACHED:
-                return
-            if verdict is Verdict.FAILED:
-                raise self._failed()
-            if self._data.state is not before:
-                schedule.changed()
-            seen = await self._api.transport.shared(
-                ("look", self._data.id), functools.partial(self._look_later, schedule, seen.told)
-            )
+        # Nobody else's look will do at first: it must show what this caller has just asked for.
+        seen = await self._look()
+        with self._crowd.joined(self._data.id):
+            for look in itertools.count(1):
+                before = self._data.state
+                await self._take(seen, goal)
+                verdict = goal.judge(self._data.state, self._data.desired_state)
+                if verdict is Verdict.REACHED:
+                    return
+                if verdict is Verdict.FAILED:
+                    raise self._failed()
+                if self._data.state is not before:
+                    schedule.changed()
+                self._crowd.note(self._data)
+                seen = await self._api.transport.shared(
+                    ("look", self._data.id), functools.partial(self._look_later, schedule, seen.told, look)
+                )
 
     async def _look(self) -> _Seen:
         told = self._events.told(self._data.id) if self._events is not None else 0
@@ -429,10 +439,19 @@ class AsyncSandbox(SandboxView, Extensible):
         except DaytonaNotFoundError:
             return _Seen(None, told)
 
-    async def _look_later(self, schedule: waiting.Schedule, told: int, go_alone: Callable[[], None]) -> _Seen:
+    async def _look_later(
+        self, schedule: waiting.Schedule, told: int, look: int, go_alone: Callable[[], None]
+    ) -> _Seen:
         """Look when it is time to, for everybody who has come to wait for this sandbox until then."""
-        await self._pause(schedule, told)
-        go_alone()
+        pause = functools.partial(self._pause, schedule, told)
+        if self._events is None and self._crowd.is_looked_at(self._data.id, look):
+            states = await self._crowd.look(pause)
+            go_alone()
+            if states.get(self._data.id) == self._data.state:
+                return _Seen(self._data, told)
+        else:
+            await pause()
+            go_alone()
         return await self._look()
 
     async def _pause(self, schedule: waiting.Schedule, told: int) -> None:

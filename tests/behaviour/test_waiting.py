@@ -11,7 +11,8 @@ import pytest
 
 from daytona import AsyncDaytona, Daytona, DaytonaConfig, DaytonaTimeoutError
 from daytona.protocols import waiting
-from daytona.testing import Cut, FaultyRelay
+from daytona.services import _crowd as crowd
+from daytona.testing import Answer, Cut, FaultyRelay
 from tests.conftest import open_client
 from tests.wire.stub_server import Recorded, StubServer, as_json
 
@@ -69,6 +70,53 @@ async def test_tasks_that_wait_for_one_sandbox_share_their_looks(
         stopping.join()
     assert {handle.state for handle in handles} == {"stopped"}
     assert looks(relay, sandbox_id) <= 2 * MANY + 12  # each looked at the beginning; after that, once for all
+
+
+@pytest.mark.faces("asyncio")
+async def test_tasks_that_wait_for_many_sandboxes_look_at_lists_of_them(
+    relay: FaultyRelay, platform: Platform
+) -> None:
+    ids = [platform.create(autoDeleteInterval=-1)["id"] for _ in range(crowd.MANY + 2)]
+    at_that_moment: list[int] = []
+
+    def have_lists_sufficed() -> bool:
+        if relay.forwarded("GET", "/api/sandbox") < 6:
+            return False
+        at_that_moment.append(sum(looks(relay, one) for one in ids))
+        return True
+
+    async with AsyncDaytona(config(relay, platform)) as daytona:
+        handles: list[AsyncSandbox] = [await daytona.get(one) for one in ids]
+        stopping = [stop_when(have_lists_sufficed, platform, one) for one in ids]
+        async with asyncio.TaskGroup() as group:
+            given_up = group.create_task(handles[0].wait_for_sandbox_stop())  # the first one looks for all
+            for handle in handles:
+                group.create_task(handle.wait_for_sandbox_stop())
+            with pytest.raises(DaytonaTimeoutError):
+                await (await daytona.get(ids[1])).wait_for_sandbox_stop(timeout=0.5)
+            given_up.cancel()
+        for thread in stopping:
+            thread.join()
+    assert {handle.state for handle in handles} == {"stopped"}
+    # Each was asked for, looked at in the beginning, and then every fourth time; and so it was by who gave up.
+    assert at_that_moment[0] <= (len(ids) + 2) * (2 + 6 // (crowd.BY_ITSELF - 1))
+    platform.delete_all()
+
+
+@pytest.mark.faces("asyncio")
+async def test_a_platform_that_cannot_list_is_asked_for_each(relay: FaultyRelay, platform: Platform) -> None:
+    ids = [platform.create(autoDeleteInterval=-1)["id"] for _ in range(crowd.MANY)]
+    async with AsyncDaytona(config(relay, platform)) as daytona:
+        handles: list[AsyncSandbox] = [await daytona.get(one) for one in ids]
+        relay.inject(Answer(status=403), method="GET", path="/api/sandbox", times=1000)
+        stopping = [stop_when(lambda: looks(relay, ids[0]) > 3, platform, one) for one in ids]
+        async with asyncio.TaskGroup() as group:
+            for handle in handles:
+                group.create_task(handle.wait_for_sandbox_stop())
+        for thread in stopping:
+            thread.join()
+    assert {handle.state for handle in handles} == {"stopped"}
+    platform.delete_all()
 
 
 def test_threads_that_wait_for_one_sandbox_share_their_looks(relay: FaultyRelay, platform: Platform) -> None:

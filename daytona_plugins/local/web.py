@@ -271,6 +271,10 @@ class Server:
         start = asyncio.start_unix_server if sock.family == socket.AF_UNIX else asyncio.start_server
         self._listener = await start(self._accepted, sock=sock, limit=READ_SIZE)
 
+    async def take(self, connection: socket.socket) -> None:
+        """Answer requests on a connection that is open already and belongs to the server from now on."""
+        await self._accepted(*await asyncio.open_connection(sock=connection, limit=READ_SIZE))
+
     async def close(self) -> None:
         """Stop listening, and end every connection; may be called twice."""
         if self._listener is not None:

@@ -23,7 +23,7 @@ from daytona_plugins.local.web import HTTPError, json_response
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from daytona_plugins.computer_use.desktop.buses import Buses
+    from daytona_plugins.computer_use.desktop.desktop import Desktop
     from daytona_plugins.local.web import Request, Response, Router
 
 SCOPES: Final = ("focused", "pid", "all")
@@ -53,9 +53,9 @@ class NodeRequest(msgspec.Struct):
     value: str | None = None
 
 
-def add_accessibility(router: Router, buses: Buses) -> None:
+def add_accessibility(router: Router, desktop: Desktop) -> None:
     """Answer for names on the screen."""
-    reader = _Reader(buses)
+    reader = _Reader(desktop)
     router.add("GET", "/computeruse/a11y/tree", reader.tree)
     router.add("POST", "/computeruse/a11y/find", reader.find)
     router.add("POST", "/computeruse/a11y/node/focus", reader.focus)
@@ -64,8 +64,8 @@ def add_accessibility(router: Router, buses: Buses) -> None:
 
 
 class _Reader:
-    def __init__(self, buses: Buses) -> None:
-        self._buses = buses
+    def __init__(self, desktop: Desktop) -> None:
+        self._desktop = desktop
 
     # -- Reading --------------------------------------------------------------------------------------------------
 
@@ -121,12 +121,13 @@ class _Reader:
     @asynccontextmanager
     async def _bus(self) -> AsyncGenerator[Bus]:
         """Connect for one request: the connection lives as long as the answer takes."""
-        if self._buses.address is None:
-            missing = self._buses.missing_packages()
+        buses = self._desktop.buses
+        if buses.address is None:
+            missing = buses.missing_packages()
             reason = f"apt-get install {' '.join(missing)}" if missing else "call computer_use.start() first"
             raise _failure(503, "A11Y_UNAVAILABLE", f"there is no accessibility bus: {reason}")
         try:
-            async with await Bus.connect(self._buses.address) as bus:
+            async with await Bus.connect(buses.address) as bus:
                 yield bus
         except OSError as error:
             raise _failure(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -42,18 +43,39 @@ RECIPES: Final = (
 
 
 class Desktop:
-    """The programs of one desktop, by name, and the connection to it."""
+    """The programs of one desktop, by name, and the connection to it.
+
+    Every sandbox has one and few use theirs, so its parts are made when they are.
+    """
 
     def __init__(self, toolbox: Toolbox) -> None:
-        self._directory = Path(os.environ.get("HOME", toolbox.work_dir)) / ".daytona/computeruse"
-        self.programs = {recipe.name: Program(recipe, toolbox, self._directory) for recipe in RECIPES}
-        self._viewing = Viewing(toolbox, self._directory)
-        self.programs |= {part.recipe.name: part for part in (self._viewing.server, self._viewing.page)}
+        self._toolbox = toolbox
         self._turn = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, "desktop")
         self._screen: Screen | None = None
-        self.buses = Buses(self.programs["dbus"], self.programs["atspi"], self._directory)
         self.display: str | None = None
+
+    @cached_property
+    def programs(self) -> dict[str, Program]:
+        """The programs by the names that clients know."""
+        own = {recipe.name: Program(recipe, self._toolbox, self._directory) for recipe in RECIPES}
+        return own | {part.recipe.name: part for part in (self._viewing.server, self._viewing.page)}
+
+    @cached_property
+    def buses(self) -> Buses:
+        """How programs tell what they show."""
+        return Buses(self.programs["dbus"], self.programs["atspi"], self._directory)
+
+    @cached_property
+    def _viewing(self) -> Viewing:
+        return Viewing(self._toolbox, self._directory)
+
+    @cached_property
+    def _directory(self) -> Path:
+        return Path(os.environ.get("HOME", self._toolbox.work_dir)) / ".daytona/computeruse"
+
+    @cached_property
+    def _thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, "desktop")
 
     # -- Life -----------------------------------------------------------------------------------------------------
 

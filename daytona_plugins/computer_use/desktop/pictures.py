@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from PIL import Image, ImageDraw, WebPImagePlugin as WebPImagePlugin
+from PIL import Image, WebPImagePlugin as WebPImagePlugin
 from PIL.Image import Resampling
 
 if TYPE_CHECKING:
@@ -31,12 +31,11 @@ class Options(NamedTuple):
 
 def draw_cursor(picture: Image.Image, place: Place) -> None:
     """Draw a cross where the pointer is: black lines, white outline, red middle."""
-    pen = ImageDraw.Draw(picture)
     x, y = place
-    for colour, width in (("white", 3), ("black", 1)):
-        pen.line((x - ARM, y, x + ARM, y), fill=colour, width=width)
-        pen.line((x, y - ARM, x, y + ARM), fill=colour, width=width)
-    pen.rectangle((x - 1, y - 1, x + 1, y + 1), fill="red")
+    for colour, beside in (("white", 1), ("black", 0)):
+        picture.paste(colour, (x - ARM, y - beside, x + ARM + 1, y + beside + 1))
+        picture.paste(colour, (x - beside, y - ARM, x + beside + 1, y + ARM + 1))
+    picture.paste("red", (x - 1, y - 1, x + 2, y + 2))
 
 
 def pack(picture: Image.Image, options: Options) -> bytes:

@@ -12,6 +12,7 @@ import subprocess
 import time
 import uuid
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,6 @@ from daytona_plugins.local.agent.errors import bad_request
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
 if TYPE_CHECKING:
-    from daytona_plugins.local.agent.reaper import Reaper
     from daytona_plugins.local.agent.toolbox import Toolbox
     from daytona_plugins.local.web import Request
 
@@ -71,7 +71,7 @@ class _Running(msgspec.Struct):
 
 def add_recordings(toolbox: Toolbox) -> None:
     """Answer for films."""
-    films = Recordings(toolbox.reaper, Path(os.environ.get("HOME", toolbox.work_dir)) / ".daytona/recordings")
+    films = Recordings(toolbox)
     router = toolbox.router
     router.add("POST", "/computeruse/recordings/start", films.start)
     router.add("POST", "/computeruse/recordings/stop", films.stop)
@@ -84,10 +84,14 @@ def add_recordings(toolbox: Toolbox) -> None:
 class Recordings:
     """The films of a sandbox: those being made, and those on disk."""
 
-    def __init__(self, reaper: Reaper, directory: Path) -> None:
-        self._reaper = reaper
-        self._directory = directory
+    def __init__(self, toolbox: Toolbox) -> None:
+        self._toolbox = toolbox
+        self._reaper = toolbox.reaper
         self._running: dict[str, _Running] = {}
+
+    @cached_property
+    def _directory(self) -> Path:
+        return Path(os.environ.get("HOME", self._toolbox.work_dir)) / ".daytona/recordings"
 
     async def start(self, request: Request) -> Response:
         """Begin a film, and answer when its first bytes are there."""

@@ -27,7 +27,7 @@ def add_desktop(toolbox: Toolbox) -> None:
     add_managing(toolbox.router, desktop)
     add_looking(toolbox.router, desktop)
     add_acting(toolbox.router, desktop)
-    add_accessibility(toolbox.router, desktop.buses)
+    add_accessibility(toolbox.router, desktop)
 
 
 def import_what_is_late() -> None:

@@ -33,6 +33,7 @@ from daytona_plugins.local.agent.interpreter import add_interpreter
 from daytona_plugins.local.agent.port_proxy import add_port_proxy
 from daytona_plugins.local.agent.ports import add_ports
 from daytona_plugins.local.agent.pty import add_pty
+from daytona_plugins.local.agent.rehearsal import rehearse
 from daytona_plugins.local.agent.search import add_search
 from daytona_plugins.local.agent.sessions import add_sessions
 from daytona_plugins.local.agent.toolbox import Toolbox
@@ -68,13 +69,34 @@ def warm_up() -> None:
     for name in LATE_IMPORTS:
         importlib.import_module(name)
     mimetypes.init(files=[])
-    build_toolbox()
+    _own_toolbox()
+    for add in plugged_in():
+        add(Toolbox())
+
+
+def warm_up_slowly() -> None:
+    """Do what a sandbox need not wait for: those made after it are smaller and answer their first request sooner."""
+    rehearse(_with_own_parts(Toolbox()))
 
 
 def build_toolbox() -> Toolbox:
-    """Return a toolbox with every route."""
-    toolbox = Toolbox()
-    for add in (*PARTS, *plugged_in()):
+    """Return a toolbox with every route; it is the same at every call, so call it once, and in the sandbox."""
+    toolbox = _own_toolbox()
+    toolbox.work_dir = os.getcwd()
+    for add in plugged_in():
+        add(toolbox)
+    return toolbox
+
+
+@functools.cache
+def _own_toolbox() -> Toolbox:
+    """Return a toolbox with the routes that are ours, which sandboxes get ready-made from the zygote."""
+    return _with_own_parts(Toolbox())
+
+
+def _with_own_parts(toolbox: Toolbox) -> Toolbox:
+    """What is ours looks at nothing outside of the toolbox before it is asked something; plug-ins may."""
+    for add in PARTS:
         add(toolbox)
     return toolbox
 

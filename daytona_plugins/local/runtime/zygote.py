@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from daytona_plugins.local.agent.main import warm_up
+from daytona_plugins.local.agent.main import warm_up, warm_up_slowly
 from daytona_plugins.local.runtime import kernel, sandbox
 from daytona_plugins.local.runtime.idmaps import write_id_maps
 from daytona_plugins.local.runtime.messages import (
@@ -50,9 +50,6 @@ def serve(control: socket.socket, data: str, preparation: Preparation) -> None:
     """Serve the platform at the other end of *control* until it goes away."""
     warm_up()
     build_filter()
-    gc.enable()
-    gc.collect()
-    gc.freeze()
     _Zygote(control).run(data, preparation)
 
 
@@ -74,6 +71,11 @@ class _Zygote:
         signal.signal(signal.SIGCHLD, _wake_up)
         try:
             self._begin(data, preparation.finish())
+            warm_up_slowly()
+            # What there is by now is for good. It is not searched for garbage even once: the gaps that this would leave
+            # are where the next objects are put, and a page for each is copied in every sandbox.
+            gc.freeze()
+            gc.enable()
             self._reap()  # what the preparation has left to us
             while self._serve_one():
                 pass

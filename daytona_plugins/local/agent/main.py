@@ -33,7 +33,7 @@ from daytona_plugins.local.agent.interpreter import add_interpreter
 from daytona_plugins.local.agent.port_proxy import add_port_proxy
 from daytona_plugins.local.agent.ports import add_ports
 from daytona_plugins.local.agent.pty import add_pty
-from daytona_plugins.local.agent.rehearsal import rehearse
+from daytona_plugins.local.agent.rehearsal import answer_some
 from daytona_plugins.local.agent.search import add_search
 from daytona_plugins.local.agent.sessions import add_sessions
 from daytona_plugins.local.agent.toolbox import Toolbox
@@ -74,9 +74,9 @@ def warm_up() -> None:
         add(Toolbox())
 
 
-def warm_up_slowly() -> None:
-    """Do what a sandbox need not wait for: those made after it are smaller and answer their first request sooner."""
-    rehearse(_with_own_parts(Toolbox()))
+def rehearse() -> None:
+    """Answer requests in this process: sandboxes forked from it later are smaller, and answer their first one sooner."""
+    answer_some(_with_own_parts(Toolbox()))
 
 
 def build_toolbox() -> Toolbox:

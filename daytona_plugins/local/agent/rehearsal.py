@@ -25,12 +25,12 @@ REQUEST: Final = (
 )
 
 
-def rehearse(toolbox: Toolbox) -> None:
+def answer_some(toolbox: Toolbox) -> None:
     """Answer some requests with *toolbox*, which is of no use after that."""
-    asyncio.run(_rehearse(toolbox))
+    asyncio.run(_answer_some(toolbox))
 
 
-async def _rehearse(toolbox: Toolbox) -> None:
+async def _answer_some(toolbox: Toolbox) -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     loop = asyncio.get_running_loop()

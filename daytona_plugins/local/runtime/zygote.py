@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from daytona_plugins.local.agent.main import warm_up, warm_up_slowly
+from daytona_plugins.local.agent.main import rehearse, warm_up
 from daytona_plugins.local.runtime import kernel, sandbox
 from daytona_plugins.local.runtime.idmaps import write_id_maps
 from daytona_plugins.local.runtime.messages import (
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from daytona_plugins.local.runtime.procplan import ProcPlan
 
 BUILD_TIMEOUT: Final = 20.0
+REHEARSALS: Final = 12
+"""The interpreter takes notes of a function in the function's own memory until it has run so many times."""
+LULL: Final = 0.05
+"""Seconds without a command after which the next rehearsal may begin."""
 
 
 def serve(control: socket.socket, data: str, preparation: Preparation) -> None:
@@ -60,6 +64,7 @@ class _Zygote:
         self._proc: ProcPlan | None = None
         self._shift: Shift | None = None
         self._sandboxes: dict[int, str] = {}
+        self._rehearsals = REHEARSALS
         self._lifeline, self._lifeline_end = os.pipe()
         self._child_ended, self._child_ended_end = os.pipe()
 
@@ -71,11 +76,7 @@ class _Zygote:
         signal.signal(signal.SIGCHLD, _wake_up)
         try:
             self._begin(data, preparation.finish())
-            warm_up_slowly()
-            # What there is by now is for good. It is not searched for garbage even once: the gaps that this would leave
-            # are where the next objects are put, and a page for each is copied in every sandbox.
-            gc.freeze()
-            gc.enable()
+            self._rehearse()
             self._reap()  # what the preparation has left to us
             while self._serve_one():
                 pass
@@ -93,12 +94,25 @@ class _Zygote:
 
     def _serve_one(self) -> bool:
         sources: list[socket.socket | int] = [self._control, self._child_ended]
-        readable, _, _ = select.select(sources, [], [])
+        readable, _, _ = select.select(sources, [], [], LULL if self._rehearsals else None)
+        if not readable:
+            self._rehearse()
         if self._child_ended in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._child_ended, 4096)
             self._reap()
         return self._control not in readable or self._obey()
+
+    def _rehearse(self) -> None:
+        """Leave less for each sandbox to do and to write: a page that is written in it is no longer shared.
+
+        What there is by then is for good. It is not searched for garbage even once: the gaps that this would leave are
+        where the next objects are put, each in another page.
+        """
+        self._rehearsals -= 1
+        rehearse()
+        gc.freeze()
+        gc.enable()
 
     def _obey(self) -> bool:
         message, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_LIMIT, 1)

@@ -139,18 +139,21 @@ class Layers:
     async def keep(self, draft: Path, name: str) -> None:
         """Make a layer of what a sandbox, which has ended, has written; if there is one of that name, it is as good."""
         for tree in _trees(draft):
-            await remove_tree(tree / "work")
+            if not _remove_empty(tree / "work"):
+                await remove_tree(tree / "work")
             with suppress(OSError):  # it holds files
                 (tree / "files").rmdir()
                 tree.rmdir()
-        self.adopt(draft, name)
-        await remove_tree(draft)
+        if not self.adopt(draft, name):
+            await remove_tree(draft)
 
-    def adopt(self, draft: Path, name: str) -> None:
-        """Rename a directory that is a layer already."""
+    def adopt(self, draft: Path, name: str) -> bool:
+        """Rename a directory that is a layer already, and return True, unless there is one of that name."""
         with suppress(FileExistsError, NotADirectoryError):
             if not self.has(name):
                 os.rename(draft, self.directory / name)
+                return True
+        return False
 
     async def remove(self, name: str) -> None:
         """Remove a layer that nothing is made of any more."""
@@ -158,6 +161,17 @@ class Layers:
         with suppress(FileNotFoundError):
             os.rename(self.directory / name, draft)
             await remove_tree(draft)
+
+
+def _remove_empty(work: Path) -> bool:
+    """Remove what the kernel has worked in, unless it has left something there, which takes a thread to remove."""
+    try:
+        with suppress(FileNotFoundError):
+            (work / "work").rmdir()
+        work.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _trees(draft: Path) -> list[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from pathlib import Path
 from typing import Final
 
 from daytona_plugins.local.runtime import kernel
@@ -79,7 +78,8 @@ def hide_from_inside() -> None:
 
 def set_command_line(name: str) -> None:
     """Overwrite our arguments in place: they hold paths of the host, and `ps` inside a sandbox shows them."""
-    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    with open("/proc/self/stat", "rb") as stat:
+        fields = stat.read().rpartition(b")")[2].split()
     start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, counted after the name
     with open("/proc/self/mem", "r+b", buffering=0) as memory:
         memory.seek(start)

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -172,11 +173,22 @@ def _write_if_changed(path: str, text: str) -> None:
 
     The sandbox may have put anything in its place, such as a pipe that would hold whoever opens it.
     """
-    file = Path(path)
-    if file.is_file() and not file.is_symlink():
-        if file.read_text(encoding="utf-8", errors="replace") == text:
-            return
-    elif file.is_dir() and not file.is_symlink():
-        shutil.rmtree(file)
-    file.unlink(missing_ok=True)
-    file.write_text(text, encoding="utf-8")
+    content, kind = text.encode(), _kind(path)
+    if stat.S_ISREG(kind):
+        with open(path, "rb") as file:
+            if file.read() == content:
+                return
+    if stat.S_ISDIR(kind):
+        shutil.rmtree(path)
+    elif kind:
+        os.unlink(path)
+    with open(path, "xb") as file:
+        file.write(content)
+
+
+def _kind(path: str) -> int:
+    """Return the mode of what is there, links not followed, or 0."""
+    try:
+        return os.lstat(path).st_mode
+    except FileNotFoundError:
+        return 0

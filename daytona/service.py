@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .protocols.rest import Body
     from .transport._interface import Transport
-    from .transport.http import StreamedResponse
+    from .transport.exchange import StreamedResponse
 
 __all__ = [
     "PLUGIN_API",

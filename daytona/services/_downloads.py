@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..models.files import CancelEvent
     from ..service import Api
-    from ..transport.http import StreamedResponse
+    from ..transport.exchange import StreamedResponse
 
 
 async def ask_for(api: Api, paths: list[str]) -> StreamedResponse:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..protocols.rest import Endpoint, QueryValue, Request, Response
     from ..telemetry import Telemetry
     from ._driver import Background
-    from .http import StreamedResponse
+    from .exchange import StreamedResponse
     from .websocket import WebSocketStream
 
 __all__ = ["Transport"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..protocols.rest import Endpoint, QueryValue, Request
     from ._driver import Stream
-    from .http import StreamedResponse
+    from .exchange import StreamedResponse
 
 __all__ = ["WebSocketStream", "websocket_request"]
 

@@ -216,7 +216,7 @@ def test_closing_in_one_loop_ends_what_is_under_way_in_another(
                 ends.append(type(error))
 
         async def watch() -> None:
-            while sum(len(home.gates) for home in transport._homes.values()) < 2:  # noqa: ASYNC110 - nobody tells
+            while sum(len(home.gates) for home in transport._connections._homes.values()) < 2:  # noqa: ASYNC110 - nobody tells
                 await anyio.sleep(0.01)
             busy.set()
 

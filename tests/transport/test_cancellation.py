@@ -90,8 +90,13 @@ async def test_a_storm_of_cancellations_leaves_no_phantom(
     with ScriptedServer(reluctant, context=theirs if scheme == "https" else None) as server:
         async with transport_of(face, limit=CONNECTIONS, tls=lambda: ours) as transport:
             await storm(face, transport, server)
-            pool = transport._home.pool
-            assert (pool.permits, pool.waiting, transport._home.gates, transport._home.active) == (
+            pool = transport._connections._home.pool
+            assert (
+                pool.permits,
+                pool.waiting,
+                transport._connections._home.gates,
+                transport._connections._home.active,
+            ) == (
                 0,
                 0,
                 {},
@@ -119,8 +124,13 @@ async def test_a_storm_of_timeouts_leaves_no_phantom(face: str) -> None:
 
             for _ in range(5):
                 assert await together(face, *[one] * 40) == [None] * 40
-            pool = transport._home.pool
-            assert (pool.permits, pool.waiting, transport._home.gates, transport._home.active) == (
+            pool = transport._connections._home.pool
+            assert (
+                pool.permits,
+                pool.waiting,
+                transport._connections._home.gates,
+                transport._connections._home.active,
+            ) == (
                 0,
                 0,
                 {},
@@ -142,7 +152,10 @@ async def test_a_call_that_is_cancelled_while_it_waits_leaves_the_queue(face: st
             request = server.api.request("GET", "/x")
             acts = [lambda: cancelled_after(face, 0.05, lambda: transport.send(request))] * 5
             assert await together(face, *acts) == [None] * 5
-            assert (transport._home.pool.permits, transport._home.pool.waiting) == (0, 0)
+            assert (transport._connections._home.pool.permits, transport._connections._home.pool.waiting) == (
+                0,
+                0,
+            )
 
 
 @pytest.mark.faces("asyncio", "trio")
@@ -157,5 +170,5 @@ async def test_a_cancelled_read_of_a_stream_gives_its_permit_back(face: str) -> 
             stream = await transport.stream(server.api.request("GET", "/x"))
             assert await stream.read() == b"abc"
             await cancelled_after(face, 0.02, stream.read)
-            assert transport._home.pool.permits == 0
+            assert transport._connections._home.pool.permits == 0
             assert (await transport.send(server.api.request("GET", "/x"))).status == 200

@@ -112,7 +112,10 @@ async def test_a_request_that_cannot_be_sent_costs_nothing(face: str) -> None:
         async with transport_of(face) as transport:
             with pytest.raises(DaytonaValidationError):
                 await transport.send(request(server, path="/not quoted"))
-            assert (transport._home.pool.permits, transport._home.active) == (0, set())
+            assert (transport._connections._home.pool.permits, transport._connections._home.active) == (
+                0,
+                set(),
+            )
 
 
 # -- What the network does to us ----------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ async def test_a_body_that_raises_is_the_callers_error_and_costs_the_connection(
             with transport.deadline(5.0), pytest.raises(type(error), match="no") as caught:
                 await transport.send(request(server, "POST", body=Body(broken(), None)))
             assert caught.value is error
-            assert transport._home.pool.permits == 0
+            assert transport._connections._home.pool.permits == 0
             assert (await transport.send(request(server))).status == 200
         assert server.accepted == 2
 
@@ -360,7 +363,7 @@ async def test_a_stream_that_breaks_off_is_a_typed_error(face: str) -> None:
             assert await stream.read() == b"abc"
             with pytest.raises(DaytonaConnectionError, match="no complete answer"):
                 await stream.read()
-            assert transport._home.pool.permits == 0
+            assert transport._connections._home.pool.permits == 0
 
 
 # -- Limits -------------------------------------------------------------------------------------------------------
@@ -384,7 +387,10 @@ async def test_no_more_calls_than_the_limit_are_under_way(face: str) -> None:
             send = partial(transport.send, request(server))
             results = await together(face, *[send] * 50)
             assert [getattr(result, "status", result) for result in results] == [200] * 50
-            assert (transport._home.pool.permits, transport._home.pool.waiting) == (0, 0)
+            assert (transport._connections._home.pool.permits, transport._connections._home.pool.waiting) == (
+                0,
+                0,
+            )
         assert most[0] <= 5
         assert server.accepted <= 5
 
@@ -397,7 +403,7 @@ async def test_waiting_for_a_connection_ends_with_the_deadline(face: str) -> Non
                 await transport.send(request(server))
             assert caught.value.outcome == "not_sent"
             stream.abort()
-            assert transport._home.pool.waiting == transport._home.pool.permits == 0
+            assert transport._connections._home.pool.waiting == transport._connections._home.pool.permits == 0
 
 
 @pytest.mark.faces("blocking")
@@ -409,7 +415,7 @@ async def test_one_blocking_client_serves_sixteen_threads(face: str) -> None:
                 return [(await transport.send(request(server))).body for _ in range(25)]
 
             assert await together(face, *[call] * 16) == [[b"mine"] * 25] * 16
-            assert transport._home.pool.permits == 0
+            assert transport._connections._home.pool.permits == 0
         assert server.accepted <= 4
         assert len(server.requests) == 400
 
@@ -424,7 +430,7 @@ async def test_a_server_that_says_nothing_is_a_timeout_whose_outcome_is_unknown(
                 await transport.send(request(server, "POST"))
             assert caught.value.outcome == "unknown"
             assert isinstance(caught.value, DaytonaTimeoutError)
-            assert transport._home.pool.permits == 0
+            assert transport._connections._home.pool.permits == 0
 
 
 async def test_drops_of_an_answer_do_not_extend_the_deadline(face: str) -> None:
@@ -559,7 +565,7 @@ async def test_close_ends_calls_under_way_with_one_typed_error(face: str, stage:
             call_result, close_result = await together(face, partial(transport.send, request(server)), close)
             assert isinstance(call_result, DaytonaClosedError)
             assert close_result is None
-            assert transport._home.active == set()
+            assert transport._connections._home.active == set()
         assert server.accepted == 1
 
 
@@ -586,7 +592,7 @@ async def test_close_ends_calls_that_wait_for_a_connection(face: str) -> None:
 
             async def close() -> None:
                 await happened(face, there)
-                await until(face, lambda: transport._home.pool.waiting == 3)
+                await until(face, lambda: transport._connections._home.pool.waiting == 3)
                 await transport.close()
 
             send = partial(transport.send, request(server))
@@ -608,7 +614,7 @@ async def test_close_ends_a_pause_between_two_attempts(face: str) -> None:
 
             async def close() -> None:
                 await happened(face, asked)
-                await until(face, lambda: transport._home.pool.idle == 1)
+                await until(face, lambda: transport._connections._home.pool.idle == 1)
                 await transport.close()
 
             call_result, _ = await together(face, partial(transport.send, request(server)), close)

@@ -303,7 +303,7 @@ async def test_a_proxy_that_stalls_ends_with_the_deadline(face: str, scheme: str
         async with transport_of(face, proxies=proxies, tls=ssl.create_default_context) as transport:
             with transport.deadline(0.1), pytest.raises(DaytonaConnectionTimeoutError) as caught:
                 await transport.send(Endpoint("http://api.test:80", {}).request("POST", "/x"))
-            assert transport._home.pool.permits == 0
+            assert transport._connections._home.pool.permits == 0
     assert caught.value.outcome == "not_sent"
 
 

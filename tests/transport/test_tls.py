@@ -63,7 +63,7 @@ async def test_an_unknown_authority_is_a_typed_error_and_not_tried_again(
             assert caught.value.outcome == "not_sent"
             assert not caught.value.retryable
             assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
-            assert transport._home.pool.permits == 0
+            assert transport._connections._home.pool.permits == 0
         assert server.accepted == 2  # the second time only to see who issued the certificate
         assert server.requests == []
 
@@ -249,7 +249,7 @@ async def test_a_handshake_that_stalls_ends_with_the_deadline(
             with transport.deadline(0.05), pytest.raises(DaytonaConnectionTimeoutError) as caught:
                 await transport.send(endpoint.request("POST", "/x"))
             assert caught.value.outcome == "not_sent"
-            assert transport._home.pool.permits == 0
+            assert transport._connections._home.pool.permits == 0
 
 
 async def test_large_bodies_go_both_ways(

@@ -79,7 +79,7 @@ async def opened(face: str, script: Callable[[Peer], None]) -> AsyncIterator[tup
                 socket.abort()
             if script is not Peer.stall:
                 await happened(face, ended)
-            assert transport._home.active == set()
+            assert transport._connections._home.active == set()
 
 
 async def test_a_peer_that_is_silent_is_asked_and_then_given_up(
@@ -247,7 +247,7 @@ async def test_no_handshake_is_a_typed_error_and_gives_its_permit_back(
             for _ in range(2):
                 with pytest.raises(error):
                     await transport.open_websocket(server.api, "/stream")
-            assert transport._home.pool.permits == 0
+            assert transport._connections._home.pool.permits == 0
 
 
 async def test_frames_of_several_writers_do_not_mix(face: str) -> None:

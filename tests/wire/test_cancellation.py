@@ -125,8 +125,8 @@ async def test_a_method_may_be_cancelled_anywhere(
             target = await target_of(client, sandbox, method)
             arguments = method.arguments(sandbox, tmp_path)
             goes_on = await cancelled_at(face, number, partial(perform, target, method, arguments))
-            pool = transport._home.pool
-            assert (pool.permits, pool.waiting, transport._home.gates) == (0, 0, {}), (
+            pool = transport._connections._home.pool
+            assert (pool.permits, pool.waiting, transport._connections._home.gates) == (0, 0, {}), (
                 f"at checkpoint {number}"
             )
             if hasattr(target, "disconnect"):
@@ -137,11 +137,11 @@ async def test_a_method_may_be_cancelled_anywhere(
                 "create_pty_session",
                 "connect_pty_session",
             ):  # that returned a stream, in the end
-                assert transport._home.active == set(), f"at checkpoint {number}"
+                assert transport._connections._home.active == set(), f"at checkpoint {number}"
             assert os.listdir(tmp_path) == ["file"]
         assert (await client.get("probe")).id == "sb-1"
         await client.close()
-    assert transport._home.background == set()
+    assert transport._connections._home.background == set()
     await all_closed(before)
 
 
@@ -154,10 +154,10 @@ async def test_closing_may_be_cancelled_anywhere(face: str, server: ObligingServ
         sandbox = await client.get("sb-1")
         terminal = await sandbox.process.connect_pty_session("stays", on_data=len)
         goes_on = await cancelled_at(face, number, client.close)
-        assert (transport._home.pool.idle, transport._home.pool.permits) == (0, 0)
+        assert (transport._connections._home.pool.idle, transport._connections._home.pool.permits) == (0, 0)
         await client.close()
         await terminal.disconnect()
-        assert transport._home.background == set()
+        assert transport._connections._home.background == set()
     await all_closed(before)
 
 

@@ -76,8 +76,8 @@ async def unpunctual(face: str, url: str, cases: Iterable[Method], directory: Pa
     client = AsyncClient(Api(transport, Endpoint(f"{url}/api", {})))
     calls = [partial(seconds_until_timeout, client, method, url, directory) for method in cases]
     ended = zip(cases, await together(face, *calls), strict=True)
-    pool = transport._home.pool
-    assert (pool.permits, pool.waiting, transport._home.active) == (0, 0, set())
+    pool = transport._connections._home.pool
+    assert (pool.permits, pool.waiting, transport._connections._home.active) == (0, 0, set())
     await client.close()
     return {
         str(method): how for method, how in ended if not (isinstance(how, float) and how < TIMEOUT + SLACK)

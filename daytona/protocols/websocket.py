@@ -180,12 +180,11 @@ class ClientWebSocket:
         self._buffer = self._buffer + data if self._buffer else data
         events: list[Event] = []
         position = self._continue_binary(events) if self._missing else 0
-        while not self.closed and not self._missing:
+        step = 1
+        while step and not self.closed and not self._missing:
             if not (self._foreign or self._in_fragments):
                 position = self._slice_binary(position, events)
-            step = self._slice(position, events)
-            if not step:
-                break
+            step = self._slice(position, events) if position < len(self._buffer) else 0
             position += step
         self._buffer = self._buffer[position:]
         return events

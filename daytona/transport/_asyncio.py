@@ -1,7 +1,7 @@
 """The asyncio driver: sockets straight on the loop.
 
-A connection registers its socket with the loop once and reads eagerly, so an exchange costs the loop one callback and
-one wake-up. asyncio's own transports do the same and more; what they add here is a second object per connection that
+A connection registers its socket with the loop once and reads eagerly, and the callback that has read goes on with the task
+that waits: an exchange costs the loop one turn. asyncio's own transports do the same and more; what they add here is a second object per connection that
 cannot be closed once its loop is, which is just when a client that outlives its loop has to let go of it.
 """
 
@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+from collections import deque
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import anyio
@@ -21,6 +23,7 @@ from ._deadline import now, without_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from contextvars import Context
 
     from ..protocols.pool import Origin
 
@@ -33,41 +36,68 @@ _Found: TypeAlias = tuple[int, int, int, str, _Address]
 """What `getaddrinfo` returns: family, kind, protocol, canonical name, address."""
 
 READ_SIZE: Final = 64 * 1024
-"""How much is read at once, until a read is full: then as much as the reader asks for, in fewer turns of the loop."""
-BULK_SIZE: Final = 256 * 1024
-"""How much that is for a reader that takes `READ_SIZE` or less at a time, as TLS does: the rest is kept for it."""
+"""How much is read at once, until a read is full: then as much as the reader asks for."""
+READS_A_TURN: Final = 4
+"""How many full reads may follow each other before the loop gets a turn."""
 HIGH_WATER: Final = 1024 * 1024
 """Bytes that are read ahead before the loop stops asking: from here on the peer has to wait."""
+
+
+class _Waiter(asyncio.Future[None]):
+    """A future that one task awaits, and that can go on with it at once.
+
+    asyncio lets the task go on in the next turn of the loop, and a turn takes as long as all else in an exchange.
+    """
+
+    def add_done_callback(self, act: Callable[[Any], object], *, context: Context | None = None) -> None:
+        """Note how the task goes on."""
+        assert context is not None, "only a task awaits this"
+        self._task = act, context
+        super().add_done_callback(act, context=context)
+
+    def go_on(self) -> None:
+        """Resolve it, and let its task go on now: in a callback of the loop, where no other task is running."""
+        if not self.done():
+            act, context = self._task
+            self.remove_done_callback(act)
+            self.set_result(None)
+            context.run(act, self)
 
 
 class LoopStream:
     """A connected socket, watched by the running loop."""
 
     __slots__ = (
-        "_buffer",
-        "_bulk_size",
+        "_ahead",
+        "_alarm",
+        "_alarm_at",
         "_closed",
-        "_direct",
         "_ended",
         "_error",
+        "_expiry",
+        "_in_a_row",
         "_loop",
+        "_pieces",
         "_poll",
         "_reading",
         "_size",
         "_socket",
         "_waiter",
+        "_wanted",
         "_writer",
     )
 
     def __init__(self, connected: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._socket = connected
         self._loop = loop
-        self._direct = b""
-        self._buffer = bytearray()
-        self._size = READ_SIZE
-        self._bulk_size = BULK_SIZE
-        self._waiter: asyncio.Future[None] | None = None
+        self._pieces: deque[bytes] = deque()
+        self._ahead = 0
+        self._size = self._wanted = READ_SIZE
+        self._in_a_row = 0
+        self._waiter: _Waiter | None = None
         self._writer: asyncio.Future[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = self._expiry = inf
         self._ended = False
         self._closed = False
         self._error: OSError | None = None
@@ -78,32 +108,41 @@ class LoopStream:
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
-        self._bulk_size = max_bytes if max_bytes > READ_SIZE else BULK_SIZE
-        if not self._direct and not self._buffer and not self._ended:
+        self._wanted = max(max_bytes, READ_SIZE)
+        if not self._pieces and self._may_go_on():
+            self._in_a_row += 1
+            self._receive()
+        if not self._pieces and not self._ended:
+            self._in_a_row = 0
             await self._wait(timeout)
-        if self._direct and len(self._direct) <= max_bytes and not self._buffer:
-            data, self._direct = self._direct, b""
-            return data
-        if self._direct or self._buffer:
+        if self._pieces:
             return self._take(max_bytes)
         if self._error is not None:
             raise self._error
         return b""
 
+    def _may_go_on(self) -> bool:
+        """Return whether the last read was full, so that there is more, and the loop has had a turn lately."""
+        return self._size > READ_SIZE and self._in_a_row < READS_A_TURN and not self._ended
+
     def _take(self, max_bytes: int) -> bytes:
-        if self._direct:
-            self._buffer[:0], self._direct = self._direct, b""
-        if len(self._buffer) <= max_bytes:
-            data, self._buffer = bytes(self._buffer), bytearray()
-        else:
-            data = bytes(self._buffer[:max_bytes])
-            del self._buffer[:max_bytes]
-        if not self._reading and not self._ended and len(self._buffer) < HIGH_WATER:
+        data = self._pieces.popleft()
+        if len(data) > max_bytes:
+            self._pieces.appendleft(data[max_bytes:])
+            data = data[:max_bytes]
+        self._ahead -= len(data)
+        if not self._reading and not self._ended and self._ahead < HIGH_WATER:
             self._reading = True
             self._loop.add_reader(self._socket, self._on_readable)
         return data
 
     def _on_readable(self) -> None:
+        self._receive()
+        if self._waiter is not None and (self._pieces or self._ended):
+            self._waiter.go_on()
+
+    def _receive(self) -> None:
+        """Take what has arrived out of the socket."""
         try:
             data = self._socket.recv(self._size)
         except (BlockingIOError, InterruptedError):
@@ -111,20 +150,14 @@ class LoopStream:
         except OSError as error:
             self._error, data = error, b""
         if data:
-            self._size = self._bulk_size if len(data) >= READ_SIZE else READ_SIZE
-            if self._direct or self._buffer:
-                self._buffer += data
-            else:
-                self._direct = data  # most pieces are taken before the next one comes: not copied, then
+            self._size = self._wanted if len(data) >= READ_SIZE else READ_SIZE
+            self._pieces.append(data)
+            self._ahead += len(data)
         else:
             self._ended = True
-        if self._ended or len(self._buffer) >= HIGH_WATER:
+        if self._ended or self._ahead >= HIGH_WATER:
             self._reading = False
             self._loop.remove_reader(self._socket)
-        self._wake()
-
-    def _wake(self) -> None:
-        _resolve(self._waiter)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*; most requests fit into the socket's own buffer and never wait."""
@@ -157,19 +190,38 @@ class LoopStream:
                 self._loop.remove_writer(self._socket)
 
     async def _wait(self, timeout: float | None) -> None:
-        waiter = self._waiter = self._loop.create_future()
-        alarm = None if timeout is None else self._loop.call_later(timeout, _expire, waiter)
+        waiter = self._waiter = _Waiter(loop=self._loop)
+        if timeout is not None:
+            self._expiry = now() + timeout
+            if self._alarm is None or self._expiry < self._alarm_at:
+                self._set_alarm()
         try:
             await waiter
         finally:
-            self._waiter = None
-            if alarm is not None:
-                alarm.cancel()
+            self._waiter, self._expiry = None, inf
+
+    def _set_alarm(self) -> None:
+        """Be called when the wait has taken too long.
+
+        Hardly any wait does, so an alarm stays when the wait is over, for the next one: setting it anew for each takes
+        longer than to find out now and then that it came too early.
+        """
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = self._expiry
+        self._alarm = self._loop.call_later(self._expiry - now(), self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        if now() < self._expiry < inf:
+            self._set_alarm()
+        elif self._waiter is not None and self._expiry < inf and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError("no answer in time"))
 
     def is_stale(self) -> bool:
         """Return whether anything has arrived: an idle server has nothing to say but goodbye."""
         # The loop may not have come round to looking.
-        return self._ended or self._closed or bool(self._direct or self._buffer) or bool(self._poll.poll(0))
+        return self._ended or self._closed or bool(self._pieces) or bool(self._poll.poll(0))
 
     def close(self) -> None:
         """Close at once, also when the loop is closed already; from another thread as soon as the loop gets to it."""
@@ -189,7 +241,9 @@ class LoopStream:
             self._loop.remove_reader(self._socket)
         if self._writer is not None:
             self._loop.remove_writer(self._socket)
-        self._wake()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        _resolve(self._waiter)
         _resolve(self._writer)
 
 
@@ -212,11 +266,6 @@ def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
 def _resolve(waiter: asyncio.Future[None] | None) -> None:
     if waiter is not None and not waiter.done():
         waiter.set_result(None)
-
-
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError("no answer in time"))
 
 
 class _LoopGate:

@@ -65,6 +65,58 @@ async def test_a_read_that_takes_too_long_is_a_timeout(face: str) -> None:
         stream.close()
 
 
+async def test_each_read_has_a_limit_of_its_own(face: str) -> None:
+    def answer_twice_and_stall(peer: Peer) -> None:
+        peer.send(peer._receive())
+        peer.send(peer._receive())
+        peer.stall()
+
+    with ScriptedServer(answer_twice_and_stall) as server:
+        stream = await driver_of(face).connect(origin(server), 5.0)
+        await stream.write(b"first", 5.0)
+        assert await stream.read(10, 0.05) == b"first"
+
+        async def read() -> bytes:
+            return await stream.read(10, 10.0)
+
+        async def write_when_the_first_limit_is_over() -> None:
+            await driver_of(face).sleep(0.1)
+            await stream.write(b"second", 5.0)
+
+        assert (await together(face, read, write_when_the_first_limit_is_over))[0] == b"second"
+        with pytest.raises(TimeoutError):
+            await stream.read(10, 0.02)
+        stream.close()
+
+
+async def test_other_tasks_get_their_turn_while_much_arrives(face: str) -> None:
+    if face == "blocking":
+        pytest.skip("there are no tasks")
+
+    def send_much(peer: Peer) -> None:
+        peer.send(MUCH)
+
+    with ScriptedServer(send_much) as server:
+        stream = await driver_of(face).connect(origin(server), 5.0)
+        turns, turns_between_reads, over = 0, list[int](), False
+
+        async def read() -> None:
+            nonlocal over
+            while await stream.read(1 << 20, 10.0):
+                turns_between_reads.append(turns)
+            over = True
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while not over:
+                turns += 1
+                await driver_of(face).sleep(0)
+
+        await together(face, read, take_turns)
+        assert max(turns_between_reads.count(turn) for turn in turns_between_reads) <= 10
+        stream.close()
+
+
 async def test_a_write_that_takes_too_long_is_a_timeout(face: str) -> None:
     with ScriptedServer(Peer.stall) as server:
         stream = await driver_of(face).connect(origin(server), 5.0)

@@ -272,6 +272,10 @@ class WebSocket:
             if head[0] & 0x80:
                 return message.decode() if kind == TEXT else message
 
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes that need not be a frame."""
+        self._connection.sendall(data)
+
     def ping(self) -> None:
         """Send a ping and wait for the answer, with nothing else coming in between."""
         self.send(b"?", PING)

@@ -14,6 +14,7 @@ another sends.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 MESSAGE_LIMIT: Final = 16 * 1024 * 1024
 LINGER_TIMEOUT: Final = 2.0
+VERSION: Final = "13"
+NONCE_SIZE: Final = 16
 VERSION_TOKEN: Final = "X-Daytona-SDK-Version~"  # noqa: S105 - a subprotocol, no secret
 
 
@@ -60,13 +63,13 @@ def upgrade(
         subprotocol: One of those offered; None chooses the one that tells the client's version, else the first.
         limit: Bytes, or characters, of the longest message taken; a longer one closes with 1009.
     """
-    key = request.headers.get("sec-websocket-key")
-    if not wants_websocket(request) or not key:
+    key = request.headers.get("sec-websocket-key") or ""
+    if not _is_handshake(request, key):
         return Response(
-            400, [("Content-Type", "text/plain"), ("Sec-WebSocket-Version", "13")], b"Bad Request"
+            400, [("Content-Type", "text/plain"), ("Sec-WebSocket-Version", VERSION)], b"Bad Request"
         )
     headers = [("Upgrade", "websocket"), ("Connection", "Upgrade")]
-    headers.append(("Sec-WebSocket-Accept", generate_accept_token(key.encode("latin-1")).decode("ascii")))
+    headers.append(("Sec-WebSocket-Accept", generate_accept_token(key.encode("ascii")).decode("ascii")))
     if chosen := subprotocol or choose_subprotocol(request):
         headers.append(("Sec-WebSocket-Protocol", chosen))
 
@@ -74,6 +77,22 @@ def upgrade(
         await _serve(WebSocket(stream, limit), run)
 
     return Upgrade(headers, serve)
+
+
+def _is_handshake(request: Request, key: str) -> bool:
+    """Return whether *request* has all that RFC 6455 asks of it, and no other version in mind."""
+    tokens = [
+        token.strip().lower() for line in request.headers.all("connection") for token in line.split(",")
+    ]
+    version = request.headers.get("sec-websocket-version")
+    return wants_websocket(request) and "upgrade" in tokens and version == VERSION and _is_nonce(key)
+
+
+def _is_nonce(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == NONCE_SIZE
+    except ValueError:
+        return False
 
 
 def offered_subprotocols(request: Request) -> list[str]:

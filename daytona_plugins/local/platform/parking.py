@@ -11,6 +11,7 @@ unnoticed, the sandbox is made from the beginning, by the same call.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 LULL: Final = 0.05
 """After so many seconds in which no sandbox was started, one is parked."""
+PATIENCE: Final = 5.0
+"""Seconds within which a parked sandbox has to answer, so as not to be replaced."""
 READ_AT_START: Final = frozenset({"HOME", "TZ", "NO_VNC_PORT"})
 """Variables that an agent looks at once; it cannot be told of them later."""
 
@@ -108,8 +111,8 @@ class Parking:
         """End everything that is parked; a sandbox may be spawned after that, but none is parked again."""
         self._size = 0
         await self._work.finish()
-        waiting, self._waiting = self._waiting, []
-        for parked in waiting:
+        unused, self._waiting = [*self._waiting, *self._claimed.values()], []
+        for parked in unused:
             self._work.begin(self._discard(parked))
         await self._work.finish()
         await self._watchers.cancel()
@@ -119,10 +122,12 @@ class Parking:
         if parked is None:
             return None
         added = dict(spec.env.items() - parked.spec.env.items())
-        # Asked even if there is nothing to tell: the answer shows that it lives.
-        if await change_environment(parked.running.socket_path, added, unset=()):
-            self._mark(spec.id).unlink()
-            return parked.running
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                # Asked even if there is nothing to tell: the answer shows that it lives.
+                if await change_environment(parked.running.socket_path, added, unset=()):
+                    self._mark(spec.id).unlink()
+                    return parked.running
         await self._discard(parked)
         return None
 

@@ -156,7 +156,12 @@ async def test_what_the_platform_does_not_have_is_refused_by_it(
 
 
 async def test_creation_keeps_to_its_timeout(connect: Callable[[], Any], unique: str) -> None:
-    params = CreateSandboxFromSnapshotParams(name=unique, auto_delete_interval=0, ttl_minutes=1)
+    params = CreateSandboxFromSnapshotParams(
+        name=unique,
+        auto_delete_interval=0,
+        ttl_minutes=1,
+        network_block_all=True,  # such a sandbox is not made ahead
+    )
     async with connect() as daytona:
         with pytest.raises(DaytonaTimeoutError):
             await daytona.create(params, timeout=0.001)

@@ -54,6 +54,7 @@ def add(name: str) -> None:
     from daytona_plugins.local.images.unpack import ArchiveError
 
     mirrors = _table().read().mirrors
+    _require_name(name)
     if not parse_reference(name).registry and not mirrors:
         raise click.ClickException(
             "no registry: give one in the name, or trust one with `daytona local image mirror`"
@@ -68,6 +69,16 @@ def add(name: str) -> None:
         _keep(name, found, "registry")
 
 
+def _require_name(name: str) -> None:
+    """Refuse what could not stand behind FROM."""
+    from daytona_plugins.local.images.registry import PullError, parse_reference
+
+    try:
+        parse_reference(name)
+    except PullError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @image.command("import")
 @click.argument("name")
 @click.argument("source")
@@ -76,7 +87,11 @@ def import_image(name: str, source: str) -> None:
     from daytona_plugins.local.images.imports import SCHEMES, load
     from daytona_plugins.local.images.unpack import ArchiveError
 
-    if not source.startswith(SCHEMES):
+    _require_name(name)
+    scheme, _, place = source.partition(":")
+    if source.startswith(SCHEMES):
+        source = f"{scheme}:{Path(place).expanduser().absolute()}"
+    else:
         path = Path(source).absolute()
         scheme = "oci" if (path / "index.json").exists() else "dir" if path.is_dir() else "archive"
         source = f"{scheme}:{path}"

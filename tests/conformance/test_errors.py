@@ -10,6 +10,7 @@ from tests.conformance.schemas import differences
 
 if TYPE_CHECKING:
     from tests.conformance.api import Api
+    from tests.local.platform_process import Platform
 
 
 def test_an_error_is_one_message_in_an_envelope(api: Api) -> None:
@@ -70,6 +71,12 @@ def test_a_region_is_listed_and_none_is_ones_own(api: Api) -> None:
 def test_an_unknown_path_is_404(api: Api) -> None:
     answer = api.call("GET", "/nowhere")
     assert (answer.status, answer.json["message"]) == (404, "Cannot GET /api/nowhere")
+
+
+@pytest.mark.usefixtures("embedded")
+def test_an_address_without_the_last_part_is_told_so(api: Api, platform: Platform) -> None:
+    answer = platform.call("GET", "/sandbox")
+    assert (answer.status, answer.json["message"]) == (404, "Cannot GET /sandbox; the API is below /api/")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{}", b'"x"', b"{", b"\xff"])

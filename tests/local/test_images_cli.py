@@ -60,19 +60,23 @@ def until_started(platform: Platform, sandbox_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "words"),
     [
-        ("add", "debian:12"),
-        ("add", "127.0.0.1:1/x:1"),
-        ("import", "a:1", "/nowhere"),
-        ("mirror", "ftp://x"),
-        ("remove", "x"),
+        (("add", "debian:12"), "no registry"),
+        (("add", "127.0.0.1:1/x:1"), "the registry http://127.0.0.1:1 does not answer"),
+        (("add", "no name"), "'no name' is no name of an image"),
+        (("import", "a:1", "/nowhere"), "there is nothing at /nowhere"),
+        (("import", "a:1", "dir:here"), "there is nothing at /"),
+        (("import", "A b", "/tmp"), "'A b' is no name of an image"),
+        (("mirror", "ftp://x"), "a mirror begins with https://"),
+        (("remove", "x"), "no image, alias or mirror 'x'"),
     ],
 )
-def test_what_cannot_be_done_is_said(arguments: tuple[str, ...]) -> None:
+def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], words: str) -> None:
     code, output = run(*arguments)
     assert code != 0
     assert "Error: " in output
+    assert words in output
 
 
 def test_a_running_platform_sees_new_names(monkeypatch: pytest.MonkeyPatch) -> None:

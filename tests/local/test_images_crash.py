@@ -20,6 +20,8 @@ from tests.local.platform_process import Platform, running_platform, wait_for_en
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+# An ordinary user's first build copies the directories of the machine, which takes a busy one a minute.
+PATIENCE = 150
 SLOW = "FROM debian:12\nRUN echo first > /srv/first\nRUN echo begun; sleep 60\n"
 
 
@@ -37,7 +39,7 @@ def kill(platform: Platform) -> None:
 
 def read_until(platform: Platform, path: str, text: str) -> None:
     """Follow a build's log until it says *text*."""
-    connection = http.client.HTTPConnection(platform.endpoint.api_url.split("/")[2], timeout=60)
+    connection = http.client.HTTPConnection(platform.endpoint.api_url.split("/")[2], timeout=PATIENCE)
     connection.request("GET", path, headers={"Authorization": f"Bearer {platform.endpoint.api_key}"})
     answer = connection.getresponse()
     seen = ""

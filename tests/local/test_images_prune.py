@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# An ordinary user's first build copies the directories of the machine, which takes a busy one a minute.
+PATIENCE = 150
+
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
@@ -109,7 +112,7 @@ def test_nothing_is_pruned_while_images_are_made(own: Platform) -> None:
 
 def reading(platform: Platform, sandbox_id: str) -> str:
     """Return what a build has printed when it says that it has begun."""
-    connection = http.client.HTTPConnection(platform.endpoint.api_url.split("/")[2], timeout=60)
+    connection = http.client.HTTPConnection(platform.endpoint.api_url.split("/")[2], timeout=PATIENCE)
     connection.request(
         "GET",
         f"/sandboxes/{sandbox_id}/build-logs?follow=true",

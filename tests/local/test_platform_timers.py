@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
-from daytona_plugins.local.platform.states import Desired, Operation, State
-from daytona_plugins.local.platform.timers import due
+from daytona_plugins.local.platform.states import FAILED, Desired, Operation, State
+from daytona_plugins.local.platform.timers import FAILED_BUILD_SECONDS, due
 
 if TYPE_CHECKING:
     from daytona_plugins.local.platform.records import Record
@@ -18,7 +18,8 @@ MINUTE = 60.0
 def a_sandbox(state: State = State.STARTED, **changes: object) -> Record:
     """A settled sandbox that was last used at the time 0."""
     record = new_record(CreateSandbox(), 0.0)
-    return msgspec.structs.replace(record, state=state, desired=Desired(state.value), **changes)
+    desired = Desired.STARTED if state in FAILED else Desired(state.value)
+    return msgspec.structs.replace(record, state=state, desired=desired, **changes)
 
 
 def test_an_idle_sandbox_is_stopped_when_its_interval_is_over() -> None:
@@ -49,6 +50,12 @@ def test_a_stopped_sandbox_is_archived_when_its_interval_is_over() -> None:
 
 def test_a_stopped_sandbox_that_became_ephemeral_is_deleted_at_once() -> None:
     assert due(a_sandbox(State.STOPPED, auto_delete_interval=0), 0.0) is Operation.DELETE
+
+
+def test_what_never_was_is_forgotten_and_what_has_files_is_not() -> None:
+    assert due(a_sandbox(State.BUILD_FAILED), FAILED_BUILD_SECONDS - 1) is None
+    assert due(a_sandbox(State.BUILD_FAILED), FAILED_BUILD_SECONDS) is Operation.DELETE
+    assert due(a_sandbox(State.ERROR), 1e9) is None
 
 
 @pytest.mark.parametrize("state", [State.STARTED, State.STOPPED])

@@ -39,8 +39,10 @@ def load(reference: str, layers: Layers) -> Image:
     """
     scheme, _, place = reference.partition(":")
     path = Path(place).expanduser()
-    if not path.is_absolute() or not path.exists():
-        raise ArchiveError(f"{reference} needs the absolute path of something that exists")
+    if not path.is_absolute():
+        raise ArchiveError(f"{reference} needs an absolute path")
+    if not path.exists():
+        raise ArchiveError(f"there is nothing at {path}")
     if scheme == "oci":
         layout = oci.Layout(path)
         return oci.assemble(layout, layout.top(), layers, reference)

@@ -78,7 +78,7 @@ class Application:
             return cors.permission(request)
         _require_text(request.path)
         if not request.raw_path.startswith(API):
-            return cors.shown_to(request, await self._router(request))
+            return cors.shown_to(request, await self._beside_the_api(request))
         if request.raw_path not in _PUBLIC:
             require_key(request, self._site.key)
         return cors.shown_to(request, self._stamped(await self._router(request)))
@@ -91,6 +91,12 @@ class Application:
     def close(self) -> None:
         """Close the connections to the agents."""
         self._proxy.close()
+
+    async def _beside_the_api(self, request: web.Request) -> web.Response:
+        try:
+            return await self._router(request)
+        except web.NoRouteError as error:
+            raise HTTPError(404, f"{error.message}; the API is below {API}", code=error.code) from error
 
     def _stamped(self, response: web.Response) -> web.Response:
         response.headers.append(("X-Daytona-Api-Version", self._site.version))

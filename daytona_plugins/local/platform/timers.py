@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from daytona_plugins.local.platform.records import Record
 
 _MINUTE = 60.0
+FAILED_BUILD_SECONDS = 7 * 24 * 3600.0
+"""How long a sandbox whose image could not be built is kept, to say so: there are no files in it."""
 
 
 def due(record: Record, now: float) -> Operation | None:
@@ -17,6 +19,8 @@ def due(record: Record, now: float) -> Operation | None:
     if record.pending or not record.visible:
         return None
     if record.auto_destroy_at is not None and now >= record.auto_destroy_at:
+        return Operation.DELETE
+    if record.state is State.BUILD_FAILED and now - record.last_activity_at >= FAILED_BUILD_SECONDS:
         return Operation.DELETE
     if _has_idled_too_long(record, now):
         return Operation.STOP

@@ -208,11 +208,19 @@ class AsyncService:
     def __init__(self, api: Api) -> None:
         self._api = api
 
+    @property
+    def _api_client(self) -> object:
+        return _generated(self)
+
 
 class BlockingService(Generic[S]):
     """The blocking face of a service: the same object, stepped."""
 
     _core: S
+
+    @property
+    def _api_client(self) -> object:
+        return _generated(self)
 
     def __init__(self, core: S) -> None:
         self._core = core
@@ -223,6 +231,12 @@ class BlockingService(Generic[S]):
         face = cls.__new__(cls)
         face._core = core
         return face
+
+
+def _generated(service: object) -> object:
+    from .generated_api import GeneratedApi  # private, and yet there are programs that use it
+
+    return GeneratedApi(service)
 
 
 def operation(

@@ -22,7 +22,7 @@ from daytona_plugins.local.platform.images import (
 )
 from daytona_plugins.local.platform.mounts import MountRequest
 from daytona_plugins.local.platform.records import BuildInfo, Record
-from daytona_plugins.local.platform.regions import REGION_ID, REGION_NAME
+from daytona_plugins.local.platform.regions import refuse_elsewhere
 from daytona_plugins.local.platform.states import Desired, State
 from daytona_plugins.local.web import HTTPError
 
@@ -212,8 +212,7 @@ def _refuse_contradictions(body: CreateSandbox) -> None:
 
 
 def _refuse_unknown_places(body: CreateSandbox, found: SnapshotRecord | None) -> None:
-    if body.target and body.target not in (REGION_ID, REGION_NAME):
-        raise HTTPError(404, f"region {body.target!r} not found; this platform is the region {REGION_NAME!r}")
+    refuse_elsewhere(body.target)
     snapshot = (body.snapshot or "").strip()
     if snapshot and snapshot not in (DEFAULT_SNAPSHOT, DEFAULT_SNAPSHOT_ID) and found is None:
         raise HTTPError(

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from daytona_plugins.local.web import HTTPError
+
 REGION_ID = "local"
 REGION_NAME = "local"
+
+HOSTED_REGIONS = ("eu", "us")
+"""Programs written for the hosted platform name one of its regions; here they mean this one."""
 
 ORGANIZATION_ID = "00000000-0000-4000-8000-000000000001"
 USER_ID = "local"
 RUNNER_ID = "00000000-0000-4000-8000-000000000002"
 
 SINCE = "2026-01-01T00:00:00.000Z"
+
+
+def refuse_elsewhere(region: str | None) -> None:
+    """Refuse a region that is not here.
+
+    Raises:
+        HTTPError: It is not.
+    """
+    if region and region not in (REGION_ID, REGION_NAME, *HOSTED_REGIONS):
+        raise HTTPError(404, f"region {region!r} not found; this platform is the region {REGION_NAME!r}")
 
 
 def region() -> dict[str, object]:

@@ -14,7 +14,7 @@ from daytona_plugins.local.images.builder import BuildError
 from daytona_plugins.local.platform.creation import CreateBuildInfo, build_info_of, safe_name
 from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, DEFAULT_SNAPSHOT_ID, snapshot_ref
 from daytona_plugins.local.platform.records import BuildInfo
-from daytona_plugins.local.platform.regions import REGION_ID, REGION_NAME
+from daytona_plugins.local.platform.regions import refuse_elsewhere
 from daytona_plugins.local.platform.snapshot_store import SnapshotRecord
 from daytona_plugins.local.platform.store import NameTakenError
 from daytona_plugins.local.web import HTTPError
@@ -267,10 +267,7 @@ def _refuse(body: CreateSnapshot) -> None:
         raise HTTPError(400, "the entrypoint of a build is in its Dockerfile")
     if body.image_name:
         _refuse_image(body.image_name)
-    if body.region_id and body.region_id not in (REGION_ID, REGION_NAME):
-        raise HTTPError(
-            404, f"region {body.region_id!r} not found; this platform is the region {REGION_NAME!r}"
-        )
+    refuse_elsewhere(body.region_id)
     if body.sandbox_class not in (None, "container") or body.gpu:
         raise HTTPError(400, "no available runners: this platform has containers without GPUs")
     if any(size is not None and size < 0 for size in (body.cpu, body.memory, body.disk)):

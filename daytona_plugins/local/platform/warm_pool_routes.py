@@ -9,8 +9,8 @@ import msgspec
 from daytona_plugins.local.platform.body import read_body
 from daytona_plugins.local.platform.creation import DEFAULT_USER
 from daytona_plugins.local.platform.errors import iso
-from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, REGION_NAME
-from daytona_plugins.local.web import HTTPError, Response, json_response
+from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, refuse_elsewhere
+from daytona_plugins.local.web import Response, json_response
 
 if TYPE_CHECKING:
     from daytona_plugins.local.platform.warm_pools import PoolRecord, WarmPools
@@ -51,8 +51,7 @@ class WarmPoolRoutes:
     async def create(self, request: Request) -> Response:
         """Make a pool."""
         body = await read_body(request, CreateWarmPool)
-        if body.target and body.target not in (REGION_ID, REGION_NAME):
-            raise HTTPError(404, f"region {body.target!r} not found")
+        refuse_elsewhere(body.target)
         return json_response(self._shown(self._pools.create(body.snapshot, body.pool, REGION_ID)), 201)
 
     async def update(self, request: Request) -> Response:

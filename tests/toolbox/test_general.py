@@ -104,7 +104,13 @@ def test_a_slash_too_many_or_too_few_leads_to_the_right_path(
 
 @pytest.mark.case(5)
 def test_names_fit_whatever_their_case_and_null_says_nothing(toolbox: Toolbox):
-    body = {"COMMAND": "echo $A", "Envs": {"A": "x"}, "timeout": None, "cwd": None, "unknown": [1]}
+    body = {
+        "COMMAND": "echo $A$B",
+        "Envs": {"A": "x", "B": None},
+        "timeout": None,
+        "cwd": None,
+        "unknown": [1],
+    }
     assert toolbox.post("/process/execute", body).json == {"exitCode": 0, "result": "x\n"}
 
 

@@ -17,6 +17,7 @@ import msgspec
 from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.charting import Drawing, draws
 from daytona_plugins.local.agent.command import Command, StartError, start_command, text_file
+from daytona_plugins.local.agent.environment import Variables, values_of
 from daytona_plugins.local.agent.errors import bad_request
 from daytona_plugins.local.agent.execute import Patience, Seconds, check_env_names, finish
 from daytona_plugins.local.agent.shell import choose_shell
@@ -34,7 +35,7 @@ class CodeRunRequest(msgspec.Struct, rename="camel"):
     code: str | None = None
     language: str | None = None
     argv: list[str] | None = None
-    envs: dict[str, str] | None = None
+    envs: Variables | None = None
     timeout: Seconds | None = None
     drain_seconds: Patience | None = None
 
@@ -130,7 +131,7 @@ def _check_program(wanted: CodeRunRequest, language: Language) -> None:
     Raises:
         HTTPError: The interpreter is not there (501).
     """
-    path = (wanted.envs or {}).get("PATH", os.environ.get("PATH"))
+    path = values_of(wanted.envs).get("PATH", os.environ.get("PATH"))
     if shutil.which(language.program, path=path) is None:
         message = f"this sandbox has no {language.program}, which runs {wanted.language}: {INSTALL[language.program]}"
         raise HTTPError(501, message, code="NOT_SUPPORTED")
@@ -144,7 +145,7 @@ def _start(toolbox: Toolbox, wanted: CodeRunRequest, language: Language, drawing
     script = language.script.format(arguments=arguments, code=f"/proc/self/fd/{code}")
     try:
         return start_command(
-            toolbox.reaper, choose_shell(), script, cwd=None, envs=wanted.envs or {}, passed=passed
+            toolbox.reaper, choose_shell(), script, cwd=None, envs=values_of(wanted.envs), passed=passed
         )
     finally:
         if drawing:

@@ -10,6 +10,7 @@ import msgspec
 
 from daytona_plugins.local.agent.body import read_json
 from daytona_plugins.local.agent.command import Command, StartError
+from daytona_plugins.local.agent.environment import Variables, values_of
 from daytona_plugins.local.agent.errors import ToolboxError, bad_request
 from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.web import Request, Response, json_response
@@ -31,7 +32,7 @@ class ExecuteRequest(msgspec.Struct, rename="camel"):
     command: str | None = None
     cwd: str | None = None
     timeout: Seconds | None = None
-    envs: dict[str, str] | None = None
+    envs: Variables | None = None
     separate_streams: bool = False
     drain_seconds: Patience | None = None
 
@@ -50,7 +51,7 @@ def add_execute(toolbox: Toolbox) -> None:
                 shell,
                 wanted.command or "",
                 cwd=wanted.cwd or None,
-                envs=wanted.envs or {},
+                envs=values_of(wanted.envs),
                 separate=wanted.separate_streams,
             )
         except StartError as error:
@@ -80,7 +81,7 @@ async def finish(command: Command, *, timeout: int | None, drain: float | None =
         ) from error
 
 
-def check_env_names(envs: dict[str, str] | None) -> None:
+def check_env_names(envs: Variables | None) -> None:
     """Refuse names that a shell could not use."""
     for name in envs or {}:
         if not ENV_NAME.fullmatch(name):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from daytona_plugins.local.agent.body import read_json
-from daytona_plugins.local.agent.environment import unusable_name
+from daytona_plugins.local.agent.environment import Variables, unusable_name, values_of
 from daytona_plugins.local.agent.errors import bad_request, now
 from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.web import Request, Response, json_response
@@ -26,7 +26,7 @@ VERSION: Final = "v0.205.0"
 class UpdateEnv(msgspec.Struct, rename="camel"):
     """A change of the environment that later processes start with."""
 
-    set: dict[str, str] | None = None
+    set: Variables | None = None
     unset: list[str] | None = None
     unset_value_prefix: str | None = None
 
@@ -74,7 +74,7 @@ async def _init(request: Request) -> Response:
 
 
 def _change_environment(change: UpdateEnv) -> None:
-    added = change.set or {}
+    added = values_of(change.set)
     if (unusable := unusable_name(added)) is not None:
         raise bad_request(f"invalid environment variable: {unusable!r}")
     for name in {*(change.unset or []), *_with_value_prefix(change.unset_value_prefix) - added.keys()}:

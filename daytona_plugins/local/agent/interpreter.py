@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from daytona_plugins.local.agent.body import BadJSONError, parse, read_json
-from daytona_plugins.local.agent.environment import unusable_name
+from daytona_plugins.local.agent.environment import Variables, unusable_name, values_of
 from daytona_plugins.local.agent.errors import bad_request
 from daytona_plugins.local.agent.files import checked_path
 from daytona_plugins.local.agent.interpreter_context import Context, Job, Verdict
@@ -43,7 +43,7 @@ class ExecuteRequest(msgspec.Struct, rename="camel"):
     code: str = ""
     context_id: str | None = None
     timeout: Annotated[int, msgspec.Meta(le=LONGEST_TIMEOUT)] | None = None
-    envs: dict[str, str | None] | None = None
+    envs: Variables | None = None
 
 
 def add_interpreter(toolbox: Toolbox) -> None:
@@ -159,6 +159,5 @@ async def _see_off(run: asyncio.Task[Verdict], socket: WebSocket) -> None:
 
 
 def _job(wanted: ExecuteRequest) -> Job:
-    envs = {name: value or "" for name, value in (wanted.envs or {}).items()}
     timeout = DEFAULT_TIMEOUT if wanted.timeout is None else wanted.timeout
-    return Job(wanted.code, envs, timeout or None)
+    return Job(wanted.code, values_of(wanted.envs), timeout or None)

@@ -16,7 +16,7 @@ import msgspec
 
 from daytona.protocols.pty import DEFAULT_COLS, DEFAULT_ROWS, ENVS_PREFIX, EXIT_CONTROL, MESSAGE_LIMIT
 from daytona_plugins.local.agent.body import read_json
-from daytona_plugins.local.agent.environment import unusable_name
+from daytona_plugins.local.agent.environment import Variables, unusable_name, values_of
 from daytona_plugins.local.agent.errors import bad_request, now
 from daytona_plugins.local.agent.files import checked_path
 from daytona_plugins.local.agent.process_tree import wait_until_gone
@@ -53,7 +53,7 @@ class CreateRequest(msgspec.Struct, rename="camel"):
 
     id: str = ""
     cwd: str | None = None
-    envs: dict[str, str] | None = None
+    envs: Variables | None = None
     cols: Dimension | None = None
     rows: Dimension | None = None
     lazy_start: bool = False
@@ -184,7 +184,7 @@ class PtySession:
     def __init__(self, wanted: CreateRequest, work_dir: str) -> None:
         self.id = wanted.id
         self.cwd = wanted.cwd or work_dir
-        self.envs = dict(wanted.envs or {})
+        self.envs = values_of(wanted.envs)
         self.envs["TERM"] = self.envs.get("TERM") or "xterm-256color"
         self.cols = wanted.cols or DEFAULT_COLS
         self.rows = wanted.rows or DEFAULT_ROWS

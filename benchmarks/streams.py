@@ -20,6 +20,7 @@ from benchmarks.stub import response, sandbox
 PIECE = 1 << 20
 CHUNK = 32 * 1024
 BOUNDARY = b"DAYTONA-FILE-BOUNDARY"
+BINARY, CLOSE = 2, 8
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -40,6 +41,7 @@ class Connection:
         except (ConnectionError, ValueError):
             pass
         finally:
+            self._file.close()  # the socket stays open for as long as one of the two is
             self._sock.close()
 
     def _fields(self) -> dict[bytes, bytes]:
@@ -129,16 +131,18 @@ class Connection:
         for sent in range(0, total // frame, many):
             self._sock.sendall(line * min(many, total // frame - sent))
         self._sock.sendall(b"\x88\x02" + struct.pack(">H", 1000))
+        self._sock.shutdown(socket.SHUT_WR)  # the official blocking client reads on until the connection ends
         self._file.read()
 
     def _echo(self) -> None:
         """Be a terminal that repeats what is typed."""
         control = json.dumps({"type": "control", "status": "connected"}).encode()
         self._sock.sendall(bytes([0x81, len(control)]) + control)
-        while len(head := self._file.read(2)) == 2:
-            length = head[1] & 0x7F  # keystrokes, closes and pings are all short
+        opcode = 0
+        while opcode != CLOSE and len(head := self._file.read(2)) == 2:
+            opcode, length = head[0] & 0x0F, head[1] & 0x7F  # keystrokes, closes and pings are all short
             mask, data = self._file.read(4), self._file.read(length)
-            if head[0] & 0x0F == 2:
+            if opcode == BINARY:
                 self._sock.sendall(binary(bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))))
 
 

@@ -24,11 +24,12 @@ from ..models.pty import (
     PtySessionInfo,
     PtySize,
 )
-from ..protocols.pty import DEFAULT_COLS, DEFAULT_ROWS, EXIT_CONTROL, Terminal, envs_token, frames
+from ..protocols.pty import DEFAULT_COLS, DEFAULT_ROWS, EXIT_CONTROL, MESSAGE_LIMIT, Terminal, envs_token
 from ..service import Api, AsyncService, operation, seconds, segment
 from ._callbacks import tell
 
 if TYPE_CHECKING:
+    from ..protocols.messages import Event
     from ..transport._driver import Background
     from ..transport.websocket import WebSocketStream
 
@@ -60,7 +61,9 @@ class AsyncPtyHandle(AsyncService):
         self._session_id = session_id
         self._on_data = on_data
         self._terminal = Terminal()
-        self._early: deque[bytes] = deque()
+        self._kept: deque[bytes] = deque()
+        self._answer: Awaitable[None] | None = None
+        self._raised: BaseException | None = None
         self._reading = False
         self._pump: Background | None = None
         self._failure: Exception | None = None
@@ -96,8 +99,9 @@ class AsyncPtyHandle(AsyncService):
         if not self._terminal.running:
             raise DaytonaConnectionError(f"PTY session {self._session_id!r} is not connected")
         try:
-            for frame in frames(data.encode() if isinstance(data, str) else data):
-                await self._socket.send_binary(frame)
+            data = data.encode() if isinstance(data, str) else data
+            for start in range(0, len(data), MESSAGE_LIMIT):
+                await self._socket.send_binary(data[start : start + MESSAGE_LIMIT])
         except ConnectionError as error:
             raise DaytonaConnectionError(f"PTY session {self._session_id!r} has ended") from error
 
@@ -128,7 +132,7 @@ class AsyncPtyHandle(AsyncService):
         try:
             with self._api.transport.deadline(timeout):
                 while not (terminal.connected or terminal.ended):
-                    self._early.append(await self._receive())
+                    await self._listen(self._keep)
         except DaytonaTimeoutError as error:
             raise DaytonaTimeoutError("PTY connection timeout") from error
         if not terminal.connected and terminal.exit_code is None:
@@ -168,61 +172,81 @@ class AsyncPtyHandle(AsyncService):
         return PtyResult(self.exit_code, self.error)
 
     async def _deliver(self, timeout: float | None) -> None:
-        """Hand over output until the end."""
+        """Hand over output until the end; the limit does not count what `on_data` takes."""
         limit = self._api.transport.deadline(timeout)
+        take = self._keep if seconds(timeout) else self._hand_over
+        await self._settle()
         while not self._at_end:
             try:
                 with limit:
-                    chunk = await self._next()
+                    await self._listen(take)
             except DaytonaTimeoutError:
                 return
-            if chunk:
-                await self._tell(chunk)
+            await self._settle()
 
-    async def _tell(self, chunk: bytes) -> None:
-        """Call `on_data`; what it raises ends the connection, and is raised to who waits."""
+    def _hand_over(self, event: Event) -> bool:
+        """Give `on_data` the output in *event*; return whether the next may come without anything being awaited."""
+        if (chunk := self._terminal.receive(event)) and self._on_data is not None:
+            try:
+                self._answer = self._on_data(chunk)
+            except (
+                BaseException
+            ) as error:  # `_settle` raises it: here it would be taken for one of the connection's
+                self._raised = error
+                return False
+        return self._answer is None and not (self._terminal.exited or self._terminal.ended)
+
+    async def _settle(self) -> None:
+        """Let `on_data` have what was kept, and end; what it raises ends the connection, and is raised to who waits."""
+        answer, self._answer = self._answer, None
+        raised, self._raised = self._raised, None
         try:
-            await tell(self._on_data, chunk)
+            if raised is not None:
+                raise raised
+            if answer is not None:
+                await answer
+            while self._kept:
+                await tell(self._on_data, self._kept.popleft())
         except BaseException:
             self._hang_up()
             raise
 
     @property
     def _at_end(self) -> bool:
-        return self._terminal.ended and not self._early
+        return self._terminal.ended and not self._kept
 
     async def _next(self) -> bytes:
         """Return the next output, maybe none."""
-        return self._early.popleft() if self._early else await self._receive()
+        if not self._kept:
+            await self._listen(self._keep)
+        return self._kept.popleft() if self._kept else b""
 
-    async def _receive(self) -> bytes:
-        """Return what the next message brings, maybe nothing."""
+    def _keep(self, event: Event) -> bool:
+        """Keep the output in *event* for who asks for it."""
+        if chunk := self._terminal.receive(event):
+            self._kept.append(chunk)
+        return False
+
+    async def _listen(self, take: Callable[[Event], bool]) -> None:
+        """Have *take* called with each message until it returns False; a connection that breaks is the end."""
         if self._reading:
             raise DaytonaValidationError(
                 f"The output of PTY session {self._session_id!r} is being read elsewhere"
             )
         self._reading = True
         try:
-            if self._terminal.exited:
-                return await self._receive_last_words()
-            return self._terminal.receive(await self._socket.receive())
+            with self._api.transport.deadline(LAST_WORDS_TIMEOUT if self._terminal.exited else None):
+                await self._socket.deliver(take)
         except DaytonaTimeoutError:
-            raise
+            if not self._terminal.exited:
+                raise
+            self._terminal.lose(None)
         except DaytonaConnectionError as error:
             self._terminal.lose(error.message)
-            return b""
         finally:
             self._reading = False
             if self._terminal.ended:
                 self._socket.abort()
-
-    async def _receive_last_words(self) -> bytes:
-        try:
-            with self._api.transport.deadline(LAST_WORDS_TIMEOUT):
-                return self._terminal.receive(await self._socket.receive())
-        except DaytonaTimeoutError:
-            self._terminal.lose(None)
-            return b""
 
     async def _run_pump(self) -> None:
         """Hand over output beside the caller, where there is an event loop that can do that."""

@@ -49,11 +49,13 @@ class _Waiter(asyncio.Future[None]):
     asyncio lets the task go on in the next turn of the loop, and a turn takes as long as all else in an exchange.
     """
 
+    __slots__ = ("_task",)
+
     def add_done_callback(self, act: Callable[[Any], object], *, context: Context | None = None) -> None:
         """Note how the task goes on."""
         assert context is not None, "only a task awaits this"
         self._task = act, context
-        super().add_done_callback(act, context=context)
+        asyncio.Future.add_done_callback(self, act, context=context)
 
     def go_on(self) -> None:
         """Resolve it, and let its task go on now: in a callback of the loop, where no other task is running."""

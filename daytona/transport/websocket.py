@@ -103,10 +103,19 @@ class WebSocketStream:
             DaytonaConnectionError: The peer has been silent for two ping intervals.
         """
         while (event := self._take()) is None:
-            self._events.extend(self._machine.receive(await self._read()))
-            if (answers := self._machine.outgoing()) or self._machine.closed:
-                await self._answer(answers)
+            await self._hear()
         return event
+
+    async def deliver(self, take: Callable[[Event], bool]) -> None:
+        """Call *take* with what `receive` would return, until it returns False: one wait for everything that comes.
+
+        Raises:
+            DaytonaConnectionTimeoutError: As `receive` does.
+            DaytonaConnectionError: As `receive` does.
+        """
+        while (event := self._take()) is None or take(event):
+            if not self._events:
+                await self._hear()
 
     async def _answer(self, answers: bytes) -> None:
         """Send what was received calls for; hang up after the last frame."""
@@ -136,27 +145,33 @@ class WebSocketStream:
                 return event
         return None
 
-    async def _read(self) -> bytes:
-        """Return what arrives next; a peer that is silent for too long is pinged, and given up when it stays silent."""
-        while True:
+    async def _hear(self) -> None:
+        """Take in what arrives next, and answer it."""
+        data: bytes | None = None
+        while data is None:
             try:
                 remaining = left()
                 patience = PING_SECONDS if remaining is None else min(PING_SECONDS, remaining)
                 data = await self._stream.read(READ_SIZE, patience)
-            except TimeoutError as error:
-                self._check_deadline(error)
-                if self._pinged:
-                    self.abort()
-                    raise DaytonaConnectionError(
-                        f"{self._where}: the peer has not answered a ping for {PING_SECONDS:.0f} seconds"
-                    ) from error
-                self._pinged = True
-                await self._write(self._machine.ping())
-            except OSError:
-                return b""
-            else:
                 self._pinged = False
-                return data
+            except TimeoutError as error:
+                await self._ask(error)
+            except OSError:
+                data = b""
+        self._events.extend(self._machine.receive(data))
+        if (answers := self._machine.outgoing()) or self._machine.closed:
+            await self._answer(answers)
+
+    async def _ask(self, error: TimeoutError) -> None:
+        """Ping a peer that has been silent for too long; give it up when it has stayed silent."""
+        self._check_deadline(error)
+        if self._pinged:
+            self.abort()
+            raise DaytonaConnectionError(
+                f"{self._where}: the peer has not answered a ping for {PING_SECONDS:.0f} seconds"
+            ) from error
+        self._pinged = True
+        await self._write(self._machine.ping())
 
     def _check_deadline(self, error: TimeoutError) -> None:
         try:

@@ -215,11 +215,11 @@ async def test_on_data_given_at_the_start_is_told_all(box: Box, unique: str) -> 
 
 async def test_what_on_data_raises_ends_the_connection_and_is_raised(box: Box, unique: str) -> None:
     def refuse(_data: bytes) -> None:
-        raise LookupError("not wanted")
+        raise DaytonaConnectionError("not wanted")  # not the terminal's, though it looks like that
 
     async with box() as sandbox:
         pty = await sandbox.process.create_pty_session(unique, on_data=refuse)
-        with pytest.raises(LookupError, match="not wanted"):
+        with pytest.raises(DaytonaConnectionError, match="not wanted"):
             await pty.wait()
         assert not is_connected(pty)
         assert unique in [one.id for one in await sandbox.process.list_pty_sessions()]

@@ -89,10 +89,8 @@ async def test_each_read_has_a_limit_of_its_own(face: str) -> None:
         stream.close()
 
 
+@pytest.mark.faces("asyncio", "trio")
 async def test_other_tasks_get_their_turn_while_much_arrives(face: str) -> None:
-    if face == "blocking":
-        pytest.skip("there are no tasks")
-
     def send_much(peer: Peer) -> None:
         peer.send(MUCH)
 

@@ -67,7 +67,6 @@ async def world(app: web.Handler) -> AsyncGenerator[World]:
         finally:
             writer.close()
             await server.close()
-            application.close()
 
 
 def through(app: web.Handler, scenario: Callable[[World], Awaitable[None]]) -> None:

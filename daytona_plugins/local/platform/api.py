@@ -88,10 +88,6 @@ class Application:
         answer = self._stamped(errors.envelope(request, error))
         return answer if request is None or place_of(request) else cors.shown_to(request, answer)
 
-    def close(self) -> None:
-        """Close the connections to the agents."""
-        self._proxy.close()
-
     async def _beside_the_api(self, request: web.Request) -> web.Response:
         try:
             return await self._router(request)

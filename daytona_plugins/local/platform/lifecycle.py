@@ -18,6 +18,7 @@ from daytona_plugins.local.images.archives import ArchiveError, archive, restore
 from daytona_plugins.local.images.builder import BuildError
 from daytona_plugins.local.images.copying import copy_layer, freeze
 from daytona_plugins.local.images.layers import KEPT, forget_identity
+from daytona_plugins.local.platform.agent_connection import AgentPool
 from daytona_plugins.local.platform.builds import Builds
 from daytona_plugins.local.platform.gates import Gates, is_limited
 from daytona_plugins.local.platform.images import labels_of
@@ -106,9 +107,9 @@ class Lifecycle:
     ) -> None:
         self.work = Work()
         self.builds = Builds(driver, paths)
-        self.when_ended: list[Callable[[Running], None]] = []
         self._store = store
-        self._parking = Parking(driver, paths, parked)
+        self.agents = AgentPool()
+        self._parking = Parking(driver, paths, self.agents, parked)
         self._paths = paths
         self._clock = clock
         self.gates = Gates(store, paths.data / "egress-authority.pem")
@@ -330,6 +331,7 @@ class Lifecycle:
                 self.work.begin(self._close(record, grace))
         await self.work.finish()
         await self._parking.close()
+        self.agents.close()
         await self._watchers.cancel()
 
     async def _close(self, record: Record, grace: float) -> None:
@@ -342,11 +344,7 @@ class Lifecycle:
         if running := self._running.pop(record.id, None):
             await running.stop(grace=grace)
             await self.gates.close(record.id)
-            self._tell_of_end(running)
-
-    def _tell_of_end(self, running: Running) -> None:
-        for tell in self.when_ended:
-            tell(running)
+            self.agents.forget(running.socket_path)
 
     async def collect(self) -> None:
         """Remove layers of sandboxes' files that nothing is made of any more."""
@@ -373,7 +371,7 @@ class Lifecycle:
         if self._running.get(sandbox_id) is running and (record := self._store.get(sandbox_id)):
             del self._running[sandbox_id]
             await self.gates.close(sandbox_id)
-            self._tell_of_end(running)
+            self.agents.forget(running.socket_path)
             self.work.begin(self._ended(record, status))
 
     async def _ended(self, record: Record, status: int) -> None:

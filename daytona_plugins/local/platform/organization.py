@@ -70,7 +70,8 @@ class Organization:
         require_direct(msgspec.structs.replace(record, secrets=attached))
         changed = self._sandboxes.change(record, secrets=attached)
         if running := self._sandboxes.running(record.id):
-            await change_environment(running.socket_path, attached, unset=record.secrets.keys() - attached)
+            gone = record.secrets.keys() - attached
+            await change_environment(self._sandboxes.agents, running.socket_path, attached, unset=gone)
         return changed
 
     def _plan(self, snapshot: str) -> Record:

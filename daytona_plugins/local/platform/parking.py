@@ -25,6 +25,7 @@ from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 
 if TYPE_CHECKING:
     from daytona_plugins.local.paths import Paths
+    from daytona_plugins.local.platform.agent_connection import AgentPool
     from daytona_plugins.local.platform.lifecycle import Driver, Running
     from daytona_plugins.local.runtime.spec import SandboxSpec
 
@@ -49,11 +50,13 @@ class Parking:
     """Owns the parked sandboxes; borrows the driver that makes them, and is one itself.
 
     Args:
+        agents: Keeps the connection by which one was told whose it is, for what it is asked next.
         size: How many there are at a time; with 0 this only passes on.
     """
 
-    def __init__(self, driver: Driver, paths: Paths, size: int) -> None:
+    def __init__(self, driver: Driver, paths: Paths, agents: AgentPool, size: int) -> None:
         self._driver = driver
+        self._agents = agents
         self._paths = paths
         self._size = size
         self._next: SandboxSpec | None = None
@@ -125,7 +128,7 @@ class Parking:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 # Asked even if there is nothing to tell: the answer shows that it lives.
-                if await change_environment(parked.running.socket_path, added, unset=()):
+                if await change_environment(self._agents, parked.running.socket_path, added, unset=()):
                     self._mark(spec.id).unlink()
                     return parked.running
         await self._discard(parked)
@@ -174,7 +177,8 @@ class Parking:
         except (SpawnError, OSError):
             await self._forget(spec)
             raise
-        await run_nothing(parked.running.socket_path)
+        await run_nothing(self._agents, parked.running.socket_path)
+        self._agents.forget(parked.running.socket_path)  # it may wait for longer than connections do
         self._waiting.append(parked)
         self._watchers.begin(self._watch(parked))
 
@@ -186,6 +190,7 @@ class Parking:
             await self._discard(parked)
 
     async def _discard(self, parked: Parked) -> None:
+        self._agents.forget(parked.running.socket_path)
         await parked.running.stop(grace=0)
         await self._forget(parked.spec)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from daytona_plugins.local.forwarding import Exchange, headers_for
-from daytona_plugins.local.platform.agent_connection import AgentGoneError, AgentPool
+from daytona_plugins.local.platform.agent_connection import AgentGoneError
 from daytona_plugins.local.platform.auth import has_key, same
 from daytona_plugins.local.platform.signing_keys import check_signature, is_signed
 from daytona_plugins.local.web import HTTPError, Response
@@ -35,12 +35,6 @@ class Proxy:
     def __init__(self, site: Site, sandboxes: Sandboxes) -> None:
         self._site = site
         self._sandboxes = sandboxes
-        self._pool = AgentPool()
-        sandboxes.when_ended(lambda running: self._pool.forget(running.socket_path))
-
-    def close(self) -> None:
-        """Close the connections that wait to be used again."""
-        self._pool.close()
 
     async def forward(self, request: Request) -> Response:
         """Answer with what the sandbox's agent answers.
@@ -70,8 +64,8 @@ class Proxy:
             if request.headers.get(SKIP_ACTIVITY) != "true":
                 use.enter_context(self._sandboxes.activity.connection(record.id))
             try:
-                connection = await self._pool.connect(running.socket_path)
-                release = partial(self._pool.put_back, connection)
+                connection = await self._sandboxes.agents.connect(running.socket_path)
+                release = partial(self._sandboxes.agents.put_back, connection)
                 exchange = Exchange(request, connection, target=target, headers=headers, release=release)
                 return await exchange.run(use)
             except AgentGoneError:

@@ -70,6 +70,8 @@ class Sandboxes:
         self.paths = paths
         self._lifecycle = Lifecycle(store, driver, paths, clock, parked=parked)
         self.builds = self._lifecycle.builds
+        self.agents = self._lifecycle.agents
+        """The connections to the agents that run."""
         self._watch = Watch(self._lifecycle, store, paths)
         self._due: dict[Operation, Callable[[Record], Awaitable[Record]]] = {
             Operation.STOP: self.stop,
@@ -119,10 +121,6 @@ class Sandboxes:
     def running(self, sandbox_id: str) -> Running | None:
         """Return the live side of a sandbox, if it has one."""
         return self._lifecycle.running(sandbox_id)
-
-    def when_ended(self, tell: Callable[[Running], None]) -> None:
-        """Call *tell* with each sandbox whose processes have ended, for whatever reason."""
-        self._lifecycle.when_ended.append(tell)
 
     async def create(self, record: Record) -> Record:
         """Bring a new sandbox up and return it as it is when commands can be executed in it.

@@ -88,7 +88,6 @@ async def _serving(paths: Paths, zygote: ZygoteProcess, parked: int) -> AsyncGen
         await sandboxes.open()
         stack.push_async_callback(sandboxes.close)
         application = Application(site, sandboxes, _parts(site, paths))
-        stack.callback(application.close)
         await application.organization.volumes.open()
         await application.ssh.open()
         stack.push_async_callback(application.ssh.close)

@@ -141,7 +141,9 @@ async def test_names_are_unique_and_plain(connect: Callable[[], Any], unique: st
         await daytona.snapshot.delete(unique)
 
 
-async def test_an_inactive_snapshot_is_kept_and_not_used(connect: Callable[[], Any], unique: str) -> None:
+async def test_an_inactive_snapshot_is_kept_and_not_used(
+    connect: Callable[[], Any], platform: Platform, unique: str
+) -> None:
     async with connect() as daytona:
         snapshot = await daytona.snapshot.create(CreateSnapshotParams(name=unique, image="host"))
         with pytest.raises(DaytonaBadRequestError, match="only an inactive one"):
@@ -151,6 +153,8 @@ async def test_an_inactive_snapshot_is_kept_and_not_used(connect: Callable[[], A
             await daytona.create(made_from(unique))
         with pytest.raises(DaytonaBadRequestError, match="deactivated just now; activate it in"):
             await daytona.snapshot.activate(snapshot.id)
+        platform.let_rest(snapshot.id)
+        assert (await daytona.snapshot.activate(snapshot.id)).state == "active"
         await daytona.snapshot.delete(snapshot.id)
 
 

@@ -8,7 +8,7 @@ import os
 import select
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
@@ -16,6 +16,8 @@ from unittest import mock
 from daytona_plugins.local.launch import PlatformEndpoint, connect, find
 from daytona_plugins.local.paths import Paths
 from daytona_plugins.local.platform.ending import end
+from daytona_plugins.local.platform.snapshot_store import SnapshotStore
+from daytona_plugins.local.platform.snapshots import COOLDOWN
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -87,6 +89,13 @@ class Platform:
         answer = self.api("POST", "/sandbox", body)
         assert answer.status == 200, answer.body
         return answer.json
+
+    def let_rest(self, snapshot_id: str) -> None:
+        """Let a snapshot be as if it had not changed for ten minutes, after which it can be activated again."""
+        with closing(SnapshotStore(self.paths.database)) as store:
+            record = store.get(snapshot_id)
+            assert record is not None
+            store.change(snapshot_id, updated_at=record.updated_at - COOLDOWN)
 
     def delete_all(self) -> None:
         """Leave no sandbox to the next test; one that has forks goes after them."""

@@ -63,6 +63,7 @@ class Run:
         self.known: dict[str, Known] = {}
         self.snapshots: dict[str, bool] = {}
         """Names, and whether they must be there."""
+        self.volumes: dict[str, bool] = {}
         self.log: list[str] = []
         self.count = 0
 
@@ -93,7 +94,7 @@ class Run:
             self.snapshot,
             self.fork,
         ]
-        return [self.create, *(([*changes, self.delete]) if self.known else [])]
+        return [self.create, self.volume, *(([*changes, self.delete]) if self.known else [])]
 
     def _disturbed(self, operation: Callable[[], None], kill: Callable[[], None]) -> None:
         thread = threading.Thread(target=operation)
@@ -192,6 +193,21 @@ class Run:
         elif self.refused:
             del self.known[child]
 
+    def volume(self) -> None:
+        """Make a volume, or delete the one that there is."""
+        if self.volumes:
+            (name,) = self.volumes
+            self.volumes[name] = False
+            with suppress(OSError):
+                identity = self.platform.api("GET", f"/volumes/by-name/{name}").json["id"]
+                if self.platform.api("DELETE", f"/volumes/{identity}").status == 200:
+                    del self.volumes[name]
+            return
+        name = f"v{self.count}"
+        self.volumes[name] = False
+        if self.ask("POST", "/volumes", {"name": name}):
+            self.volumes[name] = True
+
     def pick(self) -> tuple[str, Known]:
         return self.random.choice(list(self.known.items()))
 
@@ -246,8 +262,10 @@ class Run:
         while not self.at_rest():
             assert time.monotonic() < deadline, [item["state"] for item in self.items().values()]
         for name, item in self.items().items():
-            if item["state"] == "error":
-                assert item["recoverable"], item
+            if item["state"] == "error" and not item["recoverable"]:
+                assert self.known[name].gone, "only a fork that was never acknowledged has none of its files"
+                assert self.platform.api("DELETE", f"/sandbox/{name}").status == 200
+            elif item["state"] == "error":
                 assert self.platform.api("POST", f"/sandbox/{name}/recover?skipStart=true").status == 200
 
     def at_rest(self) -> bool:
@@ -275,7 +293,17 @@ class Run:
                 item["id"], {item["state"]}, [item["labels"]], mine.contents, [item["memory"]]
             )
         self.compare_snapshots()
+        self.compare_volumes()
         self.compare_directories()
+
+    def compare_volumes(self) -> None:
+        found = {one["name"]: one["id"] for one in self.platform.api("GET", "/volumes").json}
+        assert {name for name, certain in self.volumes.items() if certain} <= set(found) <= set(self.volumes)
+        self.volumes = dict.fromkeys(found, True)
+        directories = {path.name for path in self.platform.paths.volumes.iterdir()}
+        assert directories == set(found.values()), (
+            "of a volume that is gone, or never was, there is nothing left"
+        )
 
     def compare_snapshots(self) -> None:
         items = self.platform.api("GET", "/snapshots?limit=100").json["items"]

@@ -53,9 +53,8 @@ def read_until(platform: Platform, path: str, text: str) -> None:
 def test_a_build_that_was_killed_has_failed_and_keeps_its_finished_steps(platform: Platform) -> None:
     made = platform.create(name="half", buildInfo={"dockerfileContent": SLOW})
     assert made["state"] == "pending_build"
-    snapshot = platform.api(
-        "POST", "/snapshots", {"name": "half", "buildInfo": {"dockerfileContent": SLOW + "RUN other\n"}}
-    ).json
+    other = {"dockerfileContent": "FROM debian:12\nRUN echo another; sleep 60\n"}  # no step that both have
+    snapshot = platform.api("POST", "/snapshots", {"name": "half", "buildInfo": other}).json
     read_until(platform, f"/sandboxes/{made['id']}/build-logs?follow=true", "begun\n")
     assert platform.api("DELETE", "/sandbox/half").status == 409
     kill(platform)

@@ -292,6 +292,7 @@ async def test_snapshots(face: str, platform: Platform, capsys: pytest.CaptureFi
         assert "numpy" in capsys.readouterr().out
         assert platform.api("GET", "/snapshots/my-snapshot").status == 404
         await _now(client.snapshot.deactivate(kept))
+        platform.let_rest(kept.id)
         await _run(face, _lines("snapshots").splitlines()[-1], {"daytona": client, "snapshot": kept})
         assert (await _now(client.snapshot.get("snapshot-name"))).state == "active"
         await _now(client.snapshot.delete(kept))

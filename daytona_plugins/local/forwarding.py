@@ -165,14 +165,17 @@ class Exchange:
         self._headers = headers
         self._release = release
         self._upload: asyncio.Task[None] | None = None
+        self._nonsense: h11.RemoteProtocolError | None = None
 
     async def run(self, use: contextlib.ExitStack) -> Response:
         """Return the answer as soon as its head is there; what is in *use* stays so until its body has passed."""
         try:
             await self._send()
             status, headers = await self._connection.receive_head()
-        except BaseException:
+        except BaseException as error:
             await self._hang_up()
+            if isinstance(error, PeerGoneError) and self._nonsense is not None:
+                raise self._nonsense from error  # the peer did well to hang up
             raise
         held = use.pop_all()
         if status == 101:
@@ -209,7 +212,8 @@ class Exchange:
             await self._connection.end_request()
         except PeerGoneError:
             pass  # its answer, if it sent one before it hung up, is still to be read
-        except (ConnectionError, h11.RemoteProtocolError):
+        except (ConnectionError, h11.RemoteProtocolError) as error:
+            self._nonsense = error if isinstance(error, h11.RemoteProtocolError) else None
             self._connection.close()  # the client broke off; the peer must not take this for the whole body
 
     async def _body(self, held: contextlib.ExitStack) -> AsyncGenerator[bytes, None]:

@@ -184,6 +184,18 @@ def test_an_early_refusal_reaches_a_client_that_is_still_sending() -> None:
     through(refuse, scenario)
 
 
+def test_a_body_that_is_no_http_is_the_clients_fault() -> None:
+    async def wait_for_all(request: web.Request) -> web.Response:
+        return web.text_response(str(len(await request.body())))
+
+    async def scenario(here: World) -> None:
+        head = f"POST {here.base}/x HTTP/1.1\r\nHost: a\r\n{AUTHORIZED}Transfer-Encoding: chunked\r\n\r\n"
+        here.writer.write(head.encode() + b"2\r\nok\r\nzz\r\n")
+        assert (await here.reader.readline()).startswith(b"HTTP/1.1 400")
+
+    through(wait_for_all, scenario)
+
+
 def test_connections_to_the_agent_are_used_again() -> None:
     peers: list[object] = []
 

@@ -225,7 +225,7 @@ def test_nonsense_in_headers_hurts_nobody(toolbox: Toolbox, folder: str, headers
 def test_what_is_no_http_is_a_bad_request(toolbox: Toolbox, sent: bytes) -> None:
     status, error = said_to(toolbox, sent)
     assert status in (400, 431)
-    assert error.keys() >= ENVELOPE
+    assert error.keys() >= ENVELOPE - {"method"}  # a proxy in between has not read so far
 
 
 @pytest.mark.ours("refuse what HTTP does not know, in its own form")

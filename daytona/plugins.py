@@ -1,6 +1,6 @@
 """What other distributions add, found through entry points on first use.
 
-A group is read once per process. A plugin that fails says so where it is used, under its own name and that of the
+What is installed is read once per process. A plugin that fails says so where it is used, under its own name and that of the
 distribution that brought it; nothing is skipped in silence, and nothing else stops working.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, Ty
 from .errors import DaytonaPluginError, DaytonaPluginMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from importlib.metadata import EntryPoint
 
     from .service import Api, AsyncService, BlockingService
@@ -99,12 +99,22 @@ class Plugin(NamedTuple):
     """Why it cannot be used, None when it can."""
 
 
+class _Found(Protocol):
+    def select(self, *, group: str) -> Iterable[EntryPoint]: ...
+
+
 @cache
-def _installed(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+def _found() -> _Found:
+    """Return what is installed: the files of all distributions are read, whichever group is asked for."""
     from importlib.metadata import entry_points as installed
 
+    return installed()
+
+
+@cache
+def _installed(group: str) -> dict[str, tuple[EntryPoint, ...]]:
     found: dict[str, dict[str, EntryPoint]] = {}
-    for point in installed(group=group):
+    for point in _found().select(group=group):
         found.setdefault(point.name, {})[point.value] = point  # one found twice on the path is one
     return {name: tuple(points.values()) for name, points in found.items()}
 

@@ -44,6 +44,12 @@ class AsyncNotes(AsyncService):
 CONFIG = {"api_key": "KEY"}
 
 
+def forget() -> None:
+    """Let plugins be looked for again."""
+    plugins._found.cache_clear()
+    plugins._installed.cache_clear()
+
+
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Return a function that installs a distribution with one plugin in it, and returns the distribution's name."""
@@ -65,11 +71,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {package}.service:{target}\n")
         importlib.invalidate_caches()
-        plugins._installed.cache_clear()
+        forget()
         return package
 
     yield installed
-    plugins._installed.cache_clear()
+    forget()
     for name in [name for name in sys.modules if name.partition(".")[0] in made]:
         del sys.modules[name]
 

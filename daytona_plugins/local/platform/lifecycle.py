@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from secrets import token_hex
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -31,15 +31,14 @@ from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 from daytona_plugins.local.runtime.spec import HOME, SandboxSpec
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
     from pathlib import Path
 
     from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.paths import Paths
+    from daytona_plugins.local.platform.driver import Driver, Running
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.store import Store
-    from daytona_plugins.local.runtime.spec import Isolation, Limits
 
 logger = logging.getLogger(__name__)
 
@@ -48,55 +47,6 @@ _ORDINARY_EXITS = frozenset({0, 137, 143, 255, -9, -15})
 DEMAND = "daytona.local/limits"
 """A label: when it is "enforced", limits that do not hold are a reason to refuse."""
 _INTERRUPTED = "the platform ended while the sandbox was being made; recover or delete it"
-
-
-class Running(Protocol):
-    """A sandbox that has processes."""
-
-    @property
-    def socket_path(self) -> Path:
-        """Where its agent listens."""
-        ...
-
-    @property
-    def pid(self) -> int | None:
-        """Its process 1, as this machine counts."""
-        ...
-
-    @property
-    def proxy(self) -> socket.socket | None:
-        """Where its proxy is to be answered, if it has one."""
-        ...
-
-    @property
-    def isolation(self) -> Isolation:
-        """What separates it from this machine."""
-        ...
-
-    @property
-    def watched(self) -> Limits:
-        """The limits that nobody keeps unless somebody looks."""
-        ...
-
-    def limit(self, limits: Limits) -> None:
-        """Change its limits."""
-        ...
-
-    async def stop(self, *, grace: float) -> None:
-        """End all of its processes."""
-        ...
-
-    async def wait(self) -> int:
-        """Return how it ended, once it has."""
-        ...
-
-
-class Driver(Protocol):
-    """Whatever makes sandboxes run."""
-
-    async def spawn(self, spec: SandboxSpec) -> Running:
-        """Return a sandbox in which commands can be executed."""
-        ...
 
 
 class Lifecycle:

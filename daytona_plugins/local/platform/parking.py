@@ -26,7 +26,7 @@ from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 if TYPE_CHECKING:
     from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.platform.agent_connection import AgentPool
-    from daytona_plugins.local.platform.lifecycle import Driver, Running
+    from daytona_plugins.local.platform.driver import Driver, Running
     from daytona_plugins.local.runtime.spec import SandboxSpec
 
 logger = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from daytona_plugins.local.paths import Paths
-    from daytona_plugins.local.platform.lifecycle import Driver, Running
+    from daytona_plugins.local.platform.driver import Driver, Running
     from daytona_plugins.local.platform.records import BuildInfo, Record
     from daytona_plugins.local.platform.sizes import Size
     from daytona_plugins.local.platform.snapshot_store import SnapshotRecord

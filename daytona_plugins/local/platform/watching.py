@@ -15,7 +15,8 @@ from daytona_plugins.local.runtime.usage import disk_of, memory_of
 
 if TYPE_CHECKING:
     from daytona_plugins.local.paths import Paths
-    from daytona_plugins.local.platform.lifecycle import Lifecycle, Running
+    from daytona_plugins.local.platform.driver import Running
+    from daytona_plugins.local.platform.lifecycle import Lifecycle
     from daytona_plugins.local.platform.store import Store
 
 DISK_PERIOD = 3

@@ -20,6 +20,9 @@ from tests.local.platform_process import Platform, running_platform, wait_for_en
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+MOMENTS = range(1, 21) if os.environ.get("LONG_TESTS") else (1, 4, 7)
+"""How many sandboxes are there when the platform is killed: as many times, none of their processes outlives it."""
+
 
 @pytest.fixture
 def platform() -> Generator[Platform]:
@@ -60,7 +63,7 @@ def test_everything_acknowledged_survives_a_kill(platform: Platform) -> None:
 
 
 def test_a_kill_at_any_moment_leaves_legal_states_and_loses_nothing_acknowledged(platform: Platform) -> None:
-    for after in (1, 4, 7):
+    for after in MOMENTS:
         acknowledged = _kill_while_creating(platform, after)
         platform.start()
         found = platform.api("GET", "/sandbox?limit=200").json["items"]

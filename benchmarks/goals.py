@@ -102,7 +102,7 @@ GROUPS: Final[dict[str, list[Goal]]] = {
         Goal("memory there, blocking", "rest", "ours blocking", None, "rss", MIB, 22, 17),
         *_sides("from the interpreter's start to the first answer", "rest", "first", MS, (12, 20), (12, 20)),
         Goal("threads started by the blocking client", "rest", "ours blocking", None, "threads", ONE, 0, 0),
-        Goal("threads, with a terminal", "streams", "ours blocking", None, "threads", ONE, 0, 0),
+        Goal("threads, with a terminal", "terminal", "ours blocking", None, "threads", ONE, 0, 0),
     ],
     "Calls": [
         *_sides("one command after the other", "rest", "exec_cpu", US, (8, 12), (6, 10), (6, 9)),
@@ -126,7 +126,7 @@ GROUPS: Final[dict[str, list[Goal]]] = {
         *_sides("log in frames of 128 bytes, a MiB", "streams", "log_128_cpu", MS, (30, 50), (2, 2.7)),
         *_sides("log in frames of 32 KiB, a MiB", "streams", "log_32768_cpu", MS, (5, 8), (1.7, 2.5)),
         Goal("a message of 128 bytes, beside aiohttp", "streams", "ours frames", "aiohttp frames", "frame_cpu", US, 1, 2),
-        *_sides("terminal, one byte there and back", "streams", "trip_cpu", US, (3, 5), (1.2, 1.7)),
+        *_sides("terminal, one byte there and back", "terminal", "trip_cpu", US, (3, 5), (1.2, 1.7)),
     ],
     "Files": [
         *_sides("256 MiB down, as a stream", "files", "down_cpu", MS, (3, 4), (2, 3)),

@@ -27,6 +27,8 @@ class Job(NamedTuple):
     runs: tuple[Run, ...]
     once: bool = False
     """Whether it takes so long that it is run once, not in every round."""
+    one_core: bool = False
+    """Whether client and server share a core: else an exchange is mostly the waking of the other's."""
 
 
 BOTH: Final = ("ours", "official")
@@ -46,6 +48,7 @@ JOBS: Final = (
             Run("pyreqwest asyncio", "pyreqwest", "http_client", ("pyreqwest-async",)),
             Run("e2b", "e2b", "e2b_ready"),
         ),
+        one_core=True,
     ),
     Job(
         "crowd",
@@ -54,6 +57,7 @@ JOBS: Final = (
             *(Run(f"{who} asyncio", who, "crowd", ("asyncio",)) for who in BOTH),
             Run("ours trio", "ours", "crowd", ("trio",)),
         ),
+        one_core=True,
     ),
     Job(
         "streams",
@@ -64,6 +68,15 @@ JOBS: Final = (
             Run("ours frames", "ours", "frames", ("ours",)),
             Run("aiohttp frames", "aiohttp", "frames", ("aiohttp",)),
         ),
+    ),
+    Job(
+        "terminal",
+        "streams",
+        (
+            *(Run(f"{who} blocking", who, "terminal_blocking") for who in BOTH),
+            *(Run(f"{who} asyncio", who, "terminal_async") for who in BOTH),
+        ),
+        one_core=True,
     ),
     Job(
         "files",

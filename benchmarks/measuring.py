@@ -36,7 +36,7 @@ class Failed(Exception):
 def measure(job: Job, rounds: int, scale: float) -> dict[tuple[str, str], list[dict[str, float]]]:
     """Return what every run of *job* took in each round; in every other round they run in the opposite order."""
     taken: dict[tuple[str, str], list[dict[str, float]]] = {(job.name, run.name): [] for run in job.runs}
-    with serving(job.server) as variables:
+    with on_one_core() if job.one_core else nullcontext(), serving(job.server) as variables:
         runs = [run for run in job.runs[::-1] if works(run, scale * WARM_UP, variables)]
         for _ in range(1 if job.once else rounds):
             runs.reverse()
@@ -114,11 +114,7 @@ def serving(server: str) -> Generator[dict[str, str]]:
             endpoint = platform.endpoint
             yield {"DAYTONA_API_URL": endpoint.api_url, "DAYTONA_API_KEY": endpoint.api_key}
     else:
-        # On one core the official blocking client now and then waits for ever for the end of a log.
-        with (
-            on_one_core() if server == "stub" else nullcontext(),
-            _stub(["-m", f"benchmarks.{server}"]) as port,
-        ):
+        with _stub(["-m", f"benchmarks.{server}"]) as port:
             yield {"DAYTONA_API_URL": f"http://127.0.0.1:{port}/api", "DAYTONA_API_KEY": "key"}
 
 

@@ -34,7 +34,7 @@ where ours runs on trio. "must" and "aim" are the project's goals for the ratio,
 the number itself.
 
 Times are processor time of the client's process, except those to the first answer and those of the embedded platform, which
-are wall time. The server sends canned bytes and runs on the same core as the client: between two cores of a virtual
+are wall time. The server sends canned bytes; for calls and terminals it runs on the client's core: between two cores of a virtual
 machine, most of what an exchange takes is waking a core, which would hide the client. The official client runs with its
 event connection switched off, which spares it a thread and a WebSocket. Over a network each call takes its round trip in
 addition, for everybody, and TLS adds the same for everybody.

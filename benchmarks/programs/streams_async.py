@@ -1,4 +1,4 @@
-"""Logs and a terminal, by either asynchronous client: `streams_async.py SCALE`."""
+"""Logs, by either asynchronous client: `streams_async.py SCALE`."""
 
 from __future__ import annotations
 
@@ -35,16 +35,6 @@ async def main() -> None:
             with meter.timing(f"log_{frame}", size / MIB):
                 await process.get_session_command_logs_async("session", f"{frame}-{size}", count, count)
             assert received == size, (received, size)
-
-        echoed = asyncio.Event()
-        terminal = await process.create_pty_session("terminal", lambda _data: echoed.set())
-        trips = meter.count(1000)
-        with meter.timing("trip", trips):
-            for _ in range(trips):
-                echoed.clear()
-                await terminal.send_input(b"x")
-                await echoed.wait()
-        await terminal.disconnect()
         meter.report()
 
 

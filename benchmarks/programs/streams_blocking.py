@@ -1,4 +1,4 @@
-"""Logs and a terminal, by either blocking client: `streams_blocking.py SCALE`.
+"""Logs, by either blocking client: `streams_blocking.py SCALE`.
 
 The log of command `FRAME-TOTAL` comes in frames of so many bytes, and is so many bytes long.
 """
@@ -32,17 +32,4 @@ for frame, total in LOGS.items():
     with meter.timing(f"log_{frame}", size / MIB):
         asyncio.run(process.get_session_command_logs_async("session", f"{frame}-{size}", count, count))
     assert received == size, (received, size)
-
-terminal = process.create_pty_session(id="terminal")
-output = iter(terminal)
-trips = meter.count(1000)
-for _ in range(trips // 10):
-    terminal.send_input(b"x")
-    next(output)
-with meter.timing("trip", trips):
-    for _ in range(trips):
-        terminal.send_input(b"x")
-        next(output)
-meter.threads()
-terminal.disconnect()
 meter.report()

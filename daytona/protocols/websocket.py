@@ -52,6 +52,7 @@ __all__ = [
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SHORT: Final = 125
 _MASKS: Final = 32
+_SHORT_HEADS: Final = [bytes((0x82, 0x80 | size)) for size in range(_SHORT + 1)]
 _TEXT, _BINARY, _CONTINUATION = 1, 2, 0
 _LONG_HEADERS: Final = {126: 4, 127: 10}
 """How long a header is that begins its length with such a byte."""
@@ -135,13 +136,12 @@ class ClientWebSocket:
 
     def send_binary(self, data: bytes) -> bytes:
         """Return a binary message as bytes; a keystroke's worth is built right here, for a tenth of what wsproto takes."""
-        if len(data) <= _SHORT and self._machine.state is ConnectionState.OPEN:
+        size = len(data)
+        if size <= _SHORT and self._machine.state is ConnectionState.OPEN:
             mask = os.urandom(4)
-            size = len(data)
             key = int.from_bytes((mask * _MASKS)[:size], "big")
-            return (
-                bytes((0x82, 0x80 | size)) + mask + (int.from_bytes(data, "big") ^ key).to_bytes(size, "big")
-            )
+            masked = (int.from_bytes(data, "big") ^ key).to_bytes(size, "big")
+            return _SHORT_HEADS[size] + mask + masked
         return self._send(BytesMessage(data=data))
 
     def ping(self, payload: bytes = b"") -> bytes:

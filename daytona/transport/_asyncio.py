@@ -111,12 +111,12 @@ class LoopStream:
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
         self._wanted = max(max_bytes, READ_SIZE)
-        if not self._pieces and self._may_go_on():
+        if self._size > READ_SIZE and not self._pieces and self._may_go_on():
             self._in_a_row += 1
             self._receive()
         if not self._pieces and not self._ended:
             self._in_a_row = 0
-            await self._wait(timeout)
+            await self._arrival(timeout)
         if self._pieces:
             return self._take(max_bytes)
         if self._error is not None:
@@ -124,8 +124,8 @@ class LoopStream:
         return b""
 
     def _may_go_on(self) -> bool:
-        """Return whether the last read was full, so that there is more, and the loop has had a turn lately."""
-        return self._size > READ_SIZE and self._in_a_row < READS_A_TURN and not self._ended
+        """Return whether to read on after a full read, rather than to give the loop its turn."""
+        return self._in_a_row < READS_A_TURN and not self._ended
 
     def _take(self, max_bytes: int) -> bytes:
         data = self._pieces.popleft()
@@ -191,16 +191,13 @@ class LoopStream:
             if not self._closed:
                 self._loop.remove_writer(self._socket)
 
-    async def _wait(self, timeout: float | None) -> None:
-        waiter = self._waiter = _Waiter(loop=self._loop)
-        if timeout is not None:
-            self._expiry = now() + timeout
-            if self._alarm is None or self._expiry < self._alarm_at:
-                self._set_alarm()
-        try:
-            await waiter
-        finally:
-            self._waiter, self._expiry = None, inf
+    def _arrival(self, timeout: float | None) -> _Waiter:
+        """Return what is resolved when something arrives, or has not for so long."""
+        self._expiry = inf if timeout is None else now() + timeout
+        if self._expiry < self._alarm_at:
+            self._set_alarm()
+        self._waiter = _Waiter(loop=self._loop)
+        return self._waiter
 
     def _set_alarm(self) -> None:
         """Be called when the wait has taken too long.
@@ -214,11 +211,13 @@ class LoopStream:
         self._alarm = self._loop.call_later(self._expiry - now(), self._on_alarm)
 
     def _on_alarm(self) -> None:
-        self._alarm = None
-        if now() < self._expiry < inf:
-            self._set_alarm()
-        elif self._waiter is not None and self._expiry < inf and not self._waiter.done():
+        self._alarm, self._alarm_at = None, inf
+        if self._waiter is None or self._waiter.done():
+            return
+        if now() >= self._expiry:
             self._waiter.set_exception(TimeoutError("no answer in time"))
+        elif self._expiry < inf:
+            self._set_alarm()
 
     def is_stale(self) -> bool:
         """Return whether anything has arrived: an idle server has nothing to say but goodbye."""

@@ -283,7 +283,7 @@ class PtySession:
     async def serve(self, client: Client, socket: WebSocket) -> None:
         """Carry output and input until either side has had enough."""
         typed: asyncio.Queue[bytes | None] = asyncio.Queue(INPUT_LIMIT)
-        listening = asyncio.ensure_future(_listen(socket, typed))
+        listening = asyncio.ensure_future(self._listen(socket, typed))
         tasks = {
             asyncio.ensure_future(client.send_all(socket)),
             asyncio.ensure_future(self._type(typed)),
@@ -299,17 +299,23 @@ class PtySession:
         if client.dropped.is_set():
             await socket.close(1008, "slow consumer")
 
+    async def _listen(self, socket: WebSocket, typed: asyncio.Queue[bytes | None]) -> None:
+        """Type what the client sends, to its end; what the terminal does not take at once is queued.
+
+        So the client's pings are answered even while the program does not read.
+        """
+        while (message := await socket.receive()) is not None:
+            data = message.encode() if isinstance(message, str) else message
+            if self._terminal is not None and typed.empty():
+                data = self._terminal.write_now(data)
+            if data:
+                await typed.put(data)
+        await typed.put(None)
+
     async def _type(self, typed: asyncio.Queue[bytes | None]) -> None:
         while (data := await typed.get()) is not None:
             if self._terminal is not None:
                 await self._terminal.write(data)
-
-
-async def _listen(socket: WebSocket, typed: asyncio.Queue[bytes | None]) -> None:
-    """Queue what the client sends, to its end: its pings are answered even while the program does not read."""
-    while (message := await socket.receive()) is not None:
-        await typed.put(message.encode() if isinstance(message, str) else message)
-    await typed.put(None)
 
 
 class Client:

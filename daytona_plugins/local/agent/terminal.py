@@ -67,6 +67,17 @@ class Terminal:
 
     # -- Input ----------------------------------------------------------------------------------------------------
 
+    def write_now(self, data: bytes) -> bytes:
+        """Type what the terminal takes without waiting, and return the rest; all of it while others are typing."""
+        if self._closed or self._turn.locked():
+            return data
+        try:
+            return data[os.write(self._descriptor, data) :]
+        except BlockingIOError:
+            return data
+        except OSError:
+            return b""
+
     async def write(self, data: bytes) -> None:
         """Type *data*, waiting while the program is slow to read; input for a program that has ended is dropped."""
         async with self._turn:

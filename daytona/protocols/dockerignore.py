@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[\^?[^]]+\]|\\.|.", re.DOTALL)
+_SET_OPERATION = re.compile(r"\\.|[\[&|~]|(?<=[^^]-)-")  # Python reserves them within brackets, and warns
 
 
 class _Rule(NamedTuple):
@@ -57,6 +58,10 @@ def _rule(pattern: str) -> _Rule | None:
     return _Rule(fits, leaves_out)
 
 
+def _as_itself(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith("\\") else f"\\{found[0]}"
+
+
 def _expression(token: str) -> str:
     match token:
         case "**/":
@@ -68,6 +73,6 @@ def _expression(token: str) -> str:
         case "?":
             return "[^/]"
         case _ if token.startswith("[") and len(token) > 1:
-            return token
+            return f"[{_SET_OPERATION.sub(_as_itself, token[1:])}"
         case _:
             return re.escape(token[-1])

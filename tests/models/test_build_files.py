@@ -7,7 +7,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from daytona import DaytonaNotFoundError, DaytonaValidationError, Image
 from daytona.build_files import copied
@@ -100,6 +100,8 @@ def test_lines_of_the_file() -> None:
     assert patterns_of("\ufeff# comment\n\n *.a \r\n!b\n") == ("*.a", "!b")
 
 
+@example(["[[]"], "[")
+@example(["[a&&b]", "[a||b]", "[a~~b]", "[a--b]"], "a")
 @given(
     st.lists(st.text("ab*?/!.[]\\^-", max_size=6), max_size=4),
     st.from_regex(r"[ab]{1,2}(/[ab]{1,2}){0,2}", fullmatch=True),

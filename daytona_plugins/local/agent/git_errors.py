@@ -20,7 +20,7 @@ class _Meaning(NamedTuple):
     phrases: tuple[str, ...]
 
     def fits(self, text: str) -> bool:
-        return re.search("|".join(self.phrases), text, re.DOTALL) is not None
+        return re.search("|".join(self.phrases), text) is not None
 
 
 _MEANINGS: Final = (
@@ -34,7 +34,7 @@ _MEANINGS: Final = (
         "src refspec .* does not match", "branch '.*' not found", "unknown revision", "invalid reference",
     )),
     _Meaning(404, "GIT_REPO_NOT_FOUND", (
-        "not a git repository", "inside a git repository", "repository '[^']{2048}", "repository '.*' (?:does not exist|not found)", "returned error: 404",
+        "not a git repository", "inside a git repository", "repository '[^']{2048}", "repository '[^']*' (?:does not exist|not found)", "returned error: 404",
         "does not appear to be a git repository", "[Nn]o such remote", "remote repository is empty",
     )),
     _Meaning(422, "GIT_REMOTE_REJECTED", (r"\[remote rejected\]",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..protocols.certificates import issuer_of
@@ -10,7 +11,7 @@ from ._deadline import now, until
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ._driver import Stream
 
@@ -20,7 +21,11 @@ CertificateError = ssl.SSLCertVerificationError
 
 T = TypeVar("T")
 
-RECORD_SIZE: Final = 64 * 1024
+RECORD_SIZE: Final = 16 * 1024
+"""The most that one record holds, and that the machine decrypts at once."""
+READ_SIZE: Final = 256 * 1024
+"""How much of what is encrypted is asked for at once."""
+WRITE_SIZE: Final = 64 * 1024
 
 _WANT_CERTIFICATE: Final = (
     "TLSV13_ALERT_CERTIFICATE_REQUIRED",
@@ -83,15 +88,23 @@ class TLSStream:
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
         try:
-            return await self._advance(lambda: self._machine.read(max_bytes), timeout)
+            data = await self._advance(lambda: self._machine.read(min(max_bytes, RECORD_SIZE)), timeout)
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return b""
+        return data if len(data) < RECORD_SIZE else b"".join([data, *self._more(max_bytes - len(data))])
+
+    def _more(self, most: int) -> Iterator[bytes]:
+        """Yield what the records hold that have arrived with a full one: a read for each took longer than decrypting it."""
+        with suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            while most and (data := self._machine.read(min(most, RECORD_SIZE))):
+                most -= len(data)
+                yield data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
         view = memoryview(buffer)
         while view:
-            piece = view[:RECORD_SIZE]
+            piece = view[:WRITE_SIZE]
             sent = await self._advance(lambda piece=piece: self._machine.write(piece), timeout)  # type: ignore[misc]
             view = view[sent:]
 
@@ -111,7 +124,7 @@ class TLSStream:
                 result = act()
             except ssl.SSLWantReadError:
                 await self._flush(until(expiry))
-                data = await self._stream.read(RECORD_SIZE, until(expiry))
+                data = await self._stream.read(READ_SIZE, until(expiry))
                 self._incoming.write(data) if data else self._incoming.write_eof()
                 continue
             except ssl.SSLError as error:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daytona import config, plugins
+from daytona import plugins
 from daytona.errors import DaytonaError
 
 if TYPE_CHECKING:
@@ -269,8 +269,10 @@ def doctor(ctx: click.Context) -> None:
 
 
 def _diagnose_endpoint() -> bool:
+    from daytona.config import resolve  # with the models, which take longer than a text of help
+
     try:
-        settings = config.resolve(None)
+        settings = resolve(None)
     except DaytonaError as error:
         click.echo(f"endpoint: none: {error.message}")
         return False

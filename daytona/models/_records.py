@@ -181,9 +181,9 @@ class Options(Record):
 
 def warn_of(unknown: Iterable[str], kind: type[Record], stacklevel: int = 3) -> None:
     """Tell of keywords that *kind* does not know: other releases may, and the official client says nothing."""
-    import difflib
-
     for name in unknown:
+        import difflib  # for the few who are wrong
+
         near = difflib.get_close_matches(name, kind.model_fields, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         message = f"{kind.__name__} has no field {name!r}, it is ignored{hint}"

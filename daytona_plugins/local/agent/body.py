@@ -13,7 +13,7 @@ from daytona_plugins.local.agent.errors import bad_request
 if TYPE_CHECKING:
     from daytona_plugins.local.web import Request
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class BadJSONError(ValueError):
@@ -78,8 +78,10 @@ def _refuse_constant(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
-def _named(value: object, kind: type[msgspec.Struct]) -> object:
-    """Return an object with the names of *kind*."""
+def _named(value: object, kind: type) -> object:
+    """Return an object with the names of *kind*, if that has any: plug-ins may ask for a text or a list."""
+    if not issubclass(kind, msgspec.Struct):
+        return value
     if value is None:
         return {}
     if not isinstance(value, dict):

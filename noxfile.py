@@ -45,6 +45,9 @@ FACES[f"{EXAMPLE}/service.py"] = f"{EXAMPLE}/blocking.py"
 # A shared machine may take a core away at any moment: in CI, what fails is tried once more, and the report says so.
 AGAIN = ("--reruns", "1") if os.environ.get("CI") else ()
 
+# Most of a test's time is waiting. Two files at a time, each with a platform of its own, never two tests of one file.
+TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
+
 
 def _install(session: nox.Session) -> None:
     """Fill an environment of the session's own, where it has one."""
@@ -89,7 +92,9 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything that runs, on the three faces, against the real embedded platform."""
     _install(session)
-    session.run("pytest", "--ignore=tests/typing", "--ignore=tests/interop", *AGAIN, *session.posargs)
+    session.run(
+        "pytest", "--ignore=tests/typing", "--ignore=tests/interop", *TWO_AT_A_TIME, *AGAIN, *session.posargs
+    )
 
 
 @nox.session

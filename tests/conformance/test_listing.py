@@ -11,7 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conformance.api import Api
 
-PREFIX = f"List-{uuid4().hex[:8]}"
+TAG = uuid4().hex[:8]
+PREFIX = f"List-{TAG}"
 LABEL = {"listed": PREFIX}
 
 
@@ -63,7 +64,7 @@ def letters(api: Api, **query: object) -> str:
         ({"autoDestroyAtBefore": "2999-01-01T00:00:00Z"}, ""),
         ({"includeErroredDeleted": "true", "includeWarm": "true"}, "abc"),
     ],
-    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+    ids=lambda value: json.dumps(value).replace(TAG, "TAG") if isinstance(value, dict) else "",
 )
 def test_a_filter_leaves(api: Api, three: list[Any], query: dict[str, object], expected: str) -> None:
     assert letters(api, **query) == expected

@@ -160,6 +160,11 @@ class ClientWebSocket:
         except LocalProtocolError as error:
             raise ConnectionError("the WebSocket is closed") from error
 
+    @property
+    def must_answer(self) -> bool:
+        """Whether `outgoing` has something to return."""
+        return bool(self._outgoing)
+
     def outgoing(self) -> bytes:
         """Return, once, the answers that what was received calls for."""
         data = b"".join(self._outgoing)

@@ -12,6 +12,7 @@ import select
 import socket
 from collections import deque
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -55,7 +56,7 @@ class _Waiter(asyncio.Future[None]):
         """Note how the task goes on."""
         assert context is not None, "only a task awaits this"
         self._task = act, context
-        asyncio.Future.add_done_callback(self, act, context=context)
+        super().add_done_callback(act, context=context)
 
     def go_on(self) -> None:
         """Resolve it, and let its task go on now: in a callback of the loop, where no other task is running."""
@@ -79,11 +80,13 @@ class LoopStream:
         "_expiry",
         "_in_a_row",
         "_loop",
+        "_patience",
         "_pieces",
         "_poll",
         "_reading",
         "_size",
         "_socket",
+        "_taker",
         "_waiter",
         "_wanted",
         "_writer",
@@ -97,6 +100,8 @@ class LoopStream:
         self._size = self._wanted = READ_SIZE
         self._in_a_row = 0
         self._waiter: _Waiter | None = None
+        self._taker: Callable[[bytes], bool] | None = None
+        self._patience: float | None = None
         self._writer: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = self._expiry = inf
@@ -123,6 +128,37 @@ class LoopStream:
             raise self._error
         return b""
 
+    async def pour(self, take: Callable[[bytes], bool], timeout: float | None = None) -> None:
+        """Call *take* with what arrives, and with `b""` when the peer has closed, until it returns False.
+
+        That is done in the callback that has read it, in the context of the caller, but in none of its tasks: to go on
+        with a task takes as long as to take in a keystroke. It must not raise.
+
+        Raises:
+            TimeoutError: Nothing has arrived for *timeout* seconds.
+        """
+        context = copy_context()
+
+        def taker(data: bytes) -> bool:
+            return context.run(take, data)
+
+        while True:
+            while self._pieces:
+                if not take(self._take(HIGH_WATER)):
+                    return
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                take(b"")
+                return
+            self._taker, self._patience = taker, timeout
+            try:
+                await self._arrival(timeout)
+                if self._taker is None:  # it has had enough
+                    return
+            finally:
+                self._taker = None
+
     def _may_go_on(self) -> bool:
         """Return whether to read on after a full read, rather than to give the loop its turn."""
         return self._in_a_row < READS_A_TURN and not self._ended
@@ -140,8 +176,19 @@ class LoopStream:
 
     def _on_readable(self) -> None:
         self._receive()
-        if self._waiter is not None and (self._pieces or self._ended):
+        enough = bool(self._pieces) if self._taker is None else self._pour_out(self._taker)
+        if self._waiter is not None and (enough or self._ended):
             self._waiter.go_on()
+
+    def _pour_out(self, take: Callable[[bytes], bool]) -> bool:
+        """Return whether who takes has had enough."""
+        while self._pieces:
+            if not take(self._take(HIGH_WATER)):
+                self._taker = None
+                return True
+        if self._patience is not None:
+            self._expiry = now() + self._patience
+        return False
 
     def _receive(self) -> None:
         """Take what has arrived out of the socket."""

@@ -22,11 +22,14 @@ from ..protocols.websocket import (
 from ._deadline import left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ..protocols.rest import Endpoint, QueryValue, Request
     from ._driver import Stream
     from .exchange import StreamedResponse
+
+    Arrive = Callable[[Callable[[bytes], bool], float], Awaitable[None]]
+    """Calls its first argument with what arrives next; raises `TimeoutError` after so many seconds."""
 
 __all__ = ["WebSocketStream", "websocket_request"]
 
@@ -103,19 +106,33 @@ class WebSocketStream:
             DaytonaConnectionError: The peer has been silent for two ping intervals.
         """
         while (event := self._take()) is None:
-            await self._hear()
+            await self._hear(self._note, self._read)
         return event
 
     async def deliver(self, take: Callable[[Event], bool]) -> None:
-        """Call *take* with what `receive` would return, until it returns False: one wait for everything that comes.
+        """Call *take* with what `receive` would return, until it returns False, which it must at the end.
+
+        There is one wait for everything that comes. Where there is an event loop, *take* may be called in no task. It
+        must not raise.
 
         Raises:
             DaytonaConnectionTimeoutError: As `receive` does.
             DaytonaConnectionError: As `receive` does.
         """
-        while (event := self._take()) is None or take(event):
-            if not self._events:
-                await self._hear()
+        wanted = True
+
+        def hear(data: bytes) -> bool:
+            nonlocal wanted
+            may_go_on = self._note(data)
+            while wanted and (event := self._take()) is not None:
+                wanted = take(event)
+            return wanted and may_go_on
+
+        while wanted and (event := self._take()) is not None:
+            wanted = take(event)
+        pour: Arrive = getattr(self._stream, "pour", self._read)
+        while wanted:
+            await self._hear(hear, pour)
 
     async def _answer(self, answers: bytes) -> None:
         """Send what was received calls for; hang up after the last frame."""
@@ -145,22 +162,31 @@ class WebSocketStream:
                 return event
         return None
 
-    async def _hear(self) -> None:
-        """Take in what arrives next, and answer it."""
-        data: bytes | None = None
-        while data is None:
+    async def _hear(self, hear: Callable[[bytes], bool], arrive: Arrive) -> None:
+        """Have *hear* called with what arrives, and answer it."""
+        heard = False
+        while not heard:
             try:
-                remaining = left()
-                patience = PING_SECONDS if remaining is None else min(PING_SECONDS, remaining)
-                data = await self._stream.read(READ_SIZE, patience)
-                self._pinged = False
+                if (remaining := left()) is None:
+                    await arrive(hear, PING_SECONDS)
+                else:  # which counts from now on, and not from what arrives
+                    await self._read(hear, min(PING_SECONDS, remaining))
+                heard = True
             except TimeoutError as error:
                 await self._ask(error)
             except OSError:
-                data = b""
-        self._events.extend(self._machine.receive(data))
+                heard = not hear(b"")
         if (answers := self._machine.outgoing()) or self._machine.closed:
             await self._answer(answers)
+
+    async def _read(self, hear: Callable[[bytes], bool], timeout: float) -> None:
+        hear(await self._stream.read(READ_SIZE, timeout))
+
+    def _note(self, data: bytes) -> bool:
+        """Take in what has arrived; return whether it calls for no answer."""
+        self._pinged = False
+        self._events.extend(self._machine.receive(data))
+        return not (self._machine.must_answer or self._machine.closed)
 
     async def _ask(self, error: TimeoutError) -> None:
         """Ping a peer that has been silent for too long; give it up when it has stayed silent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from .worlds import happened, together, transport_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from daytona.protocols.messages import Event
 
 PING, PONG, CLOSE = 0x89, 0x8A, 0x88
 
@@ -143,6 +146,95 @@ async def test_nothing_is_lost_when_a_deadline_passes(face: str) -> None:
         assert caught.value.retryable
         await socket.send_text("go on")
         assert await socket.receive() == Binary(b"def", True)
+
+
+async def test_what_is_delivered_is_all_that_comes_until_enough_did(face: str) -> None:
+    """Pings in between are answered, and what follows is there for the next who asks."""
+
+    def talk(peer: Peer) -> None:
+        peer.send(b"\x82\x01a\x89\x02hi")
+        assert next_frame(peer) == (PONG, b"hi")
+        for frame in (b"\x82\x01b", b"\x82\x01c\x82\x01d"):
+            peer.send(frame)
+            assert next_frame(peer)[0] == 0x82
+        peer.send(b"\x88\x02\x03\xe8")
+        peer.drain()
+
+    async with opened(face, talk) as (socket, _):
+        heard: list[bytes] = []
+
+        def until_c(event: Event) -> bool:
+            assert isinstance(event, Binary)
+            heard.append(event.data)
+            return event.data != b"c"
+
+        def until_b(event: Event) -> bool:
+            return until_c(event) and heard[-1] != b"b"
+
+        await socket.deliver(until_b)
+        await socket.send_binary(b"x")
+        await socket.deliver(until_c)
+        assert heard == [b"a", b"b", b"c"]
+        assert await socket.receive() == Binary(b"d", True)
+        await socket.send_binary(b"x")
+        ends: list[Event] = []
+        for _ in range(2):
+            await socket.deliver(lambda event: bool(ends.append(event)))
+        assert ends == [Closed(1000, "")] * 2
+
+
+async def test_delivery_ends_with_the_connection_and_with_the_deadline(face: str) -> None:
+    def trickle(peer: Peer) -> None:
+        while next_frame(peer)[1] != b"leave":
+            peer.send(b"\x82\x01a")
+
+    async with opened(face, trickle) as (socket, transport):
+        events: list[Event] = []
+
+        def until_lost(event: Event) -> bool:
+            events.append(event)
+            return not isinstance(event, Lost)
+
+        await socket.send_binary(b"one")
+        with transport.deadline(0.2), pytest.raises(DaytonaConnectionTimeoutError):
+            await socket.deliver(until_lost)
+        await socket.send_binary(b"leave")
+        await socket.deliver(until_lost)
+        assert events == [Binary(b"a", True), Lost()]
+
+
+async def test_a_peer_that_is_silent_while_others_are_delivered_is_given_up(
+    face: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "PING_SECONDS", 0.2)
+    heard: list[int] = []
+
+    def fall_silent(peer: Peer) -> None:
+        peer.send(b"\x82\x01a")
+        while True:
+            heard.append(next_frame(peer)[0])
+
+    async with opened(face, fall_silent) as (socket, _):
+        with pytest.raises(DaytonaConnectionError, match="has not answered a ping"):
+            await socket.deliver(lambda _event: True)
+    assert heard == [PING]
+
+
+async def test_a_message_is_delivered_in_the_context_of_who_waits(face: str) -> None:
+    """The connection is older than the wait, and may have been made for somebody else."""
+    number: ContextVar[int] = ContextVar("number", default=0)
+    numbers: list[int] = []
+
+    def talk(peer: Peer) -> None:
+        next_frame(peer)
+        peer.send(b"\x82\x01a")
+        peer.drain()
+
+    async with opened(face, talk) as (socket, _):
+        number.set(1)
+        await socket.send_binary(b"x")
+        await socket.deliver(lambda _event: bool(numbers.append(number.get())))
+    assert numbers == [1]
 
 
 async def flood(socket: Any) -> None:

@@ -180,8 +180,9 @@ class AsyncProcess(AsyncService):
 
         Args:
             id: A name for it.
-            on_data: Gets the output as it comes. Where there is no event loop, nothing comes by itself: it gets the
-                output while `wait` waits. Without it, iterate over the handle.
+            on_data: Gets the output as it comes, on asyncio in a callback of the loop and so in no task. Where there
+                is no event loop, nothing comes by itself: it gets the output while `wait` waits. Without it, iterate
+                over the handle.
             cwd: Directory to start in; None is the sandbox's work directory.
             envs: Variables added to the sandbox's own; TERM is xterm-256color unless said otherwise.
             pty_size: The size of the terminal; None means 24 rows and 80 columns.

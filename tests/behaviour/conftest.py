@@ -1,4 +1,4 @@
-"""One sandbox that many tests share, seen from the face of each."""
+"""One sandbox that the tests of a file share, seen from the face of each."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from tests.local.platform_process import Platform
 
 
-@pytest.fixture(scope="session")
-def shared_id(platform: Platform) -> str:
-    """The id of a sandbox that stays started; its tests work in folders of their own."""
-    return str(platform.create(name=f"shared-{uuid.uuid4().hex[:8]}", autoStopInterval=0)["id"])
+@pytest.fixture(scope="module")
+def shared_id(platform: Platform) -> Iterator[str]:
+    """The id of a sandbox that stays started while the tests of a file share it, each in a folder of its own."""
+    sandbox_id = str(platform.create(name=f"shared-{uuid.uuid4().hex[:8]}", autoStopInterval=0)["id"])
+    yield sandbox_id
+    platform.api("DELETE", f"/sandbox/{sandbox_id}")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def drawing_id(platform: Platform, shared_id: str) -> str:
     """The id of a sandbox in which Python finds matplotlib in `SITE`."""
     install_matplotlib(platform, shared_id)

@@ -84,7 +84,7 @@ async def lines_of(events: AsyncGenerator[Any]) -> AsyncGenerator[str]:
                 yield line
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desktop_id(platform: Platform, shared_id: str) -> str:
     """The id of a sandbox whose desktop runs."""
     answer = platform.call("POST", f"/toolbox/{shared_id}/computeruse/start")

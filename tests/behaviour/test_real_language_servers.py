@@ -37,19 +37,19 @@ greeter.
 AFTER_GREETER = LspCompletionPosition(line=6, character=8)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def typescript_7(platform: Platform, shared_id: str) -> str:
     """A directory with the compiler that is a language server itself."""
     return put_typescript(platform, shared_id, "typescript-7", "typescript@7")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def typescript_6(platform: Platform, shared_id: str) -> str:
     """A directory with the language server for older compilers, and one of those."""
     return put_typescript(platform, shared_id, "typescript-6", "typescript-language-server@6", "typescript@6")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pylsp(platform: Platform, shared_id: str) -> list[str]:
     """The command of the server that the hosted platform uses."""
     put_pylsp(platform, shared_id)

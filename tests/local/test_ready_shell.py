@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import traceback
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +54,8 @@ def children() -> list[int]:
 
 
 def in_a_sandbox(scenario: Callable[[Sandbox], Awaitable[None]]) -> None:
+    """Run *scenario* in a process without other children: a reaper collects whatever ends."""
+
     async def run() -> None:
         sandbox = Sandbox()
         async with asyncio.timeout(20):
@@ -59,7 +63,21 @@ def in_a_sandbox(scenario: Callable[[Sandbox], Awaitable[None]]) -> None:
             sandbox.shells.close()
             await sandbox.reaper.wait_until_childless()
 
-    asyncio.run(run())
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # about threads, which the child does without
+        child = os.fork()
+    if child == 0:
+        try:
+            asyncio.run(run())
+        except BaseException:
+            os.write(writing, traceback.format_exc().encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as report:
+        failure = report.read()
+    os.waitpid(child, 0)
+    assert not failure, failure
 
 
 def test_commands_one_after_the_other_get_a_shell_that_is_there() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["StreamedResponse"]
 
 READ_SIZE: Final = 64 * 1024
-BULK_SIZE: Final = 512 * 1024
+BULK_SIZE: Final = 384 * 1024
 """How much is asked for at once of the rest of a body that did not come with its head.
 
 Its bytes are copied twice: out of the kernel, and out of the chunks in which they came into one piece.

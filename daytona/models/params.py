@@ -84,7 +84,7 @@ class Resources:
 
 def _resources(given: Resources | dict[str, int] | None) -> Resources | None:
     """Return what may be written as a dictionary too, in a file of settings say."""
-    return Resources(**given) if isinstance(given, dict) else given  # type: ignore[arg-type]
+    return Resources(**given) if isinstance(given, dict) else given  # type: ignore[arg-type]  # as it was written
 
 
 @dataclass(kw_only=True)

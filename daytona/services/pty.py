@@ -24,7 +24,7 @@ from ..models.pty import (
     PtySessionInfo,
     PtySize,
 )
-from ..protocols.pty import DEFAULT_COLS, DEFAULT_ROWS, EXIT_CONTROL, MESSAGE_LIMIT, Terminal, envs_token
+from ..protocols.pty import DEFAULT_COLS, DEFAULT_ROWS, EXIT_CONTROL, Terminal, envs_token, frames
 from ..service import Api, AsyncService, operation, seconds, segment
 from ._callbacks import tell
 
@@ -99,9 +99,8 @@ class AsyncPtyHandle(AsyncService):
         if not self._terminal.running:
             raise DaytonaConnectionError(f"PTY session {self._session_id!r} is not connected")
         try:
-            data = data.encode() if isinstance(data, str) else data
-            for start in range(0, len(data), MESSAGE_LIMIT):
-                await self._socket.send_binary(data[start : start + MESSAGE_LIMIT])
+            for frame in frames(data.encode() if isinstance(data, str) else data):
+                await self._socket.send_binary(frame)
         except ConnectionError as error:
             raise DaytonaConnectionError(f"PTY session {self._session_id!r} has ended") from error
 

@@ -6,11 +6,14 @@ import http.client
 import json
 import time
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
 from tests.local.platform_process import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PATIENCE = 120.0
 FAILED = frozenset({"error", "build_failed"})
@@ -27,6 +30,7 @@ class Api:
         self.embedded = embedded
         self.image = "host" if embedded else "debian:12.9"
         self.key = key
+        self._pause = 0.02 if embedded else 0.5  # a hosted platform counts requests
         self._url = urlsplit(url)
         self._made: list[str] = []
 
@@ -80,6 +84,13 @@ class Api:
         """Return a snapshot once it is in one of *states*."""
         return self._until(f"/snapshots/{quote(snapshot, safe='')}", states)
 
+    def wait_for(self, happened: Callable[[], bool]) -> None:
+        """Ask whether something has happened until it has."""
+        deadline = time.monotonic() + PATIENCE
+        while not happened():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(self._pause)
+
     def clean_up(self) -> None:
         """Delete what was made here, the latest first, for a sandbox cannot go before its forks."""
         while self._made:
@@ -98,7 +109,7 @@ class Api:
             if found["state"] in states:
                 return found
             assert found["state"] not in FAILED, found
-            time.sleep(0.02 if self.embedded else 0.5)  # a hosted platform counts requests
+            time.sleep(self._pause)
         raise AssertionError(f"{path} did not become {states}")
 
     def _connect(self) -> http.client.HTTPConnection:

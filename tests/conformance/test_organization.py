@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -26,11 +25,14 @@ def name() -> str:
 def ready(api: Api, name: str) -> Any:
     """Return a new volume that can be mounted."""
     volume = api.make("/volumes", name=name)
-    deadline = time.monotonic() + 60
-    while (found := api.get(f"/volumes/{volume['id']}"))["state"] != "ready":
-        assert time.monotonic() < deadline, found
-        time.sleep(0.5)
-    return found
+    return has_become(api, volume, "ready")
+
+
+def has_become(api: Api, volume: Any, state: str) -> Any:
+    """Return a volume once it is in *state*."""
+    path = f"/volumes/{volume['id']}"
+    api.wait_for(lambda: api.get(path)["state"] == state)
+    return api.get(path)
 
 
 # -- Volumes ------------------------------------------------------------------------------------------------------
@@ -51,10 +53,7 @@ def test_the_name_of_a_volume_is_taken_until_it_is_deleted(api: Api, name: str) 
     volume = ready(api, name)
     assert api.status("POST", "/volumes", {"name": name}) == 400  # of sandboxes it is 409
     assert api.status("DELETE", f"/volumes/{volume['id']}") == 200
-    deadline = time.monotonic() + 60
-    while (deleted := api.get(f"/volumes/{volume['id']}"))["state"] != "deleted":
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    deleted = has_become(api, volume, "deleted")
     assert deleted["name"].startswith(f"{name}-deleted")
     assert api.status("GET", f"/volumes/by-name/{name}") == 404
     assert api.status("DELETE", f"/volumes/{volume['id']}") == 400
@@ -265,10 +264,9 @@ def test_a_pool_hands_out_what_was_started_before(api: Api) -> None:
 
 
 def _filled(api: Api, pool: str, size: int) -> None:
-    deadline = time.monotonic() + 120
-    while next(one for one in api.get("/warm-pools") if one["id"] == pool)["currentSize"] != size:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    api.wait_for(
+        lambda: next(one for one in api.get("/warm-pools") if one["id"] == pool)["currentSize"] == size
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -69,8 +68,7 @@ class Tour:
         name = f"shapes_{uuid4().hex[:12]}"
         self._look_around()
         volume = self.ask("POST /volumes", body={"name": name})
-        while self.api.get(f"/volumes/{volume['id']}")["state"] != "ready":
-            time.sleep(0.1)
+        self.api.wait_for(lambda: self.api.get(f"/volumes/{volume['id']}")["state"] == "ready")
         secret = self.ask("POST /secret", body={"name": name, "value": "v", "hosts": ["example.org"]})
         box = self._sandbox(name, volume["id"])
         self._settings(box, name)

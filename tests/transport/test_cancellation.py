@@ -80,6 +80,12 @@ async def chunks() -> Any:
         yield b"x" * 1000
 
 
+def assert_nothing_is_left(transport: HTTPTransport) -> None:
+    """No call holds a permit, waits for one, or has a connection."""
+    home = transport._connections._home
+    assert (home.pool.permits, home.pool.waiting, home.gates, home.active) == (0, 0, {}, set())
+
+
 @pytest.mark.faces("asyncio", "trio")
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_storm_of_cancellations_leaves_no_phantom(
@@ -90,19 +96,8 @@ async def test_a_storm_of_cancellations_leaves_no_phantom(
     with ScriptedServer(reluctant, context=theirs if scheme == "https" else None) as server:
         async with transport_of(face, limit=CONNECTIONS, tls=lambda: ours) as transport:
             await storm(face, transport, server)
-            pool = transport._connections._home.pool
-            assert (
-                pool.permits,
-                pool.waiting,
-                transport._connections._home.gates,
-                transport._connections._home.active,
-            ) == (
-                0,
-                0,
-                {},
-                set(),
-            )
-            assert pool.idle <= CONNECTIONS
+            assert_nothing_is_left(transport)
+            assert transport._connections._home.pool.idle <= CONNECTIONS
             with transport.deadline(5.0):
                 for _ in range(2 * CONNECTIONS):
                     response = await transport.send(server.api.request("GET", "/probe"))
@@ -124,18 +119,7 @@ async def test_a_storm_of_timeouts_leaves_no_phantom(face: str) -> None:
 
             for _ in range(5):
                 assert await together(face, *[one] * 40) == [None] * 40
-            pool = transport._connections._home.pool
-            assert (
-                pool.permits,
-                pool.waiting,
-                transport._connections._home.gates,
-                transport._connections._home.active,
-            ) == (
-                0,
-                0,
-                {},
-                set(),
-            )
+            assert_nothing_is_left(transport)
             with transport.deadline(5.0):
                 response = await transport.send(server.api.request("GET", "/probe"))
             assert response.body == b"abcdef"

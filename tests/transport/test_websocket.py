@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import threading
 from contextlib import asynccontextmanager
@@ -235,6 +236,21 @@ async def test_a_message_is_delivered_in_the_context_of_who_waits(face: str) -> 
         await socket.send_binary(b"x")
         await socket.deliver(lambda _event: bool(numbers.append(number.get())))
     assert numbers == [1]
+
+
+@pytest.mark.faces("asyncio")
+async def test_on_asyncio_a_message_is_delivered_in_the_callback_that_has_read_it(face: str) -> None:
+    tasks: list[object] = []
+
+    def talk(peer: Peer) -> None:
+        next_frame(peer)
+        peer.send(b"\x82\x01a")
+        peer.drain()
+
+    async with opened(face, talk) as (socket, _):
+        await socket.send_binary(b"x")
+        await socket.deliver(lambda _event: bool(tasks.append(asyncio.current_task())))
+    assert tasks == [None]
 
 
 async def flood(socket: Any) -> None:

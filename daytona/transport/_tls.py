@@ -66,6 +66,7 @@ class TLSStream:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._machine = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._failure: ssl.SSLError | None = None
 
     @classmethod
     async def over(
@@ -88,17 +89,27 @@ class TLSStream:
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
         try:
-            data = await self._advance(lambda: self._machine.read(min(max_bytes, RECORD_SIZE)), timeout)
+            data = await self._advance(lambda: self._decrypt(min(max_bytes, RECORD_SIZE)), timeout)
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return b""
         return data if len(data) < RECORD_SIZE else b"".join([data, *self._more(max_bytes - len(data))])
 
+    def _decrypt(self, most: int) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        return self._machine.read(most)
+
     def _more(self, most: int) -> Iterator[bytes]:
         """Yield what the records hold that have arrived with a full one: a read for each took longer than decrypting it."""
-        with suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+        try:
             while most and (data := self._machine.read(min(most, RECORD_SIZE))):
                 most -= len(data)
                 yield data
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            pass
+        except ssl.SSLError as error:
+            # What came before it is good. OpenSSL tells of a failure once, and from then on of the end of the stream.
+            self._failure = error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
@@ -128,7 +139,8 @@ class TLSStream:
                 self._incoming.write(data) if data else self._incoming.write_eof()
                 continue
             except ssl.SSLError as error:
-                await self._flush(until(expiry))  # the alert that tells the peer why
+                with suppress(OSError):  # the peer may have gone, and what it did is the better error
+                    await self._flush(until(expiry))  # the alert that tells it why
                 if error.reason in _WANT_CERTIFICATE:
                     raise OSError(
                         f"the server wants a certificate of ours that it trusts ({error.reason}): pass "

@@ -25,8 +25,10 @@ from .scripted_server import Peer, ScriptedServer, answer
 from .worlds import together, transport_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from daytona.transport.exchange import StreamedResponse
 
 QUICK = Policy(attempts=4, first_delay=0.001, longest_delay=0.002)
 
@@ -266,9 +268,63 @@ async def test_large_bodies_go_both_ways(
         assert server.requests[1].endswith(large)
 
 
+async def read_into(received: list[bytes], response: StreamedResponse) -> None:
+    while piece := await response.read():
+        received.append(piece)
+
+
+def secured_by_hand(
+    peer: Peer, act: Callable[[], object], incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
+) -> None:
+    """Do *act* of a TLS machine, moving its bytes until it is done."""
+    while True:
+        try:
+            act()
+        except ssl.SSLWantReadError:
+            peer.send(outgoing.read())
+            incoming.write(peer._receive())
+        else:
+            peer.send(outgoing.read())
+            return
+
+
 async def halves(data: bytes) -> AsyncIterator[bytes]:
     yield data[: len(data) // 2]
     yield data[len(data) // 2 :]
+
+
+async def test_what_arrives_before_a_broken_record_is_read_and_then_the_record_is_the_error(
+    face: str, server_context: ssl.SSLContext, trusting: partial[ssl.SSLContext]
+) -> None:
+    sound = bytes(range(256)) * 80  # a full record, which makes the client look for more, and another one
+    alerts: list[bytes] = []
+
+    def break_a_record(peer: Peer) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        machine = server_context.wrap_bio(incoming, outgoing, server_side=True)
+        secured_by_hand(peer, machine.do_handshake, incoming, outgoing)
+        secured_by_hand(peer, lambda: machine.read(65536), incoming, outgoing)
+        machine.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * len(sound)))
+        peer.send(outgoing.read())
+        machine.write(sound)
+        whole = outgoing.read()
+        machine.write(b"forged")
+        broken = bytearray(outgoing.read())
+        broken[-1] ^= 1
+        peer.send(whole + broken)
+        alerts.append(peer._receive())
+
+    with ScriptedServer(break_a_record) as server:
+        async with transport_of(face, tls=trusting) as transport:
+            endpoint = Endpoint(f"https://127.0.0.1:{server.port}", {})
+            response = await transport.stream(endpoint.request("GET", "/x"))
+            received: list[bytes] = []
+            with pytest.raises(DaytonaConnectionError, match="no complete answer") as caught:
+                await read_into(received, response)
+    assert b"".join(received) == sound
+    assert isinstance(caught.value.__cause__, ssl.SSLError)
+    assert caught.value.__cause__.reason == "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"
+    assert alerts[0], "the server was not told"
 
 
 async def test_a_goodbye_between_two_calls_is_invisible_below_tls_too(

@@ -49,10 +49,14 @@ async def test_a_setting_is_there_at_once_and_when_asked_again(
         assert await _field(sandbox, field) == value
 
 
-async def test_a_container_is_not_paused_by_and_by(box: Callable[[], Any]) -> None:
+async def test_an_idle_sandbox_is_stopped_or_paused_and_not_both(box: Callable[[], Any]) -> None:
     async with box() as sandbox:
-        with pytest.raises(DaytonaBadRequestError, match="a sandbox of a VM class"):
-            await sandbox.set_auto_pause_interval(30)
+        await sandbox.set_autostop_interval(0)
+        await sandbox.set_auto_pause_interval(30)
+        with pytest.raises(DaytonaBadRequestError, match="stopped or paused"):
+            await sandbox.set_autostop_interval(30)
+        await sandbox.set_auto_pause_interval(0)
+        await sandbox.set_autostop_interval(30)
 
 
 async def _field(sandbox: Any, name: str) -> object:

@@ -45,7 +45,7 @@ def test_an_interval_is_not_negative(api: Api, path: str, setting: str) -> None:
 
 
 @pytest.mark.usefixtures("embedded")
-@pytest.mark.parametrize("setting", ["autostop/soon", "autodelete/nan", "ttl/1e300", "autopause/5"])
+@pytest.mark.parametrize("setting", ["autostop/soon", "autodelete/nan", "ttl/1e300"])
 def test_an_interval_is_a_number_of_minutes_that_something_happens_after(
     api: Api, path: str, setting: str
 ) -> None:

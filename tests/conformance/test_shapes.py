@@ -35,7 +35,6 @@ STATUSES = {
     ),
 }  # fmt: skip  # tables
 REFUSED = {
-    "POST /sandbox/{sandboxIdOrName}/pause": 422,  # a container
     "POST /sandbox/{sandboxIdOrName}/recover": 400,  # nothing is broken
     "POST /snapshots/{id}/activate": 400,  # it was deactivated a moment ago
 }
@@ -44,8 +43,10 @@ TEXT = {
     "GET /preview/{sandboxId}/public": b"true",
     "GET /preview/{sandboxId}/validate/{authToken}": b"true",
 }
-OURS = {"POST /sandbox/{sandboxIdOrName}/fork", "GET /sandbox/{sandboxIdOrName}/parent"}
-"""The hosted platform forks no containers."""
+OURS = {
+    "POST /sandbox/{sandboxIdOrName}/fork", "POST /sandbox/{sandboxIdOrName}/pause", "GET /sandbox/{sandboxIdOrName}/parent",
+}  # fmt: skip  # a list
+"""The hosted platform pauses and forks no containers."""
 
 
 class Tour:
@@ -142,7 +143,9 @@ class Tour:
 
     def _lifecycle(self, box: str, name: str) -> None:
         one = "/sandbox/{sandboxIdOrName}"
-        self.ask(f"POST {one}/pause", box)
+        if self.ask(f"POST {one}/pause", box).get("state") == "paused":
+            self.api.call("POST", f"/sandbox/{box}/start")
+            self.api.until(box, "started")
         self.ask(f"POST {one}/recover", box)
         self.ask(f"POST {one}/backup", box)
         self.ask(f"POST {one}/resize", box, body={"cpu": 2})

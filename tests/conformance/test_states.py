@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import pytest
 
+from tests.conformance.api import Api
+
 if TYPE_CHECKING:
-    from tests.conformance.api import Api
+    from collections.abc import Callable
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ REFUSALS = """
     POST   start            .   .   .
     POST   stop             .   400 400
     POST   archive          400 .   400
-    POST   pause            422 400 400
+    POST   pause            .   400 400
     POST   recover          400 400 400
     POST   resize           400 400 400
     POST   snapshot         .   .   400
@@ -142,6 +144,62 @@ def test_a_size_changes_within_its_rules(api: Api) -> None:
     assert api.status("POST", f"{path}/resize", {"cpu": 1, "memory": 1, "disk": 4}) == 200
     sandbox = api.until(sandbox["id"], "stopped")
     assert (sandbox["cpu"], sandbox["memory"], sandbox["disk"]) == (1, 1, 4)
+
+
+@pytest.mark.usefixtures("embedded")
+def test_a_paused_sandbox_keeps_its_programs_still_and_their_memory(
+    api: Api, execute: Callable[..., str]
+) -> None:
+    box = api.create(autoPauseInterval=5)
+    path = f"/sandbox/{box['id']}"
+    assert (box["autoPauseInterval"], box["autoStopInterval"]) == (5, 0)
+    execute(box, COUNTER)
+    token = api.get(f"{path}/ports/80/preview-url")["token"]
+    paused = api.call("POST", f"{path}/pause").json
+    assert (paused["state"], paused["desiredState"]) == ("paused", "paused")
+    counted = [int(line) for line in resumed(api, box, execute).splitlines()]
+    assert counted == list(range(len(counted)))  # its one program has gone on counting
+    assert api.get(f"{path}/ports/80/preview-url")["token"] == token
+
+
+COUNTER = "n=0; (while sleep 0.01; do echo $n; n=$((n+1)); done >/tmp/counted 2>&1 &) ; sleep 0.1"
+
+
+def resumed(api: Api, box: Any, execute: Callable[..., str]) -> str:
+    """Return what a counter has written down when it has gone on counting after a pause."""
+    assert api.call("POST", f"/sandbox/{box['id']}/start").json["state"] == "started"
+    before = execute(box, "cat /tmp/counted")
+    api.wait_for(lambda: len(execute(box, "cat /tmp/counted")) > len(before))
+    return execute(box, "cat /tmp/counted")
+
+
+@pytest.mark.usefixtures("embedded")
+def test_nothing_moves_in_a_paused_sandbox_and_nothing_answers(api: Api, execute: Callable[..., str]) -> None:
+    volume = api.make("/volumes")
+    api.wait_for(lambda: api.get(f"/volumes/{volume['id']}")["state"] == "ready")
+    mounts = [{"volumeId": volume["id"], "mountPath": "/tmp/shared"}]
+    box, witness = api.create(volumes=mounts), api.create(volumes=mounts)
+    execute(box, COUNTER.replace("/tmp/counted", "/tmp/shared/counted"))
+    assert api.call("POST", f"/sandbox/{box['id']}/pause").json["state"] == "paused"
+    before = execute(witness, "cat /tmp/shared/counted; sleep 0.1")
+    assert execute(witness, "cat /tmp/shared/counted") == before != ""
+    toolbox = Api(f"{box['toolboxProxyUrl']}/{box['id']}", api.key, embedded=True)
+    assert toolbox.status("POST", "/process/execute", {"command": "true"}) == 400
+    refused = ("pause", "archive", "snapshot", "fork", "resize", "recover")
+    body = {"name": "x", "cpu": 2}
+    assert [api.status("POST", f"/sandbox/{box['id']}/{one}", body) for one in refused] == [400] * len(
+        refused
+    )
+    stopped = api.call("POST", f"/sandbox/{box['id']}/stop")
+    assert (stopped.status, api.until(box["id"], "stopped")["desiredState"]) == (200, "stopped")
+
+
+@pytest.mark.usefixtures("embedded")
+def test_a_paused_sandbox_can_be_deleted(api: Api, execute: Callable[..., str]) -> None:
+    path = f"/sandbox/{api.create()['id']}"
+    assert api.call("POST", f"{path}/pause").json["state"] == "paused"
+    assert api.call("DELETE", path).status == 200
+    assert api.until(path.split("/")[2], "gone") is None
 
 
 def test_an_ephemeral_sandbox_is_gone_when_it_stops_and_is_never_kept(api: Api) -> None:

@@ -15,11 +15,10 @@ REFUSED = {
     "Process.get_entrypoint_logs": "DaytonaNotFoundError",
     "Process.get_entrypoint_logs_async": "Daytona",
     "Process.get_entrypoint_session": "DaytonaNotFoundError",
-    "Sandbox.pause": "DaytonaUnprocessableEntityError",
     "Sandbox.recover": "DaytonaBadRequestError",
     "SnapshotService.activate": "BadRequestException",
 }
-"""Sandboxes made here have no program of their own, are containers, and this one has no error to recover from. A snapshot that
+"""Sandboxes made here have no program of their own, and this one has no error to recover from. A snapshot that
 was deactivated just now has to rest."""
 
 

@@ -38,7 +38,8 @@ MOST_SANDBOXES = 4
 FAULTS = 0.3
 """How often something is killed during an operation."""
 LONGEST_DELAY = 0.06
-RESTING = {"started", "stopped", "archived", "error"}
+RUNNING = {"started", "paused"}
+RESTING = {*RUNNING, "stopped", "archived", "error"}
 
 
 @dataclass
@@ -88,6 +89,7 @@ class Run:
             self.write,
             self.label,
             self.stop,
+            self.pause,
             self.start,
             self.archive,
             self.resize,
@@ -144,6 +146,9 @@ class Run:
 
     def stop(self) -> None:
         self.move("stop", "stopped")
+
+    def pause(self) -> None:
+        self.move("pause", "paused")
 
     def start(self) -> None:
         self.move("start", "started")
@@ -227,7 +232,7 @@ class Run:
         _kill([self.platform.endpoint.pid])
         self.platform.start()
         for mine in self.known.values():
-            mine.states = {"stopped" if state == "started" else state for state in mine.states}
+            mine.states = {"stopped" if state in RUNNING else state for state in mine.states}
 
     def kill_builder(self) -> None:
         _kill(children_of(self.platform.endpoint.pid))
@@ -244,7 +249,7 @@ class Run:
 
     def anything_stopped(self) -> None:
         for mine in self.known.values():
-            if "started" in mine.states:
+            if mine.states & RUNNING:
                 mine.states = {*mine.states, "stopped", "error"}
 
     def agents(self) -> list[int]:
@@ -270,7 +275,8 @@ class Run:
 
     def at_rest(self) -> bool:
         states = [item["state"] for item in self.items().values()]
-        return set(states) <= RESTING and states.count("started") == len(self.agents()) - len(self.parked())
+        running = sum(state in RUNNING for state in states)
+        return set(states) <= RESTING and running == len(self.agents()) - len(self.parked())
 
     def items(self) -> dict[str, Any]:
         assert find(self.platform.paths), "the platform is there"
@@ -316,7 +322,7 @@ class Run:
     def compare_directories(self) -> None:
         paths, known = self.platform.paths, {mine.id for mine in self.known.values()}
         assert {directory.name for directory in paths.sandboxes.iterdir()} <= known | self.parked()
-        running = {mine.id for mine in self.known.values() if mine.states == {"started"}}
+        running = {mine.id for mine in self.known.values() if mine.states <= RUNNING}
         sockets = {socket.stem for socket in paths.agent_socket("").parent.glob("*.sock")}
         assert running <= sockets <= running | self.parked()
         assert mounts(paths) == []

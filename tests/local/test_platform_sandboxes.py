@@ -121,10 +121,13 @@ def test_a_failed_sandbox_is_really_deleted() -> None:
     in_a_platform(scenario)
 
 
+@pytest.mark.parametrize("paused", [False, True])
 @pytest.mark.parametrize(("status", "state"), [(0, State.STOPPED), (137, State.STOPPED), (1, State.ERROR)])
-def test_a_sandbox_that_ends_by_itself_is_stopped_or_failed(status: int, state: State) -> None:
+def test_a_sandbox_that_ends_by_itself_is_stopped_or_failed(status: int, state: State, paused: bool) -> None:
     async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
         record = await sandboxes.create(a_record(clock))
+        if paused:
+            await sandboxes.pause(record)
         await driver.sandboxes[record.id].die(status)
         await until(lambda: sandboxes.find("box").state is state)
         assert sandboxes.running(record.id) is None
@@ -135,8 +138,23 @@ def test_a_sandbox_that_ends_by_itself_is_stopped_or_failed(status: int, state: 
 def test_an_ephemeral_sandbox_that_ends_by_itself_is_gone() -> None:
     async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
         record = await sandboxes.create(a_record(clock, auto_delete_interval=0))
+        await sandboxes.pause(record)
         await driver.sandboxes[record.id].die(0)
         await until(lambda: sandboxes.all() == [])
+
+    in_a_platform(scenario)
+
+
+def test_an_idle_sandbox_is_paused_and_answers_again_when_it_is_started() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        record = await sandboxes.create(a_record(clock, auto_pause_interval=1))
+        clock.now += 60
+        await sandboxes.tick()
+        assert state_of(sandboxes) is State.PAUSED
+        assert sandboxes.answering(record.id) is None
+        await sandboxes.start(sandboxes.find("box"))
+        assert sandboxes.answering(record.id) is sandboxes.running(record.id) is driver.sandboxes[record.id]
+        assert driver.spawned == [record.id]
 
     in_a_platform(scenario)
 

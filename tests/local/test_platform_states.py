@@ -28,6 +28,7 @@ SETTLED = {
     "stopped": Situation(State.STOPPED, Desired.STOPPED),
     "archiving": Situation(State.ARCHIVING, Desired.ARCHIVED),
     "archived": Situation(State.ARCHIVED, Desired.ARCHIVED),
+    "paused": Situation(State.PAUSED, Desired.PAUSED),
     "error": Situation(State.ERROR, Desired.STARTED),
     "build_failed": Situation(State.BUILD_FAILED, Desired.STARTED),
 }
@@ -40,20 +41,23 @@ BUSY = [
     Situation(State.STOPPING, Desired.STOPPED),
     Situation(State.DESTROYING, Desired.DESTROYED),
     Situation(State.STARTED, Desired.DESTROYED),
+    Situation(State.PAUSING, Desired.PAUSED),
+    Situation(State.RESUMING, Desired.STARTED),
 ]
 
 # The protocol's table, row by row, for the columns of SETTLED; 200 means accepted.
-# Of containers the hosted platform forks none (422); here a fork copies files, and is as legal as a snapshot.
+# Of containers the hosted platform pauses and forks none (422); here both can be done, in the states where it does so to VMs,
+# and as a fork copies files, it is as legal as a snapshot.
 TABLE = """
-    start     200 200 200 200 400 400
-    stop      200 400 409 400 400 400
-    archive   400 200 409 400 400 400
-    pause     422 400 400 400 400 400
-    delete    200 200 200 200 200 200
-    recover   400 400 400 400 400 400
-    resize    200 200 400 400 400 400
-    snapshot  200 200 400 400 400 400
-    fork      200 200 400 400 400 400
+    start     200 200 200 200 200 400 400
+    stop      200 400 409 400 200 400 400
+    archive   400 200 409 400 400 400 400
+    pause     200 400 400 400 400 400 400
+    delete    200 200 200 200 200 200 200
+    recover   400 400 400 400 400 400 400
+    resize    200 200 400 400 400 400 400
+    snapshot  200 200 400 400 400 400 400
+    fork      200 200 400 400 400 400 400
 """
 EXPECTED = {
     name: dict(zip(SETTLED, map(int, row), strict=True))

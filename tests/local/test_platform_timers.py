@@ -32,6 +32,16 @@ def test_an_interval_of_zero_never_stops() -> None:
     assert due(a_sandbox(auto_stop_interval=0), 1e9) is None
 
 
+def test_an_idle_sandbox_is_paused_when_its_interval_is_over() -> None:
+    record = a_sandbox(auto_stop_interval=0, auto_pause_interval=1)
+    assert due(record, MINUTE - 1) is None
+    assert due(record, MINUTE) is Operation.PAUSE
+
+
+def test_a_paused_sandbox_stays_so() -> None:
+    assert due(a_sandbox(State.PAUSED, auto_stop_interval=0, auto_pause_interval=1), 1e9) is None
+
+
 def test_a_stopped_sandbox_is_deleted_when_its_interval_is_over() -> None:
     record = a_sandbox(State.STOPPED, auto_delete_interval=2)
     assert due(record, 2 * MINUTE - 1) is None
@@ -58,7 +68,7 @@ def test_what_never_was_is_forgotten_and_what_has_files_is_not() -> None:
     assert due(a_sandbox(State.ERROR), 1e9) is None
 
 
-@pytest.mark.parametrize("state", [State.STARTED, State.STOPPED])
+@pytest.mark.parametrize("state", [State.STARTED, State.STOPPED, State.PAUSED])
 def test_a_lifetime_ends_in_any_state(state: State) -> None:
     record = a_sandbox(state, auto_stop_interval=0, auto_destroy_at=10.0)
     assert due(record, 9.0) is None

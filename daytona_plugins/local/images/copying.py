@@ -1,20 +1,19 @@
 """Copies of what sandboxes have written: with whiteouts, marks of the overlay, hard links, owners and modes.
 
-`freeze` holds the processes of a sandbox still meanwhile, so that a copy shows its files at one moment.
+Whoever copies a sandbox that runs holds its processes still meanwhile, so that the copy shows its files at one moment.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
     Seen = dict[tuple[int, int], Path]
 
@@ -84,50 +83,3 @@ def _readable(path: Path) -> Generator[None]:
         yield
     finally:
         path.chmod(mode)
-
-
-@contextmanager
-def freeze(process_1: int | None) -> Generator[None]:
-    """Hold every process of a sandbox but its first, the agent, still while the block runs."""
-    held = list(_hold_all(process_1)) if process_1 is not None else []
-    try:
-        yield
-    finally:
-        # Children first: a shell that finds its child going again never learns that it was held.
-        for pid in reversed(held):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-
-def _hold_all(process_1: int) -> Iterator[int]:
-    """Go from parents to children, until a whole round finds nobody new."""
-    held: set[int] = set()
-    found = True
-    while found:
-        found = False
-        for pid in _descendants(process_1):
-            if pid not in held and not _is_stopped(pid):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGSTOP)
-                    found = True
-                    yield pid
-                held.add(pid)
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    waiting = [pid]
-    while waiting:
-        with suppress(FileNotFoundError, ProcessLookupError):
-            current = waiting.pop()
-            for task in Path(f"/proc/{current}/task").iterdir():
-                children = [int(child) for child in (task / "children").read_text().split()]
-                waiting += children
-                yield from children
-
-
-def _is_stopped(pid: int) -> bool:
-    """Return whether somebody else holds the process, or it has ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "TtZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True

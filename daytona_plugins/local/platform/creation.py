@@ -107,7 +107,7 @@ def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None 
     _refuse_unknown_places(body, snapshot)
     _refuse_what_is_not_there(body)
     identity = str(uuid4())
-    return Record(
+    record = Record(
         id=identity,
         name=safe_name(body.name) or identity,
         state=State.PENDING_BUILD if body.build_info else State.UNKNOWN,
@@ -129,8 +129,10 @@ def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None 
         memory=body.memory or (snapshot.mem if snapshot else 1),
         disk=body.disk or (snapshot.disk if snapshot else 3),
         limited=_limited(body, snapshot),
-        auto_stop_interval=not_negative(body.auto_stop_interval, default=15),
-        auto_pause_interval=pause_interval(not_negative(body.auto_pause_interval, default=0)),
+        auto_stop_interval=not_negative(
+            body.auto_stop_interval, default=0 if body.auto_pause_interval else 15
+        ),
+        auto_pause_interval=not_negative(body.auto_pause_interval, default=0),
         auto_archive_interval=archive_interval(not_negative(body.auto_archive_interval, default=10080)),
         auto_delete_interval=interval(body.auto_delete_interval, default=-1),
         auto_destroy_at=deadline(not_negative(body.ttl_minutes, default=0), now),
@@ -138,6 +140,8 @@ def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None 
         outbound_proxy_url=_proxy_url(body.outbound_proxy_url),
         image=snapshot.image if snapshot else HOST,
     )
+    refuse_two_ends(record)
+    return record
 
 
 def _limited(body: CreateSandbox, snapshot: SnapshotRecord | None) -> tuple[str, ...]:
@@ -186,13 +190,16 @@ def archive_interval(minutes: float) -> float:
     return min(minutes or MAX_AUTO_ARCHIVE, MAX_AUTO_ARCHIVE)
 
 
-def pause_interval(minutes: float) -> float:
-    """Return zero, or refuse a promise to pause: containers cannot."""
-    if minutes:
-        raise HTTPError(
-            400, "an auto-pause interval needs a sandbox of a VM class; this platform has containers"
-        )
-    return minutes
+def refuse_two_ends(record: Record) -> None:
+    """Refuse a sandbox of which two things are to become when nobody uses it.
+
+    Raises:
+        HTTPError: It is to be paused, and to be stopped or deleted (400).
+    """
+    if record.auto_pause_interval and record.auto_stop_interval:
+        raise HTTPError(400, "an idle sandbox is stopped or paused: one of the two intervals has to be 0")
+    if record.auto_pause_interval and record.ephemeral:
+        raise HTTPError(400, "an ephemeral sandbox cannot have an auto-pause interval")
 
 
 def deadline(ttl_minutes: float, now: float) -> float | None:

@@ -16,7 +16,7 @@ import msgspec
 
 from daytona_plugins.local.images.archives import ArchiveError, archive, restore
 from daytona_plugins.local.images.builder import BuildError
-from daytona_plugins.local.images.copying import copy_layer, freeze
+from daytona_plugins.local.images.copying import copy_layer
 from daytona_plugins.local.images.layers import KEPT, forget_identity
 from daytona_plugins.local.platform.agent_connection import AgentPool
 from daytona_plugins.local.platform.builds import Builds
@@ -24,9 +24,11 @@ from daytona_plugins.local.platform.gates import Gates, is_limited
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.mounts import mounts_of
 from daytona_plugins.local.platform.parking import Parking
+from daytona_plugins.local.platform.pausing import Pauses
 from daytona_plugins.local.platform.states import Desired, State, after_a_crash
 from daytona_plugins.local.platform.store import LostRaceError
 from daytona_plugins.local.platform.work import Work
+from daytona_plugins.local.runtime.holding import held
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 from daytona_plugins.local.runtime.spec import HOME, SandboxSpec
 
@@ -64,12 +66,17 @@ class Lifecycle:
         self._clock = clock
         self.gates = Gates(store, paths.data / "egress-authority.pem")
         self._running: dict[str, Running] = {}
+        self._pauses = Pauses()
         self._watchers = Work()
         self._archiving: dict[str, asyncio.Task[None]] = {}
 
     def running(self, sandbox_id: str) -> Running | None:
         """Return the live side of a sandbox, if it has one."""
         return self._running.get(sandbox_id)
+
+    def answering(self, sandbox_id: str) -> Running | None:
+        """Return the live side of a sandbox that answers requests: one that is paused does not."""
+        return None if sandbox_id in self._pauses else self._running.get(sandbox_id)
 
     def move(self, record: Record, **changes: object) -> Record:
         """Write a change of state, which counts as activity.
@@ -161,6 +168,26 @@ class Lifecycle:
         record = self.move(record, state=State.STOPPING)
         await self._end_processes(record, grace)
         self.move(record, state=State.STOPPED)
+
+    async def pause(self, record: Record) -> None:
+        """Hold the programs of a sandbox still, with their memory."""
+        record = self.move(record, state=State.PAUSING)
+        with contextlib.suppress(LostRaceError):  # it has ended by itself meanwhile, and its state says so
+            await self.keep_paused(record.id)
+            self.move(record, state=State.PAUSED)
+
+    async def keep_paused(self, sandbox_id: str) -> None:
+        """Hold what runs in a sandbox that is not to run."""
+        if running := self._running.get(sandbox_id):
+            await self._pauses.hold(sandbox_id, running)
+
+    async def resume(self, record: Record) -> None:
+        """Let the programs of a sandbox go on where they were."""
+        record = self.move(record, state=State.RESUMING)
+        with contextlib.suppress(LostRaceError):  # see above
+            if running := self._running.get(record.id):
+                await self._pauses.let_go(record.id, running)
+            self.move(record, state=State.STARTED)
 
     async def capture(self, record: Record, way: State) -> Image:
         """Return what a sandbox is now as an image; on the way it is in the state *way*.
@@ -292,6 +319,7 @@ class Lifecycle:
 
     async def _end_processes(self, record: Record, grace: float) -> None:
         if running := self._running.pop(record.id, None):
+            await self._pauses.let_go(record.id, running)  # so that they can end in order
             await running.stop(grace=grace)
             await self.gates.close(record.id)
             self.agents.forget(running.socket_path)
@@ -320,6 +348,7 @@ class Lifecycle:
         status = await running.wait()
         if self._running.get(sandbox_id) is running and (record := self._store.get(sandbox_id)):
             del self._running[sandbox_id]
+            self._pauses.forget(sandbox_id)
             await self.gates.close(sandbox_id)
             self.agents.forget(running.socket_path)
             self.work.begin(self._ended(record, status))
@@ -327,7 +356,8 @@ class Lifecycle:
     async def _ended(self, record: Record, status: int) -> None:
         logger.warning("sandbox %s ended by itself with status %s", record.id, status)
         if record.ephemeral:
-            await self.destroy(self.move(record, desired=Desired.DESTROYED), grace=0)
+            gone = self.move(record, state=State.DESTROYING, desired=Desired.DESTROYED)
+            await self.destroy(gone, grace=0)
         elif status in _ORDINARY_EXITS:
             self.move(record, state=State.STOPPED, desired=Desired.STOPPED)
         else:
@@ -335,7 +365,8 @@ class Lifecycle:
 
     def _fail(self, record: Record, reason: str, *, recoverable: bool = True) -> None:
         logger.error("sandbox %s: %s", record.id, reason)
-        self.move(record, state=State.ERROR, error_reason=reason, recoverable=recoverable)
+        desired = Desired.STARTED if record.desired is Desired.PAUSED else record.desired
+        self.move(record, state=State.ERROR, desired=desired, error_reason=reason, recoverable=recoverable)
 
     def _spec(self, record: Record) -> SandboxSpec:
         own = {
@@ -379,5 +410,5 @@ async def _refuse_unkept_limits(record: Record, running: Running) -> None:
 
 
 def _copy_held(process_1: int | None, source: Path, target: Path) -> None:
-    with freeze(process_1):
+    with held(process_1):
         copy_layer(source, target)

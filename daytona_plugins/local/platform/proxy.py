@@ -57,7 +57,7 @@ class Proxy:
             HTTPError: The sandbox is not started (400).
         """
         headers.append(("x-forwarded-host", request.headers.get("host") or ""))
-        running = self._sandboxes.running(record.id)
+        running = self._sandboxes.answering(record.id)
         if running is None:
             raise HTTPError(400, f"bad request: sandbox {record.id} is {record.state}; start it first")
         with contextlib.ExitStack() as use:

@@ -14,7 +14,6 @@ from daytona_plugins.local.egress.policy import parse_domains, parse_networks
 from daytona_plugins.local.platform import creation, views
 from daytona_plugins.local.platform.listing import numbered_page, page
 from daytona_plugins.local.platform.sizes import Size
-from daytona_plugins.local.platform.states import Operation
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class SandboxRoutes:
         router.add("GET", f"{one}/parent", self.parent)
         router.add("GET", f"{one}/ancestors", self.ancestors)
         router.add("POST", f"{one}/backup", self.back_up)
-        router.add("POST", f"{one}/pause", self._refusing(Operation.PAUSE))
+        router.add("POST", f"{one}/pause", self.pause)
 
     def _add_settings(self, router: Router) -> None:
         one = "/api/sandbox/{sandbox}"
@@ -178,6 +177,10 @@ class SandboxRoutes:
         """Stop a running sandbox."""
         force = request.query.first("force") == "true"
         return self._shown(await self._sandboxes.stop(self._find(request), force=force))
+
+    async def pause(self, request: Request) -> Response:
+        """Hold the programs of a sandbox still."""
+        return self._shown(await self._sandboxes.pause(self._find(request)))
 
     async def recover(self, request: Request) -> Response:
         """Bring a sandbox back from an error."""
@@ -273,19 +276,12 @@ class SandboxRoutes:
         isolation = running.isolation if running else None
         return json_response(views.full(record, self._site.toolbox_url, isolation), status)
 
-    def _refusing(self, operation: Operation) -> Handler:
-        async def refuse(request: Request) -> Response:
-            raise self._sandboxes.refusal_of(operation, self._find(request))
-
-        return refuse
-
     def _setting(self, changes: Callable[[float, float], dict[str, float | None]]) -> Handler:
         async def change(request: Request) -> Response:
             record = self._find(request)
-            minutes = _minutes(request.params["value"])
-            return self._shown(
-                self._sandboxes.change(record, **changes(minutes, self._sandboxes.clock())), 201
-            )
+            wanted = changes(_minutes(request.params["value"]), self._sandboxes.clock())
+            creation.refuse_two_ends(msgspec.structs.replace(record, **wanted))
+            return self._shown(self._sandboxes.change(record, **wanted), 201)
 
         return change
 
@@ -295,7 +291,7 @@ def _auto_stop(minutes: float, _now: float) -> dict[str, float | None]:
 
 
 def _auto_pause(minutes: float, _now: float) -> dict[str, float | None]:
-    return {"auto_pause_interval": creation.pause_interval(creation.not_negative(minutes, default=0))}
+    return {"auto_pause_interval": creation.not_negative(minutes, default=0)}
 
 
 def _auto_archive(minutes: float, _now: float) -> dict[str, float | None]:

@@ -17,7 +17,7 @@ import msgspec
 
 from daytona_plugins.local.platform.activity import Activity
 from daytona_plugins.local.platform.creation import new_token
-from daytona_plugins.local.platform.errors import not_found, not_in_this_version
+from daytona_plugins.local.platform.errors import not_found
 from daytona_plugins.local.platform.gates import is_limited, require_direct
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.lifecycle import Lifecycle
@@ -75,6 +75,7 @@ class Sandboxes:
         self._watch = Watch(self._lifecycle, store, paths)
         self._due: dict[Operation, Callable[[Record], Awaitable[Record]]] = {
             Operation.STOP: self.stop,
+            Operation.PAUSE: self.pause,
             Operation.ARCHIVE: self.archive,
             Operation.DELETE: self._expire,
         }
@@ -121,6 +122,10 @@ class Sandboxes:
     def running(self, sandbox_id: str) -> Running | None:
         """Return the live side of a sandbox, if it has one."""
         return self._lifecycle.running(sandbox_id)
+
+    def answering(self, sandbox_id: str) -> Running | None:
+        """Return the live side of a sandbox that answers requests: one that is paused does not."""
+        return self._lifecycle.answering(sandbox_id)
 
     async def create(self, record: Record) -> Record:
         """Bring a new sandbox up and return it as it is when commands can be executed in it.
@@ -177,7 +182,7 @@ class Sandboxes:
         return self._store.change(member, name=name, **changes)
 
     async def start(self, record: Record) -> Record:
-        """Bring a sandbox up again; one that is up stays as it is.
+        """Bring a sandbox up again, or let one go on that is paused; one that is up stays as it is.
 
         Raises:
             HTTPError: It cannot be started now (400, 409), or it failed to (400).
@@ -185,6 +190,8 @@ class Sandboxes:
         _require(Operation.START, record)
         if record.state is State.STARTED:
             return record
+        if record.state is State.PAUSED:
+            return await self._resume(record)
         if record.state is State.ARCHIVING:
             record = await self._lifecycle.abandon_archive(record)
         if record.state not in (State.STOPPED, State.ARCHIVING, State.ARCHIVED):
@@ -192,6 +199,22 @@ class Sandboxes:
         way = State.RESTORING if record.state is State.ARCHIVED else State.STARTING
         record = self._move(record, desired=Desired.STARTED, auth_token=new_token())
         return await self._bring_up(record, way)
+
+    async def _resume(self, record: Record) -> Record:
+        record = self._move(record, desired=Desired.STARTED)
+        await self._lifecycle.work.run(self._lifecycle.resume(record), patience=START_PATIENCE)
+        return self.get(record.id)
+
+    async def pause(self, record: Record) -> Record:
+        """Hold the programs of a sandbox still; they keep their memory until it is started, or this process ends.
+
+        Raises:
+            HTTPError: It is not running (400), or is changing (409).
+        """
+        _require(Operation.PAUSE, record)
+        record = self._move(record, desired=Desired.PAUSED)
+        await self._lifecycle.work.run(self._lifecycle.pause(record), patience=STOP_PATIENCE)
+        return self._store.get(record.id) or record
 
     async def stop(self, record: Record, *, force: bool = False) -> Record:
         """End the processes of a sandbox and keep its files; an ephemeral one is deleted.
@@ -331,11 +354,6 @@ class Sandboxes:
         """Remove layers of sandboxes' files that nothing is made of any more."""
         await self._lifecycle.collect()
 
-    def refusal_of(self, operation: Operation, record: Record) -> HTTPError:
-        """Return the answer to an operation of the protocol that this version does not carry out."""
-        refused = refusal(operation, record.situation)
-        return HTTPError(refused.status, refused.message) if refused else not_in_this_version(operation)
-
     async def change_network(self, record: Record, **changes: object) -> Record:
         """Change what a sandbox may reach; connections that are forbidden now are cut.
 
@@ -365,7 +383,7 @@ class Sandboxes:
             raise _modified(record) from error
 
     async def tick(self) -> None:
-        """Stop, archive and delete what is due, and end what uses more than it may."""
+        """Stop, pause, archive and delete what is due, and end what uses more than it may."""
         await self._watch.look()
         for record in self._store.all():
             operation = due(record, self.clock())

@@ -139,7 +139,7 @@ class SshRoutes:
         if record is None:
             raise RefusedError("daytona: this token has expired or was revoked; create a new SSH access")
         host = _LoggedInTo(record.id, self._sandboxes)
-        if self._sandboxes.running(record.id) is None:
+        if self._sandboxes.answering(record.id) is None:
             raise RefusedError(f"daytona: {host.why_not()}")
         return host
 
@@ -158,7 +158,7 @@ class _LoggedInTo:
         Raises:
             PeerGoneError: It is not running.
         """
-        running = self._sandboxes.running(self._id)
+        running = self._sandboxes.answering(self._id)
         if running is None:
             raise PeerGoneError(self.why_not())
         return running.socket_path

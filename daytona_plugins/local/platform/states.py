@@ -111,9 +111,9 @@ NEXT: dict[State, frozenset[State]] = {
     S.ARCHIVING: frozenset({S.ARCHIVED, S.STARTING, S.DESTROYING, S.ERROR}),
     S.ARCHIVED: frozenset({S.RESTORING, S.DESTROYED}),
     S.RESTORING: frozenset({S.STARTED, S.ERROR}),
-    S.PAUSING: frozenset({S.PAUSED, S.ERROR}),
-    S.PAUSED: frozenset({S.RESUMING, S.STOPPING, S.DESTROYING}),
-    S.RESUMING: frozenset({S.STARTED, S.ERROR}),
+    S.PAUSING: frozenset({S.PAUSED, S.STOPPED, S.DESTROYING, S.ERROR}),
+    S.PAUSED: frozenset({S.RESUMING, S.STOPPING, S.STOPPED, S.DESTROYING, S.ERROR}),
+    S.RESUMING: frozenset({S.STARTED, S.STOPPED, S.DESTROYING, S.ERROR}),
     S.RESIZING: frozenset({S.STARTED, S.STOPPED, S.ERROR}),
     S.SNAPSHOTTING: frozenset({S.STARTED, S.STOPPED, S.ERROR}),
     S.FORKING: frozenset({S.STARTED, S.STOPPED, S.ERROR}),
@@ -234,7 +234,6 @@ def _only_in(*states: State) -> _Check:
 
 
 _IN_PROGRESS = "a change of state is in progress: the sandbox is {state}"
-_VM = "{operation} needs a sandbox of a VM class; this one is a container"
 
 _ERRORED = _Check(lambda now: now.state in FAILED, 400, "the sandbox is in {state}; recover or delete it")
 _UNSETTLED = _Check(_is_unsettled, 409, _IN_PROGRESS)
@@ -244,8 +243,6 @@ _PENDING = _Check(lambda now: now.pending, 409, _IN_PROGRESS)
 _PENDING_UNLESS_UNBUILT = _Check(_is_pending_other_than_a_build, 409, _IN_PROGRESS)
 _EPHEMERAL = _Check(lambda now: now.ephemeral, 400, "an ephemeral sandbox cannot be kept by {operation}")
 _UNRECOVERABLE = _Check(lambda now: not now.recoverable, 400, "the error of this sandbox is not recoverable")
-_VM_ONLY = _Check(lambda _: True, 422, _VM)
-_VM_ONLY_IF_PAUSED = _Check(lambda now: now.state is S.PAUSED, 422, _VM)
 
 # The order within a row decides which status a client sees, and clients act on the status.
 CHECKS: dict[Operation, tuple[_Check, ...]] = {
@@ -253,17 +250,17 @@ CHECKS: dict[Operation, tuple[_Check, ...]] = {
         _ERRORED,
         _UNSETTLED_UNLESS_ARCHIVING,
         _only_in(S.STARTED, S.STOPPED, S.ARCHIVING, S.ARCHIVED, S.PAUSED),
-        _VM_ONLY_IF_PAUSED,
         _PENDING,
     ),
     Operation.STOP: (_ERRORED, _UNSETTLED, _only_in(S.STARTED, S.PAUSED), _PENDING),
     Operation.ARCHIVE: (_ERRORED, _UNSETTLED, _only_in(S.STOPPED), _EPHEMERAL, _PENDING),
-    Operation.PAUSE: (_only_in(S.STARTED), _PENDING, _VM_ONLY),
+    # The hosted platform pauses and forks VMs only (422 for containers). Here a pause holds the processes of a container still,
+    # and a fork copies files, which are all that there is to copy.
+    Operation.PAUSE: (_only_in(S.STARTED), _PENDING),
     Operation.DELETE: (_PENDING_UNLESS_UNBUILT,),
     Operation.RECOVER: (_only_in(S.ERROR), _UNRECOVERABLE),
     Operation.RESIZE: (_only_in(S.STARTED, S.STOPPED), _PENDING),
     Operation.SNAPSHOT: (_only_in(S.STARTED, S.STOPPED), _PENDING),
-    # The hosted platform forks VMs only, because it takes the memory along; here files are all there is to copy.
     Operation.FORK: (_only_in(S.STARTED, S.STOPPED), _PENDING),
 }
 

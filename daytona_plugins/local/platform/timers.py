@@ -1,4 +1,4 @@
-"""When a sandbox is due to be stopped, archived or deleted without anybody asking: rules over a record and the time."""
+"""When a sandbox is due to be stopped, paused, archived or deleted without anybody asking: rules over a record and the time."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ def due(record: Record, now: float) -> Operation | None:
         return Operation.DELETE
     if record.state is State.BUILD_FAILED and now - record.last_activity_at >= FAILED_BUILD_SECONDS:
         return Operation.DELETE
-    if _has_idled_too_long(record, now):
+    if _has_idled(record, record.auto_stop_interval, now):
         return Operation.STOP
+    if _has_idled(record, record.auto_pause_interval, now):
+        return Operation.PAUSE
     if _was_stopped_too_long(record, now):
         return Operation.DELETE
     if _was_stopped_long_enough(record, now):
@@ -31,8 +33,8 @@ def due(record: Record, now: float) -> Operation | None:
     return None
 
 
-def _has_idled_too_long(record: Record, now: float) -> bool:
-    limit = record.auto_stop_interval * _MINUTE
+def _has_idled(record: Record, minutes: float, now: float) -> bool:
+    limit = minutes * _MINUTE
     return record.state is State.STARTED and limit > 0 and now - record.last_activity_at >= limit
 
 

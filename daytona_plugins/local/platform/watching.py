@@ -36,6 +36,8 @@ class Watch:
         """End every sandbox that uses more than it may."""
         self._looks += 1
         for record in self._store.all():
+            if record.state is State.PAUSED:  # a request that was under way may have started something
+                await self._lifecycle.keep_paused(record.id)
             running = self._lifecycle.running(record.id)
             if running is None or record.state is not State.STARTED or record.pending:
                 continue

@@ -269,7 +269,9 @@ async def reach_in(sandbox: Any) -> None:
 async def live(daytona: Any, sandbox: Any) -> None:
     await go(sandbox.resize(Resources(cpu=2)))
     await go(sandbox.wait_for_resize_complete())
-    await attempt(sandbox.pause)
+    await go(sandbox.pause())
+    assert sandbox.state == "paused", sandbox.state
+    await go(sandbox.start())
     await attempt(sandbox.recover)
     child = await go(sandbox.fork(f"fork-{UNIQUE}"))
     await go(child.delete(wait=True))

@@ -29,8 +29,14 @@ PING_PATIENCE = 2.0
 POLL = 0.01
 
 # -P keeps the directory the user happens to be in, and the modules lying there, out of the platform.
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from daytona_plugins.local.platform.start import main; sys.exit(main(sys.argv[1:]))"
+_BOOT = (
+    "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1)); "
+    "from daytona_plugins.local.platform.start import main; sys.exit(main(sys.argv[1:]))"
+)
 _PRIVATE_TO_THE_CLIENT = ("DAYTONA_API_KEY", "DAYTONA_JWT_TOKEN", "PYTHONDONTWRITEBYTECODE")
+_SAYS_WHERE_MODULES_ARE = (
+    "HOME", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONUSERBASE",
+)  # fmt: skip
 
 
 class AlreadyRunningError(Exception):
@@ -121,12 +127,15 @@ def _start(paths: Paths) -> PlatformEndpoint:
 
 def _launch(paths: Paths) -> PlatformEndpoint:
     reading, writing = os.pipe()
-    try:
-        _spawn(paths, writing)
-    finally:
-        os.close(writing)
-    with open(reading, "rb", buffering=0) as answers:
-        told = _read_answer(answers.fileno(), paths)
+    ours, theirs = socket.socketpair()
+    with open(reading, "rb", buffering=0) as answers, ours:
+        with open(writing, "wb"), theirs:
+            first = _spawn(paths, theirs.fileno(), writing)
+        try:
+            _hand_over_the_environment(ours)
+            told = _read_answer(answers.fileno(), paths)
+        finally:
+            os.waitpid(first, 0)
     if "error" in told:
         raise DaytonaLocalPlatformError(
             str(told["error"]), cause=_text(told, "cause"), remedy=_text(told, "remedy")
@@ -134,16 +143,22 @@ def _launch(paths: Paths) -> PlatformEndpoint:
     return _endpoint(told, started=True)
 
 
-def _spawn(paths: Paths, announcements: int) -> None:
-    """Start the process; it forks once more and its first self ends at once, so it is nobody's child."""
+def _spawn(paths: Paths, environment: int, announcements: int) -> int:
+    """Start the process, which forks once more so as to be nobody's child, and return its first self, which ends soon.
+
+    It gets our environment later: of what it starts with, all sandboxes are to have a copy in their memory.
+    """
     log = os.open(paths.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        child = os.posix_spawn(
+        return os.posix_spawn(
             sys.executable,
-            [sys.executable, "-P", "-c", _BOOT, str(Path(__file__).parents[2])],
-            {name: value for name, value in os.environ.items() if name not in _PRIVATE_TO_THE_CLIENT},
+            [
+                *(sys.executable, "-P", "-c", _BOOT),
+                *map(str, (Path(__file__).parents[2], paths.data, paths.runtime)),
+            ],
+            {name: os.environ[name] for name in _SAYS_WHERE_MODULES_ARE if name in os.environ},
             file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, environment, 0),
                 (os.POSIX_SPAWN_DUP2, announcements, 1),
                 (os.POSIX_SPAWN_DUP2, log, 2),
             ],
@@ -152,7 +167,14 @@ def _spawn(paths: Paths, announcements: int) -> None:
         )
     finally:
         os.close(log)
-    os.waitpid(child, 0)
+
+
+def _hand_over_the_environment(connection: socket.socket) -> None:
+    """Write our environment, but for what is ours alone; a platform that has ended already says why in its answer."""
+    handed = {name: value for name, value in os.environ.items() if name not in _PRIVATE_TO_THE_CLIENT}
+    with suppress(BrokenPipeError, ConnectionResetError):
+        connection.sendall(json.dumps(handed).encode(), socket.MSG_NOSIGNAL)
+        connection.shutdown(socket.SHUT_WR)
 
 
 def _read_answer(descriptor: int, paths: Paths) -> dict[str, object]:

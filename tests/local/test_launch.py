@@ -3,25 +3,32 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
 from daytona.errors import DaytonaLocalPlatformError
-from daytona_plugins.local import connect
+from daytona_plugins.local import connect, launch
 from daytona_plugins.local.launch import AlreadyRunningError, find, hold
 from daytona_plugins.local.paths import Paths, UnsafePathError
 from daytona_plugins.local.platform.ending import with_descendants
-from tests.local.platform_process import Platform, running_platform, short_directory, wait_for_end
+from tests.local.platform_process import (
+    Platform,
+    children_of,
+    running_platform,
+    short_directory,
+    wait_for_end,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 CONNECT = "from daytona_plugins.local import connect; e = connect(); print(e.pid, e.started, e.api_url)"
 
@@ -73,6 +80,68 @@ def test_the_platform_is_nobodys_child_and_has_nothing_of_its_starter_open(platf
     }
     theirs = {os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")}
     assert not {name for name in ours if name.startswith("pipe:")} & theirs
+
+
+SECRET = "of-the-starter-alone-{}"
+
+
+def test_nothing_in_the_environment_of_the_starter_reaches_the_zygote() -> None:
+    """What it has in its memory, every sandbox has."""
+    secret = SECRET.format(os.getpid())
+    with mock.patch.dict(os.environ, {"SECRET": secret}), running_platform() as platform:
+        pid = platform.endpoint.pid
+        (zygote,) = children_of(pid)
+        assert secret.encode() not in Path(f"/proc/{zygote}/environ").read_bytes()
+        if os.getuid() == 0:  # some systems show the memory of a process to nobody else
+            assert secret.encode() in _memory(pid)
+            assert secret.encode() not in _memory(zygote)
+
+
+def test_the_zygote_has_nothing_of_the_platform_open_but_the_log(platform: Platform) -> None:
+    pid = platform.endpoint.pid
+    (zygote,) = children_of(pid)
+    assert os.getsid(zygote) == zygote
+    assert _open_files(pid) & _open_files(zygote) == {"/dev/null", str(platform.paths.log_file)}
+    assert not any(name.startswith(str(platform.paths.runtime)) for name in _open_files(zygote))
+
+
+def _open_files(pid: int) -> set[str]:
+    return {os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")}
+
+
+def _memory(pid: int) -> bytes:
+    """Return what a process has written, wherever that is."""
+    found = bytearray()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            place, rights, *_ = line.split()
+            begin, end = (int(number, 16) for number in place.split("-"))
+            if rights.startswith("rw"):
+                memory.seek(begin)
+                found += memory.read(end - begin)
+    return bytes(found)
+
+
+def test_a_long_environment_reaches_the_platform(directory: Path) -> None:
+    long = {"LONG": "x" * 1_000_000, "DAYTONA_LOCAL_PARKED": "nonsense"}
+    with at(directory), mock.patch.dict(os.environ, long), pytest.raises(DaytonaLocalPlatformError) as caught:
+        connect()
+    assert "nonsense" in caught.value.message
+
+
+def test_a_platform_ends_when_its_starter_does_so_too_early(directory: Path) -> None:
+    paths = Paths(directory / "data", directory / "run")
+    paths.make()
+    environment, ours = socket.socketpair()
+    reading, writing = os.pipe()
+    with environment, open(writing, "wb"):
+        first = launch._spawn(paths, environment.fileno(), writing)
+    ours.close()
+    with open(reading, "rb") as answer:
+        assert "has ended" in json.loads(answer.read())["error"]
+    os.waitpid(first, 0)
+    with hold(paths.lock_file, patience=20):
+        assert not paths.endpoint_file.exists()
 
 
 def test_programs_that_start_at_the_same_time_share_one_platform() -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.images.machine import host_key
 from daytona_plugins.local.images.unpack import OPAQUE_MARK
-from daytona_plugins.local.runtime.hostimage import PACKAGE_STATE, copy_readable, mirror_directories
 from daytona_plugins.local.runtime.rootfs import layer_directories
+from daytona_plugins.local.runtime.skeleton import PACKAGE_STATE, copy_readable, mirror_directories
 
 if TYPE_CHECKING:
     from daytona_plugins.local.images.layers import Layers

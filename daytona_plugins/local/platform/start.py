@@ -1,7 +1,11 @@
-"""The platform's process: leaves whoever started it, takes the lock, and begins with what takes longest.
+"""The platform's process: takes the lock, leaves whoever started it, and begins with what takes longest.
 
-Whoever starts it reads one line of JSON from its standard output: where it serves, or why it does not. Standard
-error is its log. Little is imported here, so that the zygote, which imports as much as we do, does it at the same time.
+Whoever starts it writes an environment to its standard input, and reads one line of JSON from its standard output: where it
+serves, or why it does not. Standard error is its log.
+
+What takes long is done side by side. The process that was started makes the skeleton of this machine's system, and ends. Its
+child imports what platform and zygote both need; then a fork of it goes on to become the zygote, and it becomes the platform
+itself. Sandboxes have a copy of what it knows until then, so it reads the environment only after that.
 """
 
 from __future__ import annotations
@@ -11,25 +15,29 @@ import gc
 import json
 import os
 import sys
+import time
+import traceback
+from pathlib import Path
+from typing import NoReturn
 
 from daytona.errors import DaytonaLocalPlatformError
 from daytona_plugins.local.launch import AlreadyRunningError, hold
 from daytona_plugins.local.paths import Paths, UnsafePathError
-from daytona_plugins.local.runtime.zygote_process import start_zygote
+from daytona_plugins.local.runtime.skeleton import make_skeleton
+from daytona_plugins.local.runtime.zygote_process import fork_zygote
 
 # How long a predecessor that was told to end may take to.
 LOCK_PATIENCE = 15.0
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until told to end; return the exit status."""
-    paths = Paths.from_environment()
-    if "--foreground" not in arguments:
-        _leave_the_starter()
+    """Serve in the directories that *arguments* name until told to end; return the exit status."""
+    paths = Paths(*map(Path, arguments))
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what the program that started us has left open
     try:
         paths.make()
         with hold(paths.lock_file, patience=LOCK_PATIENCE):
-            _serve(paths)
+            _serve(paths, _leave_the_starter(paths))
     except DaytonaLocalPlatformError as error:
         return _refuse(error.message, error.cause, error.remedy)
     except AlreadyRunningError:
@@ -39,25 +47,57 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _serve(paths: Paths) -> None:
-    with contextlib.closing(start_zygote(paths.data)) as zygote:
-        gc.disable()  # imports leave nothing behind to collect, and looking for it takes a third of their time
+def _leave_the_starter(paths: Paths) -> int:
+    """Become a process of our own, and return a descriptor that ends when the one that was started does."""
+    os.setsid()  # what is typed into a terminal of the starter is not for us
+    os.chdir("/")
+    skeleton, made = os.pipe()
+    if os.fork():
+        _end_with_a_skeleton(paths)
+    os.close(made)
+    os.setsid()
+    return skeleton
+
+
+def _end_with_a_skeleton(paths: Paths) -> NoReturn:
+    """Run as the process that was started: what is not made here is made later, by somebody who can say what hinders."""
+    try:
+        make_skeleton(paths.data)
+    except BaseException:  # the last frame of the process; `os._exit` follows
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _serve(paths: Paths, skeleton: int) -> None:
+    with contextlib.closing(fork_zygote(paths.data, skeleton)) as zygote:
+        os.close(skeleton)
+        _take_environment()
+
         import logging
 
         from daytona_plugins.local.platform.serving import serve
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        gc.freeze()  # what has been imported is for good, and partly memory that is the zygote's too
         gc.enable()
         serve(paths, zygote, _announce)
 
 
-def _leave_the_starter() -> None:
-    """Become a process of our own, which has nothing open of the program that started us but the pipe and the log."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    os.chdir("/")
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+def _take_environment() -> None:
+    """Take over the environment of the program that started us.
+
+    Raises:
+        DaytonaLocalPlatformError: It ended before it had said all.
+    """
+    with open(0, "rb") as starter:
+        told = starter.read()
+    os.open(os.devnull, os.O_RDONLY)  # as descriptor 0, which is the lowest that is free
+    if not told.endswith(b"}"):
+        raise DaytonaLocalPlatformError("the program that started the embedded platform has ended")
+    os.environ.clear()
+    os.environ.update(json.loads(told))
+    time.tzset()
 
 
 def _announce(line: dict[str, object]) -> None:

@@ -33,12 +33,14 @@ _decode = msgspec.json.Decoder(Prepared).decode
 class Preparation:
     """A child that prepares; `finish` waits for it."""
 
-    def __init__(self, data: str) -> None:
+    def __init__(self, data: str, skeleton: int | None) -> None:
         reading, writing = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
-            _answer(data, writing)
+            _answer(data, skeleton, writing)
         os.close(writing)
+        if skeleton is not None:
+            os.close(skeleton)
         self._answer = reading
 
     def finish(self) -> Prepared:
@@ -55,20 +57,22 @@ class Preparation:
         return _decode(told)
 
 
-def prepare(data: Path) -> Prepared:
+def prepare(data: Path, skeleton: int | None) -> Prepared:
     """Look at the machine and make the host image, as far as that has not been done before."""
     verdict = probe(data)
     if not verdict.full:
         return Prepared(verdict)
-    return Prepared(verdict, prepare_host_image(data / "host-image"), plan_proc())
+    if skeleton is not None:
+        os.read(skeleton, 1)  # returns when whoever makes it has ended
+    return Prepared(verdict, prepare_host_image(data), plan_proc())
 
 
-def _answer(data: str, writing: int) -> NoReturn:
+def _answer(data: str, skeleton: int | None, writing: int) -> NoReturn:
     """Run as the child, which ends with the zygote."""
     try:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         with open(writing, "wb") as answer:
-            answer.write(msgspec.json.encode(prepare(Path(data))))
+            answer.write(msgspec.json.encode(prepare(Path(data), skeleton)))
     except BaseException:  # the last frame of the process; `os._exit` follows
         traceback.print_exc()
     finally:

@@ -20,10 +20,11 @@ import msgspec
 
 from daytona_plugins.local.agent.main import serve_forever
 from daytona_plugins.local.runtime import kernel
-from daytona_plugins.local.runtime.hostimage import SYSTEM_PATH, HostImage
+from daytona_plugins.local.runtime.hostimage import HostImage
 from daytona_plugins.local.runtime.privileges import become_root, give_up_privileges, hide_from_inside
 from daytona_plugins.local.runtime.procplan import ProcPlan
 from daytona_plugins.local.runtime.rootfs import build_root, write_identity, write_trust
+from daytona_plugins.local.runtime.skeleton import SYSTEM_PATH
 from daytona_plugins.local.runtime.spec import PROXY_PORT, SandboxSpec
 
 MAPPED: Final = b"mapped"

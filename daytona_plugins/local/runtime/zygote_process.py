@@ -1,4 +1,8 @@
-"""Starts the zygote; what it is and does stands in `zygote.py`."""
+"""Starts the zygote; what it is and does stands in `zygote.py`.
+
+The first one of a platform is a fork of a process that has imported what both need. When a zygote has died, the platform has
+threads, and secrets in its memory, and the next one is a new program.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ import os
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final, NamedTuple
+import traceback
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,12 +24,19 @@ BOOT: Final = (
     "sys.path[:], data = json.loads(control.recv(1 << 20)); "
     "from daytona_plugins.local.runtime.zygote_start import main; main(control, data)"
 )
+SHARED: Final = (
+    "daytona_plugins.local.forwarding",
+    "daytona_plugins.local.agent.websocket",
+    "daytona_plugins.local.runtime.messages",
+    "daytona_plugins.local.runtime.rootfs",
+)
+"""With what these import in their turn, that is nearly all that a platform and its zygote have in common."""
 
 
 class ZygoteProcess(NamedTuple):
     """A zygote, and our end of the socket pair between us."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Fork
     control: socket.socket
 
     def close(self) -> None:
@@ -32,13 +45,77 @@ class ZygoteProcess(NamedTuple):
         self.process.wait()
 
 
+class Fork:
+    """A child that runs the program of its parent, seen as `Popen` sees one that runs another."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._ended = False
+
+    def wait(self) -> None:
+        """Wait until it has ended; may be called twice."""
+        if not self._ended:
+            os.waitpid(self.pid, 0)
+            self._ended = True
+
+
+def fork_zygote(data: Path, skeleton: int) -> ZygoteProcess:
+    """Fork a zygote off this process, after the imports that both need.
+
+    This process must have one thread, and nothing in its memory that sandboxes must not have.
+
+    Args:
+        skeleton: A descriptor that ends when the skeleton is there.
+    """
+    for name in SHARED:
+        import_module(name)
+    ours, theirs = _pair()
+    with theirs:
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            _become_zygote(theirs, data, skeleton)
+    return ZygoteProcess(Fork(pid), ours)
+
+
+def _become_zygote(control: socket.socket, data: Path, skeleton: int) -> NoReturn:
+    """Run as the child, in the state in which `start_zygote` starts one."""
+    try:
+        os.setsid()
+        _close_all_but(control.fileno(), skeleton)
+
+        from daytona_plugins.local.runtime.zygote_start import main
+
+        main(control, str(data), skeleton)
+    except BaseException:  # the last frame of the process; `os._exit` follows
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _close_all_but(*kept: int) -> None:
+    """Keep the log too, which is standard error."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    start = 3
+    for descriptor in sorted(kept):
+        os.closerange(start, descriptor)
+        start = descriptor + 1
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+
+
 def start_zygote(data: Path) -> ZygoteProcess:
-    """Start a zygote, which at once begins to prepare for sandboxes in this data directory."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    """Start a zygote as a program of its own, which at once begins to prepare for sandboxes in this data directory."""
+    ours, theirs = _pair()
     with theirs:
         process = _start(theirs)
     ours.send(json.dumps([_import_path(), str(data)]).encode())
     return ZygoteProcess(process, ours)
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def _start(control: socket.socket) -> subprocess.Popen[bytes]:

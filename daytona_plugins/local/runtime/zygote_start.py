@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     import socket
 
 
-def main(control: socket.socket, data: str) -> None:
-    """Serve the platform at the other end of *control* until it goes away."""
+def main(control: socket.socket, data: str, skeleton: int | None = None) -> None:
+    """Serve the platform at the other end of *control* until it goes away.
+
+    Args:
+        skeleton: A descriptor that ends when the skeleton of the host image is there, if somebody is making it.
+    """
     os.chdir("/")
     os.environ.clear()
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
@@ -23,7 +27,7 @@ def main(control: socket.socket, data: str) -> None:
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl+C in a terminal is for the program, not for its sandboxes
     set_command_line("daytona-zygote")
-    preparation = Preparation(data)
+    preparation = Preparation(data, skeleton)
 
     from daytona_plugins.local.runtime.zygote import serve  # takes as long as the child does
 

@@ -16,6 +16,7 @@ __all__ = [
     "DESTROYED",
     "POLLS",
     "POLLS_BESIDE_EVENTS",
+    "REFUSING_DELETION",
     "STARTED",
     "STOPPED",
     "Goal",
@@ -55,6 +56,22 @@ class Goal(NamedTuple):
 STARTED = Goal(frozenset({S.STARTED}), _BROKEN | {S.DESTROYED, S.DESTROYING, S.ARCHIVED})
 STOPPED = Goal(frozenset({S.STOPPED, S.DESTROYED}), _BROKEN)
 DESTROYED = Goal(frozenset({S.DESTROYED}), frozenset())
+
+REFUSING_DELETION = frozenset(
+    {
+        S.CREATING,
+        S.STARTING,
+        S.STOPPING,
+        S.RESTORING,
+        S.RESIZING,
+        S.SNAPSHOTTING,
+        S.FORKING,
+        S.PULLING_SNAPSHOT,
+        S.BUILDING_SNAPSHOT,
+        S.DESTROYING,
+    }
+)
+"""States in which the platform refuses a deletion that it will accept a moment later."""
 
 
 def settled_from(passing: SandboxState) -> Goal:

@@ -1,7 +1,9 @@
-"""The history of a sandbox's load: which service has it, and how its series become points in time."""
+"""The load of a sandbox, now and over time: which service has it, and how its series become points in time."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -13,9 +15,9 @@ from ..service import Api, segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from ..models.sandbox import SandboxData
+    from ..models.system import SystemMetrics
 
 FIELDS: Final = {
     "daytona.sandbox.cpu.utilization": "cpu_used_pct",
@@ -27,6 +29,33 @@ FIELDS: Final = {
     "daytona.sandbox.filesystem.total": "disk_total",
 }
 """Names of the wire, and where we keep their values."""
+
+
+def record_of(now: SystemMetrics) -> SandboxMetrics:
+    """Return what a sandbox says of its load now; what it does not know is 0."""
+    return SandboxMetrics(
+        cpu_count=now.cpu_count or 0,
+        cpu_used_pct=float(now.cpu_used_pct or 0),
+        disk_total=now.disk_total or 0,
+        disk_used=now.disk_used or 0,
+        mem_total=now.mem_total or 0,
+        mem_used=now.mem_used or 0,
+        mem_cache=now.mem_cache or 0,
+        timestamp=parsed(now.timestamp),
+    )
+
+
+def moment(time: datetime) -> datetime:
+    """Return *time* with a zone; without one it is meant in UTC."""
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def parsed(text: str | None) -> datetime:
+    """Return the time that the platform wrote; the present when it wrote none that can be read."""
+    if text is not None:
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(text, datetime)
+    return datetime.now(UTC)
 
 
 async def ask(api: Api, sandbox: SandboxData, start: datetime, end: datetime) -> list[MetricPoint]:

@@ -23,9 +23,9 @@ from ..models.sandbox import CreateSandbox, ListSandboxesResponse, SandboxData
 from ..plugins import CLIENT_SERVICES, Extensible
 from ..protocols import waiting
 from ..service import Api, operation, segment
-from ._crowd import Crowd
 from ._ownership import CREATION_LABEL, OWNER_LABEL, RUN_LABEL, Owner
 from ._substitutes import tell_of_substitute
+from ._watching import Watcher
 from .sandbox import AsyncSandbox
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ class AsyncClient(Extensible):
     ) -> None:
         self._api = api
         self._owner = Owner(owner) if owner is not None else None
-        self._events = _feed(api) if events else None
-        self._crowd = Crowd(api)
+        self._watcher = Watcher(api, _feed(api) if events else None)
         self._target = target
 
     # Loaded when they are first used, as what sandboxes are made from is: a client object is there in half the time.
@@ -155,9 +154,7 @@ class AsyncClient(Extensible):
 
                 body = replace(body, build_info=await build_info(self._api, image))
             data = await self._make(body, named_by_us=params is None or not params.name)
-            sandbox = AsyncSandbox(
-                self._api, data, self._events, crowd=self._crowd, left_alone=is_left_alone(params)
-            )
+            sandbox = AsyncSandbox(self._api, data, self._watcher, left_alone=is_left_alone(params))
             try:
                 if data.state is SandboxState.PENDING_BUILD and on_snapshot_create_logs is not None:
                     await self._follow_build(sandbox, on_snapshot_create_logs)
@@ -226,7 +223,7 @@ class AsyncClient(Extensible):
         await BuildLog(self._api, f"/sandbox/{segment(sandbox.id)}", on_logs).follow(goes_on)
 
     def _handle(self, data: SandboxData) -> AsyncSandbox:
-        return AsyncSandbox(self._api, data, self._events, crowd=self._crowd)
+        return AsyncSandbox(self._api, data, self._watcher)
 
     # -- Finding --------------------------------------------------------------------------------------------------
 

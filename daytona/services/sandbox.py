@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from ..errors import (
     DaytonaClosedError,
@@ -48,14 +44,14 @@ from ..plugins import SANDBOX_SERVICES, Extensible, sandbox_service
 from ..protocols import waiting
 from ..protocols.waiting import Goal, Verdict
 from ..service import Api, Endpoint, operation, segment
-from ._crowd import Crowd
+from ._watching import Watcher
 
 if TYPE_CHECKING:
     from daytona_plugins.computer_use.service import AsyncComputerUse
     from daytona_plugins.lsp.service import AsyncLspServer
 
     from ..models.params import Resources
-    from ._events import EventFeed
+    from ._signed_urls import SignedUrls
     from .code_interpreter import AsyncCodeInterpreter
     from .filesystem import AsyncFileSystem
     from .git import AsyncGit
@@ -66,33 +62,7 @@ __all__ = ["AsyncSandbox"]
 ABANDONED_MINUTES: Final = 60
 """How long after its stop a sandbox of a `with` block is deleted if the block has not: its stop may be meant."""
 
-SIGNING_KEY_SECONDS: Final = 15.0
-"""How long a signing key is used before it is asked for again: so long a rotation may go unnoticed."""
-
 _SANDBOX_OR_NULL: Final = cast("type[SandboxData | None]", SandboxData | None)
-
-_PASSING: Final = frozenset(
-    {
-        SandboxState.CREATING,
-        SandboxState.STARTING,
-        SandboxState.STOPPING,
-        SandboxState.RESTORING,
-        SandboxState.RESIZING,
-        SandboxState.SNAPSHOTTING,
-        SandboxState.FORKING,
-        SandboxState.PULLING_SNAPSHOT,
-        SandboxState.BUILDING_SNAPSHOT,
-        SandboxState.DESTROYING,
-    }
-)
-"""States in which the platform refuses a deletion that it will accept a moment later."""
-
-
-class _Seen(NamedTuple):
-    """What a look showed: None when there is no such sandbox; and how much the platform had told before it."""
-
-    data: SandboxData | None
-    told: int
 
 
 class AsyncSandbox(SandboxView, Extensible):
@@ -102,22 +72,19 @@ class AsyncSandbox(SandboxView, Extensible):
     the end.
     """
 
-    _signing_key: tuple[str, float] | None = None
     _plugins = SANDBOX_SERVICES
 
     def __init__(
         self,
         api: Api,
         data: SandboxData,
-        events: EventFeed | None = None,
+        watcher: Watcher | None = None,
         *,
-        crowd: Crowd | None = None,
         left_alone: bool = False,
     ) -> None:
         self._client_api = api
+        self._watcher = watcher if watcher is not None else Watcher(api)
         self._left_alone = left_alone
-        self._events = events
-        self._crowd = crowd if crowd is not None else Crowd(api)
         self._data = data
 
     # Loaded and made when they are first used: few programs need them all, and most sandboxes of a list are only
@@ -135,6 +102,12 @@ class AsyncSandbox(SandboxView, Extensible):
     @functools.cached_property
     def _toolbox(self) -> Api:
         return Api(self._api.transport, self._locate_toolbox, self._data.id)
+
+    @functools.cached_property
+    def _signed_urls(self) -> SignedUrls:
+        from ._signed_urls import SignedUrls
+
+        return SignedUrls(self._api, self._path, self._toolbox)
 
     @functools.cached_property
     def fs(self) -> AsyncFileSystem:
@@ -312,9 +285,15 @@ class AsyncSandbox(SandboxView, Extensible):
                 await self._refresh_or_gone()
                 if self._data.state is SandboxState.DESTROYED:
                     return
-                if self._data.state not in _PASSING:
+                if self._data.state not in waiting.REFUSING_DELETION:
                     raise
             await self._api.transport.sleep(schedule.next(os.urandom(1)[0] / 255))
+
+    async def _refresh_or_gone(self) -> None:
+        try:
+            await self._refresh()
+        except DaytonaNotFoundError:
+            self._change(state=SandboxState.DESTROYED)
 
     @operation("Failed to recover sandbox: ")
     async def recover(self, timeout: float | None = 60) -> None:
@@ -365,7 +344,7 @@ class AsyncSandbox(SandboxView, Extensible):
             data = await self._api.call(
                 "POST", f"{self._path}/fork", json=ForkSandbox(name=name), into=SandboxData
             )
-            child = AsyncSandbox(self._api, data, self._events, crowd=self._crowd)
+            child = AsyncSandbox(self._api, data, self._watcher)
             await child._wait(waiting.STARTED)
             return child
 
@@ -398,100 +377,29 @@ class AsyncSandbox(SandboxView, Extensible):
             await self._wait(waiting.settled_from(SandboxState.RESIZING))
 
     async def _wait(self, goal: Goal) -> None:
-        events, sandbox_id = self._events, self._data.id
-        try:
-            if events is not None:
-                events.join(sandbox_id)
-            await self._look_until(goal)
-        except DaytonaTimeoutError as error:
-            error.sandbox_id = sandbox_id
-            raise
-        finally:
-            if events is not None:
-                events.leave(sandbox_id)
-
-    async def _look_until(self, goal: Goal) -> None:
+        """Wait until this sandbox is as *goal* says; its attributes show what it goes through meanwhile."""
         if goal.judge(self._data.state) is Verdict.REACHED:
             return
-        schedule = waiting.Schedule()
-        # Nobody else's look will do at first: it must show what this caller has just asked for.
-        seen = await self._look()
-        with self._crowd.joined(self._data.id):
-            for look in itertools.count(1):
-                before = self._data.state
-                await self._take(seen, goal)
-                verdict = goal.judge(self._data.state, self._data.desired_state)
-                if verdict is Verdict.REACHED:
-                    return
-                if verdict is Verdict.FAILED:
-                    raise self._failed()
-                if self._data.state is not before:
-                    schedule.changed()
-                self._crowd.note(self._data)
-                seen = await self._api.transport.shared(
-                    ("look", self._data.id), functools.partial(self._look_later, schedule, seen.told, look)
-                )
-
-    async def _look(self) -> _Seen:
-        told = self._events.told(self._data.id) if self._events is not None else 0
         try:
-            return _Seen(await self._api.call("GET", self._path, into=SandboxData), told)
-        except DaytonaNotFoundError:
-            return _Seen(None, told)
+            with self._watcher.watching(self._data.id) as watch:
+                while True:
+                    await self._take(await watch.look(self._data), goal)
+                    verdict = goal.judge(self._data.state, self._data.desired_state)
+                    if verdict is Verdict.REACHED:
+                        return
+                    if verdict is Verdict.FAILED:
+                        raise _failure_of(self._data)
+        except DaytonaTimeoutError as error:
+            error.sandbox_id = self._data.id
+            raise
 
-    async def _look_later(
-        self, schedule: waiting.Schedule, told: int, look: int, go_alone: Callable[[], None]
-    ) -> _Seen:
-        """Look when it is time to, for everybody who has come to wait for this sandbox until then."""
-        pause = functools.partial(self._pause, schedule, told)
-        if self._events is None and self._crowd.is_looked_at(self._data.id, look):
-            states = await self._crowd.look(pause)
-            go_alone()
-            if states.get(self._data.id) == self._data.state:
-                return _Seen(self._data, told)
-        else:
-            await pause()
-            go_alone()
-        return await self._look()
-
-    async def _pause(self, schedule: waiting.Schedule, told: int) -> None:
-        events = self._events
-        if events is not None and await events.open():
-            return  # something may have happened before
-        is_told = events is not None and events.is_open
-        seconds = schedule.next(os.urandom(1)[0] / 255, told=is_told)
-        if events is not None and is_told:
-            await events.wait(self._data.id, told, seconds)
-        else:
-            await self._api.transport.sleep(seconds)
-
-    async def _take(self, seen: _Seen, goal: Goal) -> None:
-        if seen.data is not None:
-            self._replace(seen.data)
+    async def _take(self, seen: SandboxData | None, goal: Goal) -> None:
+        if seen is not None:
+            self._replace(seen)
         elif SandboxState.DESTROYED in goal.success:
             self._change(state=SandboxState.DESTROYED)
         else:
             await self._refresh()  # which says that it is gone
-
-    async def _refresh_or_gone(self) -> None:
-        try:
-            await self._refresh()
-        except DaytonaNotFoundError:
-            self._change(state=SandboxState.DESTROYED)
-
-    def _failed(self) -> DaytonaError:
-        data = self._data
-        kind: type[DaytonaError]
-        if data.queue_timed_out_at:
-            kind, why = (
-                DaytonaQueueTimeoutError,
-                f"it waited for free capacity until {data.queue_timed_out_at}",
-            )
-        elif data.spot_evicted_at:
-            kind, why = DaytonaSpotEvictedError, f"its capacity was taken back at {data.spot_evicted_at}"
-        else:
-            kind, why = DaytonaError, f"error reason: {data.error_reason or 'none given'}"
-        return kind(f"Sandbox {data.id} entered error state: {data.state}, {why}", sandbox_id=data.id)
 
     # -- Settings -------------------------------------------------------------------------------------------------
 
@@ -701,36 +609,17 @@ class AsyncSandbox(SandboxView, Extensible):
             path: Path in the sandbox.
             ttl_seconds: How long it works; None means an hour, 0 for ever.
         """
-        return await self._signed_url("GET", "/files/download", path, ttl_seconds)
+        return await self._signed_urls.url("GET", "/files/download", path, ttl_seconds)
 
     @operation("Failed to create upload URL: ")
     async def upload_url(self, path: str, ttl_seconds: int | None = None) -> str:
         """Return an address to which a file can be posted without a key: as form field `file`, or as it is."""
-        return await self._signed_url("POST", "/files/upload-v2", path, ttl_seconds)
-
-    async def _signed_url(self, method: str, operation: str, path: str, ttl_seconds: int | None) -> str:
-        ttl = 3600 if ttl_seconds is None else ttl_seconds
-        expires = int(self._api.transport.time()) + ttl if ttl > 0 else 0
-        base_url = (await self._toolbox.endpoint()).base_url
-        from ..protocols.signing import signed_query  # hashlib takes as long as all that is ours
-
-        return f"{base_url}{operation}?{signed_query(await self._key(), method, path, expires)}"
-
-    async def _key(self) -> str:
-        known = self._signing_key
-        if known is None or not 0 <= self._api.transport.time() - known[1] <= SIGNING_KEY_SECONDS:
-            return await self._ask_key("GET", "/signing-key")
-        return known[0]
+        return await self._signed_urls.url("POST", "/files/upload-v2", path, ttl_seconds)
 
     @operation("Failed to rotate signing key: ")
     async def rotate_signing_key(self) -> None:
         """Make every signed file address that was given out so far useless."""
-        await self._ask_key("POST", "/signing-key/rotate")
-
-    async def _ask_key(self, method: str, path: str) -> str:
-        key = await self._api.call_text(method, f"{self._path}{path}")
-        self._signing_key = (key, self._api.transport.time())
-        return key
+        await self._signed_urls.rotate()
 
     # -- Inside ---------------------------------------------------------------------------------------------------
 
@@ -754,17 +643,9 @@ class AsyncSandbox(SandboxView, Extensible):
     @operation("Failed to get sandbox metrics: ")
     async def get_metrics_latest(self) -> SandboxMetrics:
         """Return the load of this sandbox now; sizes in bytes, what is not known is 0."""
-        now = await self._toolbox.call("GET", "/system/metrics", into=SystemMetrics)
-        return SandboxMetrics(
-            cpu_count=now.cpu_count or 0,
-            cpu_used_pct=float(now.cpu_used_pct or 0),
-            disk_total=now.disk_total or 0,
-            disk_used=now.disk_used or 0,
-            mem_total=now.mem_total or 0,
-            mem_used=now.mem_used or 0,
-            mem_cache=now.mem_cache or 0,
-            timestamp=_timestamp(now.timestamp),
-        )
+        from . import _metrics  # few programs ask
+
+        return _metrics.record_of(await self._toolbox.call("GET", "/system/metrics", into=SystemMetrics))
 
     @operation("Failed to get sandbox metrics: ")
     async def get_metrics(
@@ -776,11 +657,11 @@ class AsyncSandbox(SandboxView, Extensible):
             start: The first moment; None means the sandbox's creation. A time without a zone is UTC.
             end: The last moment; None means now.
         """
-        from ._metrics import ask, by_time  # few programs ask
+        from . import _metrics
 
-        first = _moment(start) if start is not None else _timestamp(self._data.created_at)
-        last = _moment(end) if end is not None else datetime.now(UTC)
-        return by_time(await ask(self._api, self._data, first, last))
+        first = _metrics.moment(start) if start is not None else _metrics.parsed(self._data.created_at)
+        last = _metrics.moment(end) if end is not None else datetime.now(UTC)
+        return _metrics.by_time(await _metrics.ask(self._api, self._data, first, last))
 
 
 def _minutes(interval: int) -> int:
@@ -789,12 +670,13 @@ def _minutes(interval: int) -> int:
     return int(interval)
 
 
-def _moment(time: datetime) -> datetime:
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-
-
-def _timestamp(text: str | None) -> datetime:
-    if text is not None:
-        with suppress(msgspec.ValidationError):
-            return msgspec.convert(text, datetime)
-    return datetime.now(UTC)
+def _failure_of(data: SandboxData) -> DaytonaError:
+    """Return the error for a sandbox that cannot become what is waited for any more."""
+    kind: type[DaytonaError]
+    if data.queue_timed_out_at:
+        kind, why = DaytonaQueueTimeoutError, f"it waited for free capacity until {data.queue_timed_out_at}"
+    elif data.spot_evicted_at:
+        kind, why = DaytonaSpotEvictedError, f"its capacity was taken back at {data.spot_evicted_at}"
+    else:
+        kind, why = DaytonaError, f"error reason: {data.error_reason or 'none given'}"
+    return kind(f"Sandbox {data.id} entered error state: {data.state}, {why}", sandbox_id=data.id)

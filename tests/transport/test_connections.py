@@ -178,6 +178,7 @@ async def test_the_end_closes_what_is_idle_and_what_is_lent(face: str) -> None:
 
 async def test_nothing_is_lent_after_the_end(face: str) -> None:
     lender = connections(face, CannedStream())
+    lender.keep(await lender.lend(HERE))
     lender.abandon()
     with pytest.raises(DaytonaClosedError):
         await lender.lend(HERE)

@@ -63,4 +63,5 @@ def test_every_fault_names_the_request_and_no_secret() -> None:
     for error in map(error_of, failures):
         assert url_of(REQUEST) in str(error)
         assert "secret" not in str(error)
+        assert error.retryable
         assert (error.method, error.path) == ("POST", "/api/x")

@@ -7,16 +7,20 @@ held in memory. Only what programs are known to call is here.
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .errors import DaytonaError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from .services.filesystem import AsyncFileSystem
-
 __all__ = ["GeneratedApi"]
+
+
+class _Downloading(Protocol):
+    def download_file_stream(
+        self, remote_path: str, timeout: float | None = ..., /
+    ) -> AsyncGenerator[bytes]: ...
 
 
 class GeneratedApi:
@@ -39,7 +43,7 @@ class GeneratedApi:
         self, path: str, _request_timeout: float | tuple[float, float] | None = None
     ) -> RawResponse:
         """Return the answer to a download, whatever its status; its body is still to be read."""
-        service: AsyncFileSystem = self._service  # type: ignore[assignment]  # no other has this method there
+        service = cast("_Downloading", self._service)  # files have this method there, and nothing else
         pieces = service.download_file_stream(path, _seconds(_request_timeout))
         try:
             first = await anext(pieces, b"")

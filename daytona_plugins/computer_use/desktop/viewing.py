@@ -18,6 +18,7 @@ from daytona_plugins.local.agent.download import file_response
 from daytona_plugins.local.agent.errors import from_os_error
 from daytona_plugins.local.agent.killing import kill_session
 from daytona_plugins.local.agent.websocket import WebSocket, upgrade
+from daytona_plugins.local.tasks import cancel
 from daytona_plugins.local.web import HTTPError, Response
 
 if TYPE_CHECKING:
@@ -112,16 +113,11 @@ class Viewing:
         with theirs:
             pid, exited = self._start(theirs)
         reader, writer = await asyncio.open_connection(sock=ours)
+        both = {asyncio.ensure_future(_draw(reader, viewer)), asyncio.ensure_future(_steer(viewer, writer))}
         try:
-            both = {
-                asyncio.ensure_future(_draw(reader, viewer)),
-                asyncio.ensure_future(_steer(viewer, writer)),
-            }
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            for task in both:
-                task.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
         finally:
+            await cancel(*both)
             writer.close()
             kill_session(pid)
             self._viewers.discard(pid)

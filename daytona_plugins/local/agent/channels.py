@@ -19,6 +19,7 @@ from daytona_plugins.local.agent.sftp import SftpServer
 from daytona_plugins.local.agent.sftp_packets import BadPacketError
 from daytona_plugins.local.forwarding import READ_SIZE
 from daytona_plugins.local.frames import UPGRADE, Ended, Kind, Size, Start, frame, message, received
+from daytona_plugins.local.tasks import cancel
 from daytona_plugins.local.web import Request, Response, Upgrade
 
 if TYPE_CHECKING:
@@ -85,9 +86,7 @@ class _Session:
         finally:
             if not showing.done():
                 self._login.kill()
-            for task in (feeding, showing):
-                task.cancel()
-            await asyncio.gather(feeding, showing, return_exceptions=True)
+            await cancel(feeding, showing)
             await self._login.exit_code
             self._login.close()
         await obeying  # hanging up on a user who is still sending would lose what the program said last

@@ -29,6 +29,7 @@ from daytona_plugins.local.agent.websocket import (
     upgrade,
     wants_websocket,
 )
+from daytona_plugins.local.tasks import cancel
 from daytona_plugins.local.web import HTTPError, Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -293,9 +294,7 @@ class PtySession:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.detach(client)
-            for task in (listening, *tasks):
-                task.cancel()
-            await asyncio.gather(listening, *tasks, return_exceptions=True)
+            await cancel(listening, *tasks)
         if client.dropped.is_set():
             await socket.close(1008, "slow consumer")
 

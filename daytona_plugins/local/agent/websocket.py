@@ -23,6 +23,7 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, generate_accept_token
 
+from daytona_plugins.local.tasks import cancel
 from daytona_plugins.local.web import Request, Response, Stream, Upgrade
 
 if TYPE_CHECKING:
@@ -155,9 +156,7 @@ class WebSocket:
         try:
             await asyncio.wait({working, listening}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (working, listening):
-                task.cancel()
-            await asyncio.gather(working, listening, return_exceptions=True)
+            await cancel(working, listening)
         if not working.cancelled():
             working.result()
 

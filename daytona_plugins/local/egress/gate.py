@@ -24,6 +24,7 @@ from daytona_plugins.local.egress.placeholders import (
     has_short_body,
     permitted,
 )
+from daytona_plugins.local.tasks import beside
 
 if TYPE_CHECKING:
     import socket
@@ -210,12 +211,10 @@ async def _relay(
     out_writer: asyncio.StreamWriter,
 ) -> None:
     """Copy in both directions, until the answers have ended."""
-    requests = asyncio.ensure_future(_copy(reader, out_writer))
     try:
-        await _copy(out_reader, writer)
+        async with beside(_copy(reader, out_writer)):
+            await _copy(out_reader, writer)
     finally:
-        requests.cancel()
-        await asyncio.wait([requests])
         out_writer.transport.abort()
 
 

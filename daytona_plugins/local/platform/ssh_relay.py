@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from daytona_plugins.local.forwarding import PeerGoneError
 from daytona_plugins.local.frames import CREDIT, UPGRADE
 from daytona_plugins.local.platform.agent_connection import AgentConnection, AgentPool
+from daytona_plugins.local.tasks import beside
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -113,13 +114,9 @@ class Relay:
 
     async def pass_bytes(self, connection: AgentConnection) -> None:
         """Pass bytes as they are, until the agent has no more."""
-        sending = asyncio.ensure_future(self._send_bytes(connection))
-        try:
+        async with beside(self._send_bytes(connection)):
             while data := await connection.receive_raw():
                 await self.write(data)
-        finally:
-            sending.cancel()
-            await asyncio.wait([sending])
 
     async def _send_bytes(self, connection: AgentConnection) -> None:
         with contextlib.suppress(ConnectionError):  # the other direction notices as well

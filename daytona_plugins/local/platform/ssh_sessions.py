@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -13,6 +14,7 @@ from asyncssh.constants import EXTENDED_DATA_STDERR
 from daytona_plugins.local.forwarding import PeerGoneError
 from daytona_plugins.local.frames import Ended, Kind, Size, Start, frame, message, received
 from daytona_plugins.local.platform.ssh_relay import Host, Relay, open_channel
+from daytona_plugins.local.tasks import beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,22 +127,14 @@ class Session(_Relayed, asyncssh.SSHServerSession[bytes]):
             self._channel.exit(SANDBOX_GONE)
 
     async def _serve_files(self) -> None:
-        connection = await open_channel(self._host, "sftp")
-        try:
+        with closing(await open_channel(self._host, "sftp")) as connection:
             await self._relay.pass_bytes(connection)
-        finally:
-            connection.close()
         self._channel.exit(0)
 
     async def _run_program(self) -> None:
-        connection = await open_channel(self._host, "program")
-        sending = asyncio.ensure_future(self._send(connection))
-        try:
-            self._exit(await self._show(connection))
-        finally:
-            sending.cancel()
-            await asyncio.wait([sending])
-            connection.close()
+        with closing(await open_channel(self._host, "program")) as connection:
+            async with beside(self._send(connection)):
+                self._exit(await self._show(connection))
 
     async def _send(self, connection: AgentConnection) -> None:
         env = {**self._channel.get_environment(), "TERM": self._channel.get_terminal_type() or "dumb"}

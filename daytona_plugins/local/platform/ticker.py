@@ -7,6 +7,7 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from daytona_plugins.local.tasks import beside
 from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
@@ -20,12 +21,8 @@ PERIOD = 1.0
 @asynccontextmanager
 async def ticking(tick: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
     """Await *tick* about once a second; one that fails is logged, and the next one tries again."""
-    task = asyncio.ensure_future(_repeat(tick))
-    try:
+    async with beside(_repeat(tick)):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def _repeat(tick: Callable[[], Awaitable[None]]) -> None:

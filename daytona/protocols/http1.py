@@ -1,4 +1,4 @@
-"""The client's half of HTTP/1.1: requests to bytes, bytes to responses.
+"""The client's half of HTTP/1.1: requests to bytes, bytes to responses. `http1_server` is the other half.
 
 Theory of operation
 ===================
@@ -146,7 +146,7 @@ def encode_chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-# -- Responses --------------------------------------------------------------------------------------------------------
+# -- Messages ---------------------------------------------------------------------------------------------------------
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
 _FIELD = re.compile(
@@ -155,7 +155,7 @@ _FIELD = re.compile(
 _FIELDS = re.compile(rb"(?:" + _FIELD.pattern + rb")*")
 _HEAD = re.compile(_STATUS_LINE.pattern + rb"\r\n(" + _FIELDS.pattern + rb")\r\n")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*)?[ \t]*\r\n")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+LENGTH = re.compile(rb"[0-9]{1,18}")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 _END = End()
@@ -201,31 +201,15 @@ def read_whole(method: str, data: bytes) -> tuple[int, Fields, bytes] | None:
     return status, fields, data[end:]
 
 
-class ResponseReader:
-    """Reads one response to one request with *method*."""
+class MessageReader:
+    """Reads one message; a kind of messages adds how its head is read."""
 
-    __slots__ = (
-        "_buffer",
-        "_keep_alive",
-        "_left",
-        "_limits",
-        "_method",
-        "_searched",
-        "_state",
-        "_upgrade",
-        "begun",
-    )
+    __slots__ = ("_buffer", "_keep_alive", "_left", "_limits", "_searched", "_state", "begun")
 
-    def __init__(
-        self,
-        method: str,
-        limits: Limits = _LIMITS,
-        *,
-        upgrade: bool = False,
-    ) -> None:
-        self._method = method
+    _WHAT: ClassVar[str]
+
+    def __init__(self, limits: Limits = _LIMITS) -> None:
         self._limits = limits
-        self._upgrade = upgrade
         self._state: _State = "head"
         # Taking from the front of a bytearray moves its start, not its content: small pieces stay cheap.
         self._buffer = bytearray()
@@ -233,17 +217,17 @@ class ResponseReader:
         self._left = 0
         self._keep_alive = False
         self.begun = False
-        """Whether any byte of the response has arrived: from then on a request is not sent again."""
+        """Whether any byte of the message has arrived: from then on a request is not sent again."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has arrived."""
+        return self._state == "done"
 
     @property
     def reusable(self) -> bool:
         """Whether the message ended so that the connection may carry another one."""
         return self._state == "done" and self._keep_alive and not self._buffer
-
-    @property
-    def upgraded(self) -> bool:
-        """Whether the connection has left HTTP: `rest` holds the first bytes of what follows."""
-        return self._state == "upgraded"
 
     @property
     def rest(self) -> bytes:
@@ -254,7 +238,7 @@ class ResponseReader:
         """Return the events that *data* completes; `b""` says that the peer closed the connection.
 
         Raises:
-            ProtocolError: This is not a response, or it ended too early.
+            ProtocolError: This is no such message, or it ended too early.
         """
         if not data:
             return self._receive_close()
@@ -308,29 +292,13 @@ class ResponseReader:
         if self._state in ("done", "upgraded"):
             return []
         before, self._state = self._state, "failed"
-        where = "before the response began" if not self.begun else f"inside the response ({before})"
+        where = f"before the {self._WHAT} began" if not self.begun else f"inside the {self._WHAT} ({before})"
         raise ProtocolError(f"the connection was closed {where}")
 
     # Each step takes what it can from the buffer and returns its events, or None when it needs more bytes.
 
     def _read_head(self) -> list[Event] | None:
-        head = self._take_through(b"\r\n\r\n", self._limits.head, "the head of the response")
-        if head is None:
-            self._refuse_early()
-            return None
-        line, _, block = head[:-2].partition(b"\r\n")
-        match = _STATUS_LINE.fullmatch(line)
-        if match is None:
-            raise ProtocolError(f"{line[:60]!r} is not the status line of an HTTP/1.1 response")
-        minor, status, reason = match.groups(b"")
-        return self._begin_body(
-            minor == b"1", int(status), reason.decode("latin-1"), self._read_fields(block)
-        )
-
-    def _refuse_early(self) -> None:
-        """Do not wait for the rest of something that is no HTTP at all."""
-        if not b"HTTP/1.".startswith(self._buffer[:7]):
-            raise ProtocolError(f"{bytes(self._buffer[:60])!r} is not the beginning of an HTTP/1.1 response")
+        raise NotImplementedError
 
     def _read_fields(self, block: bytes) -> Fields:
         if not _FIELDS.fullmatch(block):
@@ -338,30 +306,8 @@ class ResponseReader:
             raise ProtocolError(f"{wrong[:60]!r} is not a header field")
         fields = [(name.lower(), value) for name, value in _FIELD.findall(block)]
         if len(fields) > self._limits.fields:
-            raise ProtocolError(f"the response has more than {self._limits.fields} header fields")
+            raise ProtocolError(f"the {self._WHAT} has more than {self._limits.fields} header fields")
         return fields
-
-    def _begin_body(self, modern: bool, status: int, reason: str, fields: Fields) -> list[Event]:
-        length, chunked, self._keep_alive = _framing(fields, modern)
-        if status == 101 and not self._upgrade:
-            raise ProtocolError("the response switches to another protocol, which nobody asked for")
-        if status == 101 or (self._method == "CONNECT" and 200 <= status < 300):
-            self._state = "upgraded"
-            return [Head(status, reason, fields)]
-        if status < 200:
-            return [Informational(status, fields)]
-        if self._method == "HEAD" or status in (204, 304):
-            length, chunked = 0, False
-        if chunked:
-            self._state = "chunk size"
-        elif length is None:
-            self._state, self._keep_alive = "until close", False
-        elif length:
-            self._state, self._left = "length", length
-        else:
-            self._state = "done"
-            return [Head(status, reason, fields), _END]
-        return [Head(status, reason, fields)]
 
     def _read_length(self) -> list[Event] | None:
         data = self._take(self._left)
@@ -423,7 +369,7 @@ class ResponseReader:
         return None
 
     def _failed(self) -> list[Event] | None:
-        raise ProtocolError("the response was refused before")
+        raise ProtocolError(f"the {self._WHAT} was refused before")
 
     def _take(self, most: int) -> Data | None:
         """Return at least one byte and at most so many, or None when there is none."""
@@ -447,8 +393,8 @@ class ResponseReader:
         self._searched = 0
         return taken
 
-    _STEPS: ClassVar[dict[_State, Callable[[ResponseReader], list[Event] | None]]] = {
-        "head": _read_head,
+    _STEPS: ClassVar[dict[_State, Callable[[MessageReader], list[Event] | None]]] = {
+        "head": lambda reader: reader._read_head(),
         "length": _read_length,
         "chunk size": _read_chunk_size,
         "chunk": _read_chunk,
@@ -459,6 +405,71 @@ class ResponseReader:
         "done": _rest,
         "failed": _failed,
     }
+
+
+class ResponseReader(MessageReader):
+    """Reads one response to one request with *method*."""
+
+    __slots__ = ("_method", "_upgrade")
+
+    _WHAT = "response"
+
+    def __init__(
+        self,
+        method: str,
+        limits: Limits = _LIMITS,
+        *,
+        upgrade: bool = False,
+    ) -> None:
+        super().__init__(limits)
+        self._method = method
+        self._upgrade = upgrade
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether the connection has left HTTP: `rest` holds the first bytes of what follows."""
+        return self._state == "upgraded"
+
+    def _read_head(self) -> list[Event] | None:
+        head = self._take_through(b"\r\n\r\n", self._limits.head, "the head of the response")
+        if head is None:
+            self._refuse_early()
+            return None
+        line, _, block = head[:-2].partition(b"\r\n")
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
+            raise ProtocolError(f"{line[:60]!r} is not the status line of an HTTP/1.1 response")
+        minor, status, reason = match.groups(b"")
+        return self._begin_body(
+            minor == b"1", int(status), reason.decode("latin-1"), self._read_fields(block)
+        )
+
+    def _refuse_early(self) -> None:
+        """Do not wait for the rest of something that is no HTTP at all."""
+        if not b"HTTP/1.".startswith(self._buffer[:7]):
+            raise ProtocolError(f"{bytes(self._buffer[:60])!r} is not the beginning of an HTTP/1.1 response")
+
+    def _begin_body(self, modern: bool, status: int, reason: str, fields: Fields) -> list[Event]:
+        length, chunked, self._keep_alive = _framing(fields, modern)
+        if status == 101 and not self._upgrade:
+            raise ProtocolError("the response switches to another protocol, which nobody asked for")
+        if status == 101 or (self._method == "CONNECT" and 200 <= status < 300):
+            self._state = "upgraded"
+            return [Head(status, reason, fields)]
+        if status < 200:
+            return [Informational(status, fields)]
+        if self._method == "HEAD" or status in (204, 304):
+            length, chunked = 0, False
+        if chunked:
+            self._state = "chunk size"
+        elif length is None:
+            self._state, self._keep_alive = "until close", False
+        elif length:
+            self._state, self._left = "length", length
+        else:
+            self._state = "done"
+            return [Head(status, reason, fields), _END]
+        return [Head(status, reason, fields)]
 
 
 def _framing(fields: Fields, modern: bool) -> tuple[int | None, bool, bool]:
@@ -483,6 +494,6 @@ def _framing(fields: Fields, modern: bool) -> tuple[int | None, bool, bool]:
             raise ProtocolError(f"the transfer coding {codings[0][:40]!r} is not supported")
         return None, True, keep_alive
     (length,) = lengths if len(lengths) == 1 else (b"",)
-    if not _LENGTH.fullmatch(length):
+    if not LENGTH.fullmatch(length):
         raise ProtocolError("the response's length is malformed or told twice")
     return int(length), False, keep_alive

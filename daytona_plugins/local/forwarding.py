@@ -10,16 +10,25 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-import h11
-
+from daytona.protocols.http1 import (
+    LAST_CHUNK,
+    Data,
+    Head,
+    ProtocolError,
+    ResponseReader,
+    encode_chunk,
+    encode_fields,
+    encode_head,
+)
 from daytona_plugins.local.web import Response, Upgrade
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from daytona_plugins.local.web import Request, Stream
+    from daytona_plugins.local.wire import Wire
 
-READ_SIZE: Final = 256 * 1024
+    Headers = Iterable[tuple[str, str]]
 
 _UPGRADE: Final = frozenset({"connection", "upgrade"})
 _NOT_PASSED_ON: Final = frozenset({"connection", "keep-alive", "transfer-encoding"})
@@ -41,102 +50,107 @@ def headers_for(request: Request, *, without: Iterable[str] = ()) -> list[tuple[
 class Connection:
     """A connection to whoever answers in our stead; `send_head` to the end of `receive_body` is one exchange."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._h11 = h11.Connection(h11.CLIENT)
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._reader = ResponseReader("GET")
+        self._body: list[bytes] = []
+        self._chunked = False
+        self._sent = False
 
-    async def send_head(self, method: str, target: str, headers: Iterable[tuple[str, str]]) -> None:
+    def new_reader(self, method: str, *, upgrade: bool) -> ResponseReader:
+        """Return what reads the answer to a request."""
+        return ResponseReader(method, upgrade=upgrade)
+
+    async def send_head(self, method: str, target: str, headers: Headers) -> None:
         """Send the first part of a request."""
-        await self._send(_head(method, target, headers))
+        await self._send(self._begin(method, target, headers))
 
     async def send_body(self, data: bytes) -> None:
-        """Send a piece of the body, waiting while the peer is slow."""
-        await self._send(h11.Data(data=data))
+        """Send a piece of the body, which is not empty, waiting while the peer is slow."""
+        await self._send(encode_chunk(data) if self._chunked else data)
 
     async def end_request(self) -> None:
         """Say that the request is complete."""
-        await self._send(h11.EndOfMessage())
+        self._sent = True
+        if self._chunked:
+            await self._send(LAST_CHUNK)
 
-    async def send_whole(
-        self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes
-    ) -> None:
+    async def send_whole(self, method: str, target: str, headers: Headers, body: bytes) -> None:
         """Send a request in one piece, so that the peer wakes up once."""
-        await self._send(_head(method, target, headers), h11.Data(data=body), h11.EndOfMessage())
+        head = self._begin(method, target, headers)
+        self._sent = True
+        if self._chunked:
+            body = (encode_chunk(body) if body else b"") + LAST_CHUNK
+        await self._send(head, body)
 
     async def receive_head(self) -> tuple[int, list[tuple[str, str]]]:
         """Return status and headers of the answer; 101 means that bytes may follow in both directions."""
-        while True:
-            event = await self._next_event()
-            if isinstance(event, h11.Response) or (
-                isinstance(event, h11.InformationalResponse) and event.status_code == 101
-            ):
-                return event.status_code, [
-                    (name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers
-                ]
+        while (head := await self._receive()) is None:
+            pass
+        return head.status, [(name.decode("ascii"), value.decode("latin-1")) for name, value in head.fields]
 
     @property
-    def waiting_bytes(self) -> int:
-        """How much has been received that nobody has asked for."""
-        return len(self._h11.trailing_data[0])
+    def has_arrived(self) -> bool:
+        """Whether all of the answer is here."""
+        return self._reader.complete
 
     async def receive_body(self) -> bytes:
         """Return the next piece of the answer, or nothing at its end."""
-        while self._h11.their_state is h11.SEND_BODY:
-            event = await self._next_event()
-            if isinstance(event, h11.Data) and event.data:
-                return bytes(event.data)
-        return b""
+        while not self._body and not self._reader.complete:
+            await self._receive()
+        pieces, self._body = self._body, []
+        return b"".join(pieces)
 
     async def send_raw(self, data: bytes) -> None:
         """Send bytes after an upgrade."""
-        self._writer.write(data)
-        await self._writer.drain()
+        self._wire.write(data)
+        await self._wire.drain()
 
     async def receive_raw(self) -> bytes:
         """Return bytes after an upgrade, or nothing at the end."""
-        early, _ = self._h11.trailing_data
-        if early:
-            self._h11 = h11.Connection(h11.CLIENT)
-            return early
-        return await self._reader.read(READ_SIZE)
+        early, self._reader = self._reader.rest, ResponseReader("GET")
+        return early or await self._wire.read()
 
     def end_raw(self) -> None:
         """Say after an upgrade that nothing more will be sent; the peer may go on sending."""
-        self._writer.write_eof()
+        self._wire.write_eof()
 
     def renew(self) -> bool:
-        """Make ready for another exchange, if that is possible on this connection."""
-        if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
-            return False
-        self._h11.start_next_cycle()
-        return not self._reader.at_eof()
+        """Return whether another exchange is possible on this connection."""
+        return self._sent and self._reader.reusable and self.is_open
 
     @property
     def is_open(self) -> bool:
         """Whether the peer has not hung up."""
-        return not self._reader.at_eof()
+        return not self._wire.has_ended
 
     def close(self) -> None:
         """Hang up; may be called twice."""
-        self._writer.close()
+        self._wire.close()
 
-    async def _send(self, *events: h11.Event) -> None:
+    def _begin(self, method: str, target: str, headers: Headers) -> bytes:
+        """Return the head of a request, whose answer is read from now on."""
+        fields = list(headers)
+        names = {name.lower() for name, _ in fields}
+        self._chunked, self._sent = "transfer-encoding" in names, False
+        self._reader = self.new_reader(method, upgrade="upgrade" in names)
+        return encode_head(method, target, encode_fields(fields))
+
+    async def _send(self, *pieces: bytes) -> None:
         try:
-            self._writer.writelines([self._h11.send(event) or b"" for event in events])
-            await self._writer.drain()
+            self._wire.write(*pieces)
+            await self._wire.drain()
         except ConnectionError as error:
             raise PeerGoneError(str(error)) from error
 
-    async def _next_event(self) -> h11.Event:
+    async def _receive(self) -> Head | None:
+        """Take in what arrives next; return the head if it was in that."""
         try:
-            while (event := self._h11.next_event()) is h11.NEED_DATA:
-                self._h11.receive_data(await self._reader.read(READ_SIZE))
-        except (ConnectionError, h11.RemoteProtocolError) as error:
+            events = self._reader.receive(await self._wire.read())
+        except (ConnectionError, ProtocolError) as error:
             raise PeerGoneError(str(error)) from error
-        if not isinstance(event, h11.Event) or isinstance(event, h11.ConnectionClosed):
-            raise PeerGoneError("the peer hung up")
-        return event
+        self._body += [event.data for event in events if isinstance(event, Data)]
+        return next((event for event in events if isinstance(event, Head)), None)
 
 
 class Exchange:
@@ -156,7 +170,7 @@ class Exchange:
         connection: Connection,
         *,
         target: str,
-        headers: Iterable[tuple[str, str]],
+        headers: Headers,
         release: Callable[[], None],
     ) -> None:
         self._request = request
@@ -165,7 +179,7 @@ class Exchange:
         self._headers = headers
         self._release = release
         self._upload: asyncio.Task[None] | None = None
-        self._nonsense: h11.RemoteProtocolError | None = None
+        self._nonsense: ProtocolError | None = None
 
     async def run(self, use: contextlib.ExitStack) -> Response:
         """Return the answer as soon as its head is there; what is in *use* stays so until its body has passed."""
@@ -184,15 +198,10 @@ class Exchange:
         body = self._body(held)
         if self._request.method == "HEAD":  # nobody would ask for the body, and so nobody would end it
             await anext(body, b"")
-        elif self._has_arrived(headers):
+        elif self._connection.has_arrived and status != 304:  # whose length is that of another answer
             own = [(name, value) for name, value in returned if name.lower() != "content-length"]
             return Response(status, own, b"".join([chunk async for chunk in body]))
         return Response(status, returned, body)
-
-    def _has_arrived(self, headers: list[tuple[str, str]]) -> bool:
-        """Return whether the body came together with the head, and can go on with it."""
-        lengths = [int(value) for name, value in headers if name.lower() == "content-length"]
-        return any(lengths) and self._connection.waiting_bytes >= lengths[0]
 
     async def _send(self) -> None:
         """Send the request; a body goes along in a task, because a peer may answer before it has read all."""
@@ -212,8 +221,8 @@ class Exchange:
             await self._connection.end_request()
         except PeerGoneError:
             pass  # its answer, if it sent one before it hung up, is still to be read
-        except (ConnectionError, h11.RemoteProtocolError) as error:
-            self._nonsense = error if isinstance(error, h11.RemoteProtocolError) else None
+        except (ConnectionError, ProtocolError) as error:
+            self._nonsense = error if isinstance(error, ProtocolError) else None
             self._connection.close()  # the client broke off; the peer must not take this for the whole body
 
     async def _body(self, held: contextlib.ExitStack) -> AsyncGenerator[bytes, None]:
@@ -259,11 +268,6 @@ async def _cancel(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _head(method: str, target: str, headers: Iterable[tuple[str, str]]) -> h11.Request:
-    lines = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
-    return h11.Request(method=method, target=target.encode("latin-1"), headers=lines)
 
 
 def _has_body(request: Request) -> bool:

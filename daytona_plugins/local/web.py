@@ -1,7 +1,7 @@
 """HTTP/1.1 for our own two servers: the platform's API and the agent inside each sandbox.
 
-h11 understands the bytes, asyncio moves them, and this file is what lies between: one task per connection reads a
-request, calls the application, and writes what it returned. Bodies are streams in both directions; nothing is
+`http1_server` understands the bytes, a `Wire` moves them, and this file is what lies between: one task per connection
+reads a request, calls the application, and writes what it returned. Bodies are streams in both directions; nothing is
 collected unless the application asks for it with a limit.
 
 A handler runs to its end even when its client goes away, because a command must not die with the connection that
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
@@ -19,16 +20,28 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-import h11
 import msgspec
+
+from daytona.protocols.http1 import Data, ProtocolError
+from daytona.protocols.http1_server import (
+    CONTINUE,
+    BodyEncoder,
+    RequestError,
+    RequestHead,
+    RequestReader,
+    encode_response_head,
+    has_body,
+)
+from daytona_plugins.local.wire import Wire
 
 logger = logging.getLogger(__name__)
 
-HEAD_LIMIT: Final = 64 * 1024
+_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
+
 HEAD_TIMEOUT: Final = 10.0
 IDLE_TIMEOUT: Final = 70.0
 LINGER_TIMEOUT: Final = 5.0
-READ_SIZE: Final = 256 * 1024
+PIPELINE_LIMIT: Final = 64 * 1024
 DISCARD_LIMIT: Final = 1024 * 1024
 JSON: Final = "application/json; charset=utf-8"
 
@@ -53,12 +66,13 @@ class NoRouteError(HTTPError):
 class Headers:
     """The header lines of a request, looked up without regard to case."""
 
-    def __init__(self, lines: Iterable[tuple[bytes, bytes]]) -> None:
-        self._lines = [(name.decode("ascii").lower(), value.decode("latin-1")) for name, value in lines]
+    def __init__(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
+        self._lines = [(name.decode("ascii"), value.decode("latin-1")) for name, value in fields]
+        self._first = dict(reversed(self._lines))
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value of *name*, or *default*."""
-        return next(iter(self.all(name)), default)
+        return self._first.get(name.lower(), default)
 
     def all(self, name: str) -> list[str]:
         """Return every value of *name* in the order sent."""
@@ -70,7 +84,7 @@ class Headers:
         return list(self._lines)
 
     def __contains__(self, name: str) -> bool:
-        return bool(self.all(name))
+        return name.lower() in self._first
 
 
 class Query:
@@ -94,17 +108,19 @@ class Query:
 class Request:
     """One request; its body is read on demand, once."""
 
-    def __init__(self, head: h11.Request, exchange: _Exchange) -> None:
-        self.method = head.method.decode("ascii")
-        self.raw_target = head.target.decode("latin-1")
-        raw_path, _, query = self.raw_target.partition("?")
-        self.raw_path = raw_path
-        self.path = unquote(raw_path, errors="surrogateescape")
-        self.query_string = query
-        self.query = Query(query)
-        self.headers = Headers(head.headers)
+    def __init__(self, head: RequestHead, exchange: _Exchange) -> None:
+        self.method = head.method
+        self.raw_target = head.target
+        self.raw_path, _, self.query_string = head.target.partition("?")
+        self.path = unquote(self.raw_path, errors="surrogateescape")
+        self.headers = Headers(head.fields)
         self.params: dict[str, str] = {}
         self._exchange = exchange
+
+    @functools.cached_property
+    def query(self) -> Query:
+        """The parameters after the question mark."""
+        return Query(self.query_string)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body piece by piece, as it arrives."""
@@ -127,8 +143,7 @@ class Request:
     @property
     def has_arrived(self) -> bool:
         """Whether all of the body is here already, so that reading it waits for nobody."""
-        length = self.headers.get("content-length")
-        return length is not None and self._exchange.waiting_bytes >= int(length)
+        return self._exchange.has_arrived
 
     async def disconnected(self) -> None:
         """Return when the client has closed its side; call it only after the body was read."""
@@ -160,26 +175,26 @@ class Upgrade(Response):
 class Stream:
     """The bare connection after an upgrade."""
 
-    def __init__(self, pending: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, pending: bytes, wire: Wire) -> None:
         self._pending = pending
-        self._reader = reader
-        self._writer = writer
+        self._wire = wire
 
     async def receive(self) -> bytes:
         """Return the next bytes, or nothing at the end of the stream."""
         pending, self._pending = self._pending, b""
-        return pending or await self._reader.read(READ_SIZE)
+        return pending or await self._wire.read()
 
     async def send(self, data: bytes) -> None:
         """Write *data*, waiting while the peer is slow."""
-        self._writer.write(data)
-        await self._writer.drain()
+        self._wire.write(data)
+        await self._wire.drain()
 
     def end(self) -> None:
         """Say that nothing more will be sent; the peer may go on sending."""
-        self._writer.write_eof()
+        self._wire.write_eof()
 
 
+Fields = list[tuple[str, str]]
 Handler = Callable[[Request], Awaitable[Response]]
 Envelope = Callable[[Request | None, HTTPError], Response]
 
@@ -268,12 +283,15 @@ class Server:
 
     async def listen(self, sock: socket.socket) -> None:
         """Start to accept connections on *sock*, which is bound and belongs to the server from now on."""
-        start = asyncio.start_unix_server if sock.family == socket.AF_UNIX else asyncio.start_server
-        self._listener = await start(self._accepted, sock=sock, limit=READ_SIZE)
+        loop = asyncio.get_running_loop()
+        if sock.family == socket.AF_UNIX:
+            self._listener = await loop.create_unix_server(self._new_wire, sock=sock)
+        else:
+            self._listener = await loop.create_server(self._new_wire, sock=sock)
 
     async def take(self, connection: socket.socket) -> None:
         """Answer requests on a connection that is open already and belongs to the server from now on."""
-        await self._accepted(*await asyncio.open_connection(sock=connection, limit=READ_SIZE))
+        await asyncio.get_running_loop().connect_accepted_socket(self._new_wire, connection)
 
     async def close(self) -> None:
         """Stop listening, and end every connection; may be called twice."""
@@ -283,20 +301,23 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(self._serve(reader, writer))
+    def _new_wire(self) -> Wire:
+        return Wire(self._connected)
+
+    def _connected(self, wire: Wire) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(self._serve(wire))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, wire: Wire) -> None:
         """Answer requests until either side has had enough; a peer that fails is no news."""
         try:
-            exchange = _Exchange(reader, writer, self._app, self._envelope)
-            with contextlib.suppress(ConnectionError, TimeoutError, h11.RemoteProtocolError):
-                while await exchange.run():
-                    pass
+            pending: bytes | None = b""
+            with contextlib.suppress(ConnectionError, ProtocolError):
+                while pending is not None:
+                    pending = await _Exchange(wire, self._app, self._envelope).run(pending)
         finally:
-            writer.close()
+            wire.close()
 
 
 async def serve(sock: socket.socket, app: Handler, *, envelope: Envelope = plain_envelope) -> Server:
@@ -307,178 +328,184 @@ async def serve(sock: socket.socket, app: Handler, *, envelope: Envelope = plain
 
 
 class _Exchange:
-    """One connection: `run` answers one request and says whether another may follow."""
+    """One request and its answer."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, app: Handler, envelope: Envelope
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, wire: Wire, app: Handler, envelope: Envelope) -> None:
+        self._wire = wire
         self._app = app
         self._envelope = envelope
-        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
+        self._reader = RequestReader()
+        self._body: list[bytes] = []
+        self._ahead = b""
+        self._client_waits = False
+        """Whether the client keeps its body until it is asked for it."""
 
-    async def run(self) -> bool:
+    async def run(self, pending: bytes) -> bytes | None:
+        """Answer the request that begins with *pending*; return what is the beginning of another, None when none may follow."""
         try:
-            head = await self._receive_head()
-        except h11.RemoteProtocolError as error:
-            await self._refuse(HTTPError(error.error_status_hint, str(error), code="BAD_REQUEST"))
-            return False
+            head = await self._receive_head(pending)
+        except ProtocolError as error:
+            await self._refuse(_refusal(error))
+            return None
         if head is None:
-            return False
+            return None
         response = await self._answer(Request(head, self))
         if isinstance(response, Upgrade):
-            await self._upgrade(response)
-            return False
-        await self._send_response(response, with_body=head.method != b"HEAD")
-        return await self._ready_for_another()
+            await self._upgrade(response, response.run)
+            return None
+        stays = await self._send_response(response, head)
+        if stays:
+            return await self._rest()
+        await self._linger()
+        return None
 
     async def _answer(self, request: Request) -> Response:
         try:
             return await self._app(request)
         except HTTPError as error:
             return self._envelope(request, error)
-        except h11.RemoteProtocolError as error:
-            return self._envelope(request, HTTPError(error.error_status_hint, str(error), code="BAD_REQUEST"))
+        except ProtocolError as error:
+            return self._envelope(request, _refusal(error))
         except Exception:  # the border of the server: a bug in one handler must not end the others
             logger.exception("%s %s failed", request.method, request.path)
             return self._envelope(
                 request, HTTPError(500, "internal server error", code="INTERNAL_SERVER_ERROR")
             )
 
-    async def _receive_head(self) -> h11.Request | None:
-        if not self._h11.trailing_data[0]:
-            async with asyncio.timeout(IDLE_TIMEOUT):
-                await self._receive_bytes()
-        async with asyncio.timeout(HEAD_TIMEOUT):
-            event = await self._next_event()
-        if not isinstance(event, h11.Request):
+    # -- The request --------------------------------------------------------------------------------------------------
+
+    async def _receive_head(self, data: bytes) -> RequestHead | None:
+        """Return the head, or None when the client has hung up instead of sending another request."""
+        self._wire.limit(HEAD_TIMEOUT if data else IDLE_TIMEOUT)
+        data = data or await self._wire.read()
+        if not data:
             return None
-        _refuse_ambiguous_length(event)
-        return event
+        self._feed(data)
+        if self._reader.head is None:
+            self._wire.limit(HEAD_TIMEOUT)
+        while self._reader.head is None:
+            self._feed(await self._wire.read())
+        self._wire.limit(None)
+        self._client_waits = self._waits_for_continue(self._reader.head)
+        return self._reader.head
 
-    async def _next_event(self) -> h11.Event:
-        while True:
-            event = self._h11.next_event()
-            if event is h11.NEED_DATA:
-                await self._send_continue()
-                await self._receive_bytes()
-            elif isinstance(event, h11.Event):
-                return event
-            else:  # PAUSED: the peer speaks before its turn, and waits
-                raise h11.RemoteProtocolError("data after the end of the request")
+    def _waits_for_continue(self, head: RequestHead) -> bool:
+        nothing_came = not self._reader.complete and not self._body
+        return (
+            nothing_came
+            and head.modern
+            and any(name == b"expect" and value.lower() == b"100-continue" for name, value in head.fields)
+        )
 
-    async def _receive_bytes(self) -> None:
-        self._h11.receive_data(await self._reader.read(READ_SIZE))
-
-    async def _send_continue(self) -> None:
-        if self._h11.they_are_waiting_for_100_continue:
-            await self._send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
+    def _feed(self, data: bytes) -> None:
+        self._body += [event.data for event in self._reader.receive(data) if isinstance(event, Data)]
 
     @property
-    def waiting_bytes(self) -> int:
-        """How much has been received that nobody has asked for."""
-        return len(self._h11.trailing_data[0])
+    def has_arrived(self) -> bool:
+        """Whether all of the request is here."""
+        return self._reader.complete
 
     async def receive_body(self) -> bytes:
         """Return the next piece of the request's body, or nothing at its end."""
-        while self._h11.their_state is h11.SEND_BODY:
-            event = await self._next_event()
-            if isinstance(event, h11.Data) and event.data:
-                return bytes(event.data)
-        return b""
+        while not self._body and not self._reader.complete:
+            if self._client_waits:
+                self._client_waits = False
+                self._wire.write(CONTINUE)
+            self._feed(await self._wire.read())
+        pieces, self._body = self._body, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def wait_for_end_of_file(self) -> None:
         """Return when the peer has closed its side; what it pipelines before that is kept."""
-        while data := await self._reader.read(READ_SIZE):
-            self._h11.receive_data(data)
-            if len(self._h11.trailing_data[0]) > HEAD_LIMIT:
+        while data := await self._wire.read():
+            self._ahead += data
+            if len(self._ahead) > PIPELINE_LIMIT:
                 return
+
+    # -- The answer ---------------------------------------------------------------------------------------------------
 
     async def _refuse(self, error: HTTPError) -> None:
         response = self._envelope(None, error)
-        response.headers.append(("Connection", "close"))
-        if self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            await self._send_response(response, with_body=True)
-            await self._linger()
+        assert isinstance(response.body, bytes)
+        fields = [("Content-Length", str(len(response.body))), ("Connection", "close")]
+        self._wire.write(_head(response.status, [*response.headers, *fields]), response.body)
+        await self._linger()
 
-    async def _send_response(self, response: Response, *, with_body: bool) -> None:
-        headers = [(name.encode("ascii"), _header_value(value)) for name, value in response.headers]
-        if isinstance(response.body, bytes) and response.status != 204:
-            headers.append((b"Content-Length", b"%d" % len(response.body)))
-        if self._h11.they_are_waiting_for_100_continue:  # it will keep its body, and needs another connection
-            headers.append((b"Connection", b"close"))
-        head = h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status))
-        if not with_body:
-            await self._send(head, h11.EndOfMessage())
-        elif isinstance(response.body, bytes):  # in one piece: each write may wake up the peer
-            await self._send(head, h11.Data(data=response.body), h11.EndOfMessage())
+    async def _send_response(self, response: Response, request: RequestHead) -> bool:
+        """Send the answer, and return whether the connection stays."""
+        # A client that keeps its body because we did not ask for it needs another connection.
+        stays = request.keep_alive and not self._client_waits
+        fields = response.headers if stays else [*response.headers, ("Connection", "close")]
+        if isinstance(response.body, bytes):
+            await self._send_whole(response.status, fields, response.body, request)
         else:
-            self._write(head)
-            await self._send_body(response.body)
+            await self._send_stream(response.status, fields, response.body, request)
+        return stays
 
-    async def _send_body(self, body: AsyncIterator[bytes]) -> None:
+    async def _send_whole(self, status: int, fields: Fields, body: bytes, request: RequestHead) -> None:
+        if status != 204:
+            fields = [*fields, ("Content-Length", str(len(body)))]
+        self._wire.write(_head(status, fields), body if has_body(request, status) else b"")
+        await self._wire.drain()
+
+    async def _send_stream(
+        self, status: int, fields: Fields, body: AsyncIterator[bytes], request: RequestHead
+    ) -> None:
+        encoder = BodyEncoder(request, status, fields)
+        self._wire.write(_head(status, [*fields, *encoder.fields]))
+        if request.method != "HEAD":
+            await self._send_body(body, encoder)
+
+    async def _send_body(self, body: AsyncIterator[bytes], encoder: BodyEncoder) -> None:
         try:
             async for chunk in body:
-                await self._send(h11.Data(data=chunk))
+                self._wire.write(encoder.encode(chunk))
+                await self._wire.drain()
         finally:
             if isinstance(body, AsyncGenerator):
                 await body.aclose()
-        await self._send(h11.EndOfMessage())
+        self._wire.write(encoder.end())
 
-    async def _upgrade(self, response: Upgrade) -> None:
-        headers = [(name.encode("ascii"), _header_value(value)) for name, value in response.headers]
-        while self._h11.their_state is h11.SEND_BODY:
-            await self._next_event()
-        await self._send(
-            h11.InformationalResponse(status_code=101, headers=headers, reason=b"Switching Protocols")
-        )
-        await response.run(Stream(self._h11.trailing_data[0], self._reader, self._writer))
+    async def _upgrade(self, response: Response, run: Callable[[Stream], Awaitable[None]]) -> None:
+        while await self.receive_body():
+            pass
+        self._wire.write(_head(response.status, response.headers))
+        await run(Stream(self._early, self._wire))
 
-    async def _ready_for_another(self) -> bool:
+    # -- The end ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _early(self) -> bytes:
+        """What the client has sent beyond its request."""
+        return self._reader.rest + self._ahead
+
+    async def _rest(self) -> bytes | None:
         """Read the rest of a body nobody wanted if it is short; else the connection ends here."""
         left = DISCARD_LIMIT
-        while (
-            left > 0
-            and not self._h11.they_are_waiting_for_100_continue
-            and (chunk := await self.receive_body())
-        ):
+        while left > 0 and (chunk := await self.receive_body()):
             left -= len(chunk)
-        if self._h11.their_state is h11.DONE and self._h11.our_state is h11.DONE:
-            self._h11.start_next_cycle()
-            return True
+        if self._reader.complete:
+            return self._early
         await self._linger()
-        return False
+        return None
 
     async def _linger(self) -> None:
         """Let the peer read our last answer: closing with unread input would reset the connection under it."""
-        self._writer.write_eof()
-        async with asyncio.timeout(LINGER_TIMEOUT):
-            while await self._reader.read(READ_SIZE):
-                pass
-
-    def _write(self, *events: h11.Event) -> None:
-        self._writer.writelines([self._h11.send(event) or b"" for event in events])
-
-    async def _send(self, *events: h11.Event) -> None:
-        self._write(*events)
-        await self._writer.drain()
+        self._wire.write_eof()
+        self._wire.limit(LINGER_TIMEOUT)
+        while await self._wire.read():
+            pass
 
 
-def _refuse_ambiguous_length(head: h11.Request) -> None:
-    """Two ways to say how long a body is, or one that HTTP/1.0 lacks, are how requests are smuggled past proxies."""
-    names = {name for name, _ in head.headers}
-    if b"transfer-encoding" in names and (b"content-length" in names or head.http_version < b"1.1"):
-        raise h11.RemoteProtocolError("ambiguous request length")
+def _refusal(error: ProtocolError) -> HTTPError:
+    status = error.status if isinstance(error, RequestError) else 400
+    return HTTPError(status, str(error), code="BAD_REQUEST")
 
 
-def _reason(status: int) -> bytes:
+def _head(status: int, fields: Fields) -> bytes:
+    return encode_response_head(status, _reason(status), fields)
+
+
+def _reason(status: int) -> str:
     """Return the words after a status: some clients do not take a line without them for one."""
-    try:
-        return HTTPStatus(status).phrase.encode("ascii")
-    except ValueError:
-        return b""
-
-
-def _header_value(value: str) -> bytes:
-    return value.encode("latin-1")
+    return _REASONS.get(status, "")

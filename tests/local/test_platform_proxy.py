@@ -200,7 +200,7 @@ def test_connections_to_the_agent_are_used_again() -> None:
     peers: list[object] = []
 
     async def count(request: web.Request) -> web.Response:
-        peers.append(request._exchange)  # pyright: ignore[reportPrivateUsage]  # one a connection
+        peers.append(request._exchange._wire)  # pyright: ignore[reportPrivateUsage]  # one a connection
         return web.text_response("ok")
 
     async def scenario(here: World) -> None:

@@ -17,7 +17,6 @@ from daytona_plugins.local.agent.login import Login, log_in
 from daytona_plugins.local.agent.port_proxy import open_port, port_number
 from daytona_plugins.local.agent.sftp import SftpServer
 from daytona_plugins.local.agent.sftp_packets import BadPacketError
-from daytona_plugins.local.forwarding import READ_SIZE
 from daytona_plugins.local.frames import UPGRADE, Ended, Kind, Size, Start, frame, message, received
 from daytona_plugins.local.tasks import cancel
 from daytona_plugins.local.web import Request, Response, Upgrade
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from daytona_plugins.local.agent.toolbox import Toolbox
     from daytona_plugins.local.web import Stream
+    from daytona_plugins.local.wire import Wire
 
 
 def add_channels(toolbox: Toolbox) -> None:
@@ -145,29 +145,29 @@ async def _port(request: Request) -> Response:
     _require_upgrade(request)
     port = port_number(request.params["port"])
     try:
-        reader, writer = await open_port(port)
+        wire = await open_port(port)
     except OSError:
         return Response(502)
-    return _upgraded(request, lambda stream: _join(stream, reader, writer))
+    return _upgraded(request, lambda stream: _join(stream, wire))
 
 
-async def _join(stream: Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _join(stream: Stream, wire: Wire) -> None:
     """Pass bytes both ways; each side may end what it has to say before the other."""
     try:
         with contextlib.suppress(ConnectionError):
-            await asyncio.gather(_upload(stream, writer), _download(reader, stream))
+            await asyncio.gather(_upload(stream, wire), _download(wire, stream))
     finally:
-        writer.close()
+        wire.close()
 
 
-async def _upload(stream: Stream, writer: asyncio.StreamWriter) -> None:
+async def _upload(stream: Stream, wire: Wire) -> None:
     while data := await stream.receive():
-        writer.write(data)
-        await writer.drain()
-    writer.write_eof()
+        wire.write(data)
+        await wire.drain()
+    wire.write_eof()
 
 
-async def _download(reader: asyncio.StreamReader, stream: Stream) -> None:
-    while data := await reader.read(READ_SIZE):
+async def _download(wire: Wire, stream: Stream) -> None:
+    while data := await wire.read():
         await stream.send(data)
     stream.end()

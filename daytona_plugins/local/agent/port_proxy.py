@@ -7,9 +7,11 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.agent.errors import bad_request
+from daytona_plugins.local.agent.program_connection import ProgramConnection
 from daytona_plugins.local.agent.whole_numbers import whole_number
-from daytona_plugins.local.forwarding import READ_SIZE, Connection, Exchange, PeerGoneError, headers_for
+from daytona_plugins.local.forwarding import Connection, Exchange, PeerGoneError, headers_for
 from daytona_plugins.local.web import Request, Response
+from daytona_plugins.local.wire import Wire
 
 if TYPE_CHECKING:
     from daytona_plugins.local.agent.toolbox import Toolbox
@@ -51,20 +53,21 @@ def _headers(request: Request, port: int) -> list[tuple[str, str]]:
 
 async def _connect(port: int) -> Connection:
     try:
-        return Connection(*await open_port(port))
+        return ProgramConnection(await open_port(port))
     except OSError as error:
         raise PeerGoneError(str(error)) from error
 
 
-async def open_port(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_port(port: int) -> Wire:
     """Return a connection to a program, which may listen on either loopback address.
 
     Raises:
         OSError: Nobody listens there.
     """
+    loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
-        return await asyncio.open_connection("127.0.0.1", port, limit=READ_SIZE)
-    return await asyncio.open_connection("::1", port, limit=READ_SIZE)
+        return (await loop.create_connection(Wire, "127.0.0.1", port))[1]
+    return (await loop.create_connection(Wire, "::1", port))[1]
 
 
 def port_number(text: str) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from daytona_plugins.local.forwarding import READ_SIZE, Connection, PeerGoneError
+from daytona_plugins.local.forwarding import Connection, PeerGoneError
+from daytona_plugins.local.wire import Wire
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +21,8 @@ _KEPT = 8
 class AgentConnection(Connection):
     """One connection to an agent."""
 
-    def __init__(self, socket_path: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        super().__init__(reader, writer)
+    def __init__(self, socket_path: Path, wire: Wire) -> None:
+        super().__init__(wire)
         self.socket_path = socket_path
         self.idle_since = 0.0
 
@@ -71,7 +72,7 @@ class AgentPool:
 
     async def _open(self, socket_path: Path) -> AgentConnection:
         try:
-            reader, writer = await asyncio.open_unix_connection(str(socket_path), limit=READ_SIZE)
+            _, wire = await asyncio.get_running_loop().create_unix_connection(Wire, str(socket_path))
         except OSError as error:
             raise AgentGoneError(f"{socket_path}: {error}") from error
-        return AgentConnection(socket_path, reader, writer)
+        return AgentConnection(socket_path, wire)

@@ -1,0 +1,168 @@
+"""The bytes of one connection, without what asyncio's streams do beside: a request is read in one wake-up.
+
+wire = Wire()                                   # the protocol of a transport
+data = await wire.read()                        # nothing at the end
+wire.write(b"...")
+await wire.drain()
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READ_SIZE: Final = 256 * 1024
+"""What may wait to be read before the peer has to wait."""
+
+
+class Wire(asyncio.Protocol):
+    """One connection; one task at a time reads, and one writes. *connected* is called when it is there."""
+
+    def __init__(self, connected: Callable[[Wire], None] | None = None) -> None:
+        self._connected = connected
+        self._loop = asyncio.get_running_loop()
+        self._received: list[bytes] = []
+        self._size = 0
+        self._reading: asyncio.Future[None] | None = None
+        self._writing: asyncio.Future[None] | None = None
+        self._full = self._held = self._ended = self._lost = False
+        self._failure: Exception | None = None
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- What asyncio calls -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+        if self._connected is not None:
+            self._connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep *data* for who reads next."""
+        self._received.append(data)
+        self._size += len(data)
+        if self._size > READ_SIZE and not self._held:
+            self._held = True
+            self._transport.pause_reading()
+        _wake(self._reading)
+
+    def eof_received(self) -> bool:
+        """Note the end; the other direction stays open."""
+        self._ended = True
+        _wake(self._reading)
+        return True
+
+    def pause_writing(self) -> None:
+        """Let writers wait."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Let them go on."""
+        self._full = False
+        _wake(self._writing)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let nobody wait any more."""
+        self._ended = self._lost = True
+        self._failure = exc
+        if self._timer is not None:
+            self._timer.cancel()
+        _wake(self._reading)
+        _wake(self._writing)
+
+    # -- What its owner calls -----------------------------------------------------------------------------------------
+
+    async def read(self) -> bytes:
+        """Return what has arrived, or nothing at the end.
+
+        Raises:
+            ConnectionError: The connection broke.
+        """
+        while not self._received:
+            if self._failure is not None:
+                raise ConnectionResetError("the connection was lost") from self._failure
+            if self._ended:
+                return b""
+            await self._arrival()
+        data = self._received[0] if len(self._received) == 1 else b"".join(self._received)
+        self._received.clear()
+        self._size = 0
+        if self._held:
+            self._held = False
+            if not self._lost:
+                self._transport.resume_reading()
+        return data
+
+    def write(self, *pieces: bytes) -> None:
+        """Send, or keep for sending: `drain` waits while too much is kept. To a peer that is gone nothing is sent."""
+        if not self._lost:
+            self._transport.writelines(pieces)
+
+    async def drain(self) -> None:
+        """Return when the peer has taken enough.
+
+        Raises:
+            ConnectionError: It has gone.
+        """
+        while self._full and not self._lost:
+            await self._room()
+        if self._lost:
+            raise ConnectionResetError("the connection was lost") from self._failure
+
+    def write_eof(self) -> None:
+        """Say that nothing more will be sent; the peer may go on sending."""
+        if not self._lost:
+            self._transport.write_eof()
+
+    def close(self) -> None:
+        """Hang up when all has been sent; may be called twice."""
+        self._transport.close()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the peer has hung up, or said that it will send nothing more."""
+        return self._ended or self._transport.is_closing()
+
+    def limit(self, seconds: float | None) -> None:
+        """Break the connection in so many seconds, unless another limit is set by then; None takes it away."""
+        self._deadline = None if seconds is None else self._loop.time() + seconds
+        if self._deadline is not None and (self._timer is None or self._deadline < self._timer.when()):
+            self._look_at(self._deadline)
+
+    def _look_at(self, moment: float) -> None:
+        """To set a timer anew for each request would cost more than to look, now and then, whether it is time."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(moment, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._deadline > self._loop.time():
+            self._look_at(self._deadline)
+        else:
+            self._transport.abort()
+
+    async def _arrival(self) -> None:
+        self._reading = self._loop.create_future()
+        try:
+            await self._reading
+        finally:
+            self._reading = None
+
+    async def _room(self) -> None:
+        self._writing = self._loop.create_future()
+        try:
+            await self._writing
+        finally:
+            self._writing = None
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)

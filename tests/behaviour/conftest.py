@@ -35,6 +35,23 @@ def box(connect: Callable[[], Any], shared_id: str) -> Callable[[], Any]:
 
 
 @pytest.fixture
+def session(box: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a function that opens a session: its sandbox, and its name."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[tuple[Any, str]]:
+        async with box() as sandbox:
+            name = f"s-{uuid.uuid4().hex[:8]}"
+            await sandbox.process.create_session(name)
+            try:
+                yield sandbox, name
+            finally:
+                await sandbox.process.delete_session(name)
+
+    return opened
+
+
+@pytest.fixture
 def folder() -> str:
     """A name that no other test uses, for a directory."""
     return f"t-{uuid.uuid4().hex[:10]}"

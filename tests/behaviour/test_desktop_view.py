@@ -17,7 +17,7 @@ import pytest
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request
 
-from tests.local.platform_process import Answer
+from tests.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

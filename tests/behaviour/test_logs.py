@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,29 +14,12 @@ from daytona.testing import Cut, FaultyRelay
 from tests.conftest import open_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.local.platform_process import Platform
 
 KIB = 1024
 LOGS = r"/toolbox/[^/]+/process/session/[^/]+/command/[^/]+/logs"
-
-
-@pytest.fixture
-def session(box: Callable[[], Any]) -> Callable[[], Any]:
-    """Return a function that opens a session: its sandbox, and its name."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[tuple[Any, str]]:
-        async with box() as sandbox:
-            name = f"s-{uuid.uuid4().hex[:8]}"
-            await sandbox.process.create_session(name)
-            try:
-                yield sandbox, name
-            finally:
-                await sandbox.process.delete_session(name)
-
-    return opened
 
 
 async def start(process: Any, name: str, command: str) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from daytona import DaytonaError
-from tests.local.platform_process import Answer
+from tests.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

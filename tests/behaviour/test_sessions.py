@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,24 +18,7 @@ from daytona.errors import DaytonaCommandAlreadyCompletedError, DaytonaSessionEn
 from tests.behaviour.conftest import ended
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-
-@pytest.fixture
-def session(box: Callable[[], Any]) -> Callable[[], Any]:
-    """Return a function that opens a session: what runs things, and its name."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[tuple[Any, str]]:
-        async with box() as sandbox:
-            name = f"s-{uuid.uuid4().hex[:8]}"
-            await sandbox.process.create_session(name)
-            try:
-                yield sandbox.process, name
-            finally:
-                await sandbox.process.delete_session(name)
-
-    return opened
+    from collections.abc import Callable
 
 
 async def run(process: Any, name: str, command: str) -> Any:
@@ -73,7 +55,8 @@ async def test_names_that_cannot_be_are_refused(box: Callable[[], Any], name: st
 
 
 async def test_a_result_has_both_streams_and_the_exit_code(session: Callable[[], Any]) -> None:
-    async with session() as (process, name):
+    async with session() as (sandbox, name):
+        process = sandbox.process
         result = await run(process, name, "echo out; echo err >&2; (exit 7)")
         assert (result.stdout, result.stderr, result.exit_code) == ("out\n", "err\n", 7)
         command = await process.get_session_command(name, result.cmd_id)
@@ -81,7 +64,8 @@ async def test_a_result_has_both_streams_and_the_exit_code(session: Callable[[],
 
 
 async def test_the_shell_keeps_its_state(session: Callable[[], Any]) -> None:
-    async with session() as (process, name):
+    async with session() as (sandbox, name):
+        process = sandbox.process
         await run(process, name, "cd /tmp; export X=5; f() { echo fn; }")
         assert (await run(process, name, 'pwd; echo "$X"; f')).stdout == "/tmp\n5\nfn\n"
         assert (await run(process, name, "cat <<END\nhere: $X\nEND")).stdout == "here: 5\n"
@@ -91,7 +75,8 @@ async def test_the_shell_keeps_its_state(session: Callable[[], Any]) -> None:
 
 
 async def test_a_command_that_is_not_waited_for(session: Callable[[], Any]) -> None:
-    async with session() as (process, name):
+    async with session() as (sandbox, name):
+        process = sandbox.process
         command_id = await start(process, name, "echo begin; read line; echo got $line; (exit 3)")
         assert (await process.get_session_command(name, command_id)).exit_code is None
         async for event in process.stream_session_command_logs(name, command_id):
@@ -105,7 +90,8 @@ async def test_a_command_that_is_not_waited_for(session: Callable[[], Any]) -> N
 
 
 async def test_input_is_not_echoed_when_that_is_not_wanted(session: Callable[[], Any]) -> None:
-    async with session() as (process, name):
+    async with session() as (sandbox, name):
+        process = sandbox.process
         command_id = await start(process, name, "read line; echo got $line", suppress_input_echo=True)
         await process.send_session_command_input(name, command_id, "one\n")
         await ended(process, name, command_id)
@@ -113,7 +99,8 @@ async def test_input_is_not_echoed_when_that_is_not_wanted(session: Callable[[],
 
 
 async def test_commands_run_in_the_order_they_came(session: Callable[[], Any]) -> None:
-    async with session() as (process, name):
+    async with session() as (sandbox, name):
+        process = sandbox.process
         ids = [await start(process, name, f"echo {number} >> order; sleep 0.05") for number in range(4)]
         await ended(process, name, ids[-1])
         assert [command.id for command in (await process.get_session(name)).commands] == ids
@@ -122,14 +109,16 @@ async def test_commands_run_in_the_order_they_came(session: Callable[[], Any]) -
 
 @pytest.mark.parametrize(("command", "status"), [("exit 3", 3), ("exec true", 0), ("kill -9 $$", 137)])
 async def test_the_end_of_the_shell_is_told(session: Callable[[], Any], command: str, status: int) -> None:
-    async with session() as (process, name):
+    async with session() as (sandbox, name):
+        process = sandbox.process
         assert (await run(process, name, command)).exit_code == status
         with pytest.raises(DaytonaSessionEndedError):
             await run(process, name, "echo again")
 
 
 async def test_a_missing_command_and_a_blank_one(session: Callable[[], Any]) -> None:
-    async with session() as (process, name):
+    async with session() as (sandbox, name):
+        process = sandbox.process
         with pytest.raises(DaytonaNotFoundError, match="command not found"):
             await process.get_session_command(name, "nope")
         with pytest.raises(DaytonaNotFoundError):
@@ -139,7 +128,8 @@ async def test_a_missing_command_and_a_blank_one(session: Callable[[], Any]) -> 
 
 
 async def test_the_end_of_a_command_is_waited_for(session: Callable[[], Any]) -> None:
-    async with session() as (process, name):
+    async with session() as (sandbox, name):
+        process = sandbox.process
         slow = await start(process, name, "echo a; sleep 0.3; echo b; (exit 7)")
         ended_command = await process.wait_for_session_command(name, slow, timeout=60)
         assert (ended_command.id, ended_command.exit_code) == (slow, 7)
@@ -159,7 +149,8 @@ async def test_there_is_no_entrypoint_session(box: Callable[[], Any]) -> None:
 
 
 async def test_the_last_bytes_come_before_the_exit_code(session: Callable[[], Any]) -> None:
-    async with session() as (process, name):
+    async with session() as (sandbox, name):
+        process = sandbox.process
         for number in range(150):
             result = await run(process, name, f"printf 'a{number}\\n'; printf 'b{number}\\n' >&2")
             assert (result.stdout, result.stderr, result.exit_code) == (f"a{number}\n", f"b{number}\n", 0)

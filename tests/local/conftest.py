@@ -11,7 +11,7 @@ import tempfile
 import threading
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
@@ -19,19 +19,10 @@ import pytest
 from daytona.errors import DaytonaLocalPlatformError
 from daytona_plugins.local.paths import Paths
 from daytona_plugins.local.runtime.runner import Runner, RunningSandbox, SandboxSpec, remove_tree
+from tests.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class UnixConnection(http.client.HTTPConnection):

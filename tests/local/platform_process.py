@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from daytona_plugins.local.launch import PlatformEndpoint, connect, find
@@ -18,21 +18,10 @@ from daytona_plugins.local.paths import Paths
 from daytona_plugins.local.platform.ending import end
 from daytona_plugins.local.platform.snapshot_store import SnapshotStore
 from daytona_plugins.local.platform.snapshots import COOLDOWN
+from tests.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-
-
-class Answer(NamedTuple):
-    """What came back."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class Platform:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from daytona.errors import DaytonaError, error_from_response
@@ -25,11 +23,10 @@ from daytona.models.process import (
 )
 from daytona.models.pty import PtyListResponse, PtySessionInfo
 from daytona.models.system import Directory, IsPortInUseResponse, PortList
+from tests.recordings import exchanges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-RECORDING = Path(__file__).parents[1] / "data" / "golden_responses.jsonl"
 
 TYPES: dict[str, object] = {
     r"GET /(user-home|work)-dir": Directory,
@@ -62,8 +59,7 @@ TYPES: dict[str, object] = {
 
 
 def _answers() -> Iterator[tuple[str, int, dict[str, str], str]]:
-    for line in RECORDING.read_text(encoding="ascii").splitlines():
-        exchange = json.loads(line)
+    for exchange in exchanges():
         if "response" in exchange:
             request, response = exchange["request"], exchange["response"]
             operation = f"{request['method']} {request['target'].partition('?')[0]}"

@@ -15,6 +15,8 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+from tests.answers import Answer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -22,16 +24,6 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 VERSION = {"X-Daytona-SDK-Version": "0.226.1"}
 ENVELOPE = {"statusCode", "message", "code", "timestamp", "path", "method", "source"}
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class Toolbox:

@@ -13,7 +13,8 @@ import pytest
 from tests.toolbox.raw import refuses
 
 if TYPE_CHECKING:
-    from tests.toolbox.raw import Answer, Toolbox
+    from tests.answers import Answer
+    from tests.toolbox.raw import Toolbox
 
 
 def execute(toolbox: Toolbox, command: str | None, **fields: Any) -> Answer:

@@ -11,7 +11,8 @@ from daytona.protocols.multipart import MultipartReader, PartBegin, PartData, bo
 from tests.toolbox.raw import MULTIPART, form, refuses
 
 if TYPE_CHECKING:
-    from tests.toolbox.raw import Answer, Toolbox
+    from tests.answers import Answer
+    from tests.toolbox.raw import Toolbox
 
 INFO_KEYS = {"name", "size", "mode", "modTime", "modifiedAt", "isDir", "owner", "group", "permissions"}
 

@@ -14,7 +14,8 @@ from tests.toolbox.raw import refuses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.toolbox.raw import Answer, Toolbox
+    from tests.answers import Answer
+    from tests.toolbox.raw import Toolbox
 
 SERVE = """\
 import pathlib

@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.toolbox.raw import Answer, Toolbox
+from tests.recordings import exchanges
 
-RECORDING: Final = Path(__file__).parents[1] / "data" / "golden_responses.jsonl"
-EXCHANGES: Final = {
-    exchange["name"]: exchange
-    for exchange in map(json.loads, RECORDING.read_text("ascii").splitlines())
-    if "response" in exchange
-}
+if TYPE_CHECKING:
+    from tests.answers import Answer
+    from tests.toolbox.raw import Toolbox
+
+EXCHANGES: Final = {exchange["name"]: exchange for exchange in exchanges() if "response" in exchange}
 VOLATILE: Final = {
     "id",
     "cmdId",

@@ -15,7 +15,8 @@ from tests.toolbox.raw import DROPPED, Closed, RefusedError, WebSocket, dropping
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.toolbox.raw import Answer, Toolbox
+    from tests.answers import Answer
+    from tests.toolbox.raw import Toolbox
 
 PTY = "/process/pty"
 INFO = {"id", "cwd", "envs", "cols", "rows", "createdAt", "active", "lazyStart"}

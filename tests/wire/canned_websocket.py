@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
 from daytona.protocols.websocket import accept_token
+from tests.recordings import exchanges
 
 if TYPE_CHECKING:
     from tests.wire.raw_server import Peer
 
-RECORDING = Path(__file__).parents[1] / "data" / "golden_responses.jsonl"
-
 
 def recorded(beginning: str) -> dict[str, dict[str, Any]]:
     """Return the recorded exchanges whose names begin with *beginning*, by the rest of the name."""
-    exchanges = map(json.loads, RECORDING.read_text(encoding="ascii").splitlines())
     return {
         exchange["name"].removeprefix(beginning): exchange
-        for exchange in exchanges
+        for exchange in exchanges()
         if exchange["name"].startswith(beginning)
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,17 +19,13 @@ from daytona import (
     DaytonaNotSupportedError,
 )
 from tests.conftest import open_client
+from tests.recordings import exchanges
 from tests.wire.stub_server import Recorded, Reply, StubServer, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-RECORDING = Path(__file__).parents[1] / "data" / "golden_responses.jsonl"
-EXCHANGES = [
-    exchange
-    for exchange in map(json.loads, RECORDING.read_text(encoding="ascii").splitlines())
-    if exchange["area"] == "git"
-]
+EXCHANGES = exchanges("git")
 METHODS = {
     "POST /git/clone": "clone",
     "POST /git/add": "add",

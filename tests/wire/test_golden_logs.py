@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,17 +12,13 @@ from daytona import DaytonaConfig, DaytonaError, DaytonaNotFoundError
 from daytona.protocols.websocket import accept_token
 from daytona.services import _following
 from tests.conftest import open_client
+from tests.recordings import exchanges
 from tests.wire.raw_server import Peer, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RECORDING = Path(__file__).parents[1] / "data" / "golden_responses.jsonl"
-STREAMS = {
-    exchange["name"]: exchange
-    for exchange in map(json.loads, RECORDING.read_text(encoding="ascii").splitlines())
-    if exchange["name"].startswith("logsws_")
-}
+STREAMS = {exchange["name"]: exchange for exchange in exchanges() if exchange["name"].startswith("logsws_")}
 BINARY, TEXT, CLOSE, PING = 0x82, 0x81, 0x88, 0x89
 OUT, ERR = b"\x01\x01\x01", b"\x02\x02\x02"
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import inspect
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from daytona import AsyncDaytona, Daytona, DaytonaBadRequestError, DaytonaConfig, LspCompletionPosition
+from tests.recordings import exchanges
 from tests.wire.stub_server import Recorded, Reply, StubServer, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-RECORDING = Path(__file__).parents[1] / "data" / "golden_responses.jsonl"
-EXCHANGES = [
-    exchange
-    for exchange in map(json.loads, RECORDING.read_text(encoding="ascii").splitlines())
-    if exchange["area"] == "lsp"
-]
+EXCHANGES = exchanges("lsp")
 
 
 def path_of(sent: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -27,18 +26,14 @@ from daytona import (
     SessionExecuteRequest,
 )
 from tests.conftest import open_client
+from tests.recordings import exchanges
 from tests.wire.raw_server import Peer, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-RECORDING = Path(__file__).parents[1] / "data" / "golden_responses.jsonl"
 AREAS = ("info", "files", "exec", "code_run", "session", "logs")
-EXCHANGES = {
-    exchange["name"]: exchange
-    for exchange in map(json.loads, RECORDING.read_text(encoding="ascii").splitlines())
-    if exchange["area"] in AREAS and "response" in exchange
-}
+EXCHANGES = {exchange["name"]: exchange for exchange in exchanges(*AREAS) if "response" in exchange}
 
 NOT_CALLED = {
     "info_version": "no call asks for the daemon's version",

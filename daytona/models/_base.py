@@ -115,9 +115,10 @@ class Decoder(Generic[T]):
 def decoder(type_: type[T]) -> Decoder[T]:
     """Return the decoder for *type_*; there is one of each."""
     # Not `functools.cache`: it hides from type checkers what the decoder decodes.
-    if type_ not in _DECODERS:
-        _DECODERS[type_] = Decoder[Any](type_)
-    return _DECODERS[type_]
+    found = _DECODERS.get(type_)
+    if found is None:
+        found = _DECODERS[type_] = Decoder[Any](type_)
+    return found
 
 
 def encode(value: object) -> bytes:

@@ -21,7 +21,7 @@ is kind, because a peer that frames a message in two ways lets a third party cho
 bare line feeds, folded and nameless headers, control characters, differing or malformed lengths, a length beside a
 transfer coding, transfer codings other than `chunked`, and anything past `Limits`.
 
-Nearly every answer of an API arrives in one piece. `read_whole` takes such a piece for a third of what the reader takes,
+Nearly every answer of an API arrives in one piece. `read_whole` takes such a piece for a fraction of what the reader takes,
 and leaves everything else to it, errors included: where it answers, the reader would have given the same.
 
 After `End`, `reusable` says whether the connection may serve another request, and `rest` holds what came after the
@@ -31,13 +31,14 @@ message: nothing on a healthy connection, the first bytes of the other protocol 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = [
     "LAST_CHUNK",
+    "Block",
     "Data",
     "End",
     "Event",
@@ -50,11 +51,15 @@ __all__ = [
     "encode_chunk",
     "encode_fields",
     "encode_head",
+    "read_fields",
     "read_whole",
 ]
 
-Fields = list[tuple[bytes, bytes]]
+Fields: TypeAlias = list[tuple[bytes, bytes]]
 """Header fields in the order of the wire: names in lower case, values without surrounding blanks."""
+
+Block: TypeAlias = bytes
+"""Header fields as they came, known to be well-formed; `read_fields` makes `Fields` of them."""
 
 
 class ProtocolError(Exception):
@@ -104,6 +109,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _BAD_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 BLANKS = " \t"  # str.strip would take a no-break space too, which is content
+_BLANKS = BLANKS.encode()
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -149,11 +155,15 @@ def encode_chunk(data: bytes) -> bytes:
 # -- Messages ---------------------------------------------------------------------------------------------------------
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
-_FIELD = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*+((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*\r\n"
+_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):([\t -~\x80-\xff]*+)\r\n")
+_FIELDS = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n)*+")
+_USUAL_HEAD = re.compile(
+    rb"HTTP/1\.1 ([2-9][0-9][0-9])(?: [\t -~\x80-\xff]*+)?\r\n(" + _FIELDS.pattern + rb")\r\n"
 )
-_FIELDS = re.compile(rb"(?:" + _FIELD.pattern + rb")*")
-_HEAD = re.compile(_STATUS_LINE.pattern + rb"\r\n(" + _FIELDS.pattern + rb")\r\n")
+_FRAMING_FIELD = re.compile(
+    rb"\n(?i:content-length(?::[ \t]*+([0-9]{1,18})[ \t]*+\r)?|transfer-encoding:|connection:(?![ \t]*+keep-alive[ \t]*+\r))"
+)
+"""A field that says how long the body is, which is the group, or whatever else has a say in how the message ends."""
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*)?[ \t]*\r\n")
 LENGTH = re.compile(rb"[0-9]{1,18}")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
@@ -176,29 +186,27 @@ _State = Literal[
 ]
 
 
-def read_whole(method: str, data: bytes) -> tuple[int, Fields, bytes] | None:
+def read_whole(method: str, data: bytes) -> tuple[int, Block, bytes] | None:
     """Return the status, fields and body of the answer that *data* is, after which the connection is free again.
 
     None unless it is one complete answer in HTTP/1.1 with a length and nothing out of the ordinary.
     """
-    match = _HEAD.match(data)
+    match = _USUAL_HEAD.match(data)
     if match is None or method in ("HEAD", "CONNECT"):
         return None
-    minor, digits, block = match.group(1, 2, 4)
-    status, length = int(digits), -1
-    fields = [(name.lower(), value) for name, value in _FIELD.findall(block)]
-    for name, value in fields:
-        if name == b"content-length":
-            if length >= 0 or not value.isdigit() or len(value) > 18:
-                return None
-            length = int(value)
-        elif name == b"transfer-encoding" or (name == b"connection" and value.lower() != b"keep-alive"):
-            return None
-    end = match.end()
-    usual = minor == b"1" and status >= 200 and status not in (204, 304) and len(fields) <= _LIMITS.fields
-    if not usual or len(data) - end != length or end > _LIMITS.head:
+    status, block = match.groups()
+    begin, end = match.start(2) - 1, match.end()
+    lengths = _FRAMING_FIELD.findall(data, begin, end)
+    if len(lengths) != 1 or not lengths[0] or len(data) - end != int(lengths[0]):
         return None
-    return status, fields, data[end:]
+    if status in (b"204", b"304") or block.count(b"\n") > _LIMITS.fields or end > _LIMITS.head:
+        return None
+    return int(status), block, data[end:]
+
+
+def read_fields(block: Block) -> Fields:
+    """Return the fields of a block."""
+    return [(name.lower(), value.strip(_BLANKS)) for name, value in _FIELD.findall(block)]
 
 
 class MessageReader:
@@ -304,7 +312,7 @@ class MessageReader:
         if not _FIELDS.fullmatch(block):
             wrong = next(line for line in block.split(b"\r\n") if not _FIELD.fullmatch(line + b"\r\n"))
             raise ProtocolError(f"{wrong[:60]!r} is not a header field")
-        fields = [(name.lower(), value) for name, value in _FIELD.findall(block)]
+        fields = read_fields(block)
         if len(fields) > self._limits.fields:
             raise ProtocolError(f"the {self._WHAT} has more than {self._limits.fields} header fields")
         return fields

@@ -16,7 +16,8 @@ Every operation costs the same however many connections there are.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from math import inf
 from typing import Generic, NamedTuple, TypeVar
 
 __all__ = ["Origin", "Pool", "Ticket"]
@@ -55,8 +56,9 @@ class Pool(Generic[C]):
         self._idle_seconds = idle_seconds
         self._permits = 0
         self._waiting: OrderedDict[Ticket, None] = OrderedDict()
-        self._stacks: dict[Origin, deque[C]] = {}
+        self._stacks: dict[Origin, list[C]] = {}
         self._idle: OrderedDict[C, tuple[Origin, float]] = OrderedDict()
+        self._fresh_until = -inf
         self.generation = 0
 
     @property
@@ -99,6 +101,18 @@ class Pool(Generic[C]):
         del self._waiting[ticket]
         return None
 
+    def take_at_once(self, origin: Origin, now: float) -> C | None:
+        """Take a permit and the idle connection to *origin* that was used last, or nothing.
+
+        It is nothing also when a connection may have been idle for too long: ask `expired` first.
+        """
+        if now >= self._fresh_until or self._permits >= self._limit or self._waiting:
+            return None
+        connection = self.take(origin)
+        if connection is not None:
+            self._permits += 1
+        return connection
+
     def take(self, origin: Origin) -> C | None:
         """Return the idle connection to *origin* that was used last, or None: dial."""
         stack = self._stacks.get(origin)
@@ -114,7 +128,11 @@ class Pool(Generic[C]):
         """Put a healthy connection back; False means that it is of an older generation: close it."""
         if generation != self.generation:
             return False
-        self._stacks.setdefault(origin, deque()).append(connection)
+        stack = self._stacks.get(origin)
+        if stack is None:
+            self._stacks[origin] = [connection]
+        else:
+            stack.append(connection)
         self._idle[connection] = (origin, now)
         return True
 
@@ -127,9 +145,11 @@ class Pool(Generic[C]):
     def expired(self, now: float) -> list[C]:
         """Return the connections that have been idle for too long, to be closed."""
         dropped: list[C] = []
+        self._fresh_until = now + self._idle_seconds
         while self._idle:
             connection, (_, since) = next(iter(self._idle.items()))
             if now - since < self._idle_seconds:
+                self._fresh_until = since + self._idle_seconds
                 break
             dropped.append(self._forget(connection))
         return dropped
@@ -147,7 +167,7 @@ class Pool(Generic[C]):
     def _forget(self, connection: C) -> C:
         origin, _ = self._idle.pop(connection)
         stack = self._stacks[origin]
-        stack.popleft()  # the longest-idle one of all is the longest-idle one of its origin
+        stack.pop(0)  # the longest-idle one of all is the longest-idle one of its origin
         if not stack:
             del self._stacks[origin]
         return connection

@@ -89,23 +89,19 @@ class Request:
         Raises:
             DaytonaValidationError: A header or the path cannot be sent as it is.
         """
-        body = self.body
-        if isinstance(body, bytes):
-            framing, rest = b"Content-Length: %d\r\n" % len(body), body
-        else:
-            framing, rest = self._framing(body), b""
         try:
-            return http1.encode_head(self.method, self.target, self.fields, framing) + rest
+            head = http1.encode_head(self.method, self.target, self.fields, self._framing())
         except http1.ProtocolError as error:
             raise DaytonaValidationError(f"The request cannot be sent: {error}") from error
+        return head + self.body if isinstance(self.body, bytes) else head
 
-    def _framing(self, body: Body | None) -> bytes:
-        """Return the field that says how long a body is that is sent later, or that there is none."""
+    def _framing(self) -> bytes:
+        """Return the field that says how long the body is, or that there is none."""
+        body = self.body
         if body is None:
             return b"Content-Length: 0\r\n" if self.method in ("POST", "PUT", "PATCH") else b""
-        if body.length is None:
-            return b"Transfer-Encoding: chunked\r\n"
-        return b"Content-Length: %d\r\n" % body.length
+        length = len(body) if isinstance(body, bytes) else body.length
+        return b"Transfer-Encoding: chunked\r\n" if length is None else b"Content-Length: %d\r\n" % length
 
 
 class Response:
@@ -113,7 +109,7 @@ class Response:
 
     __slots__ = ("_fields", "body", "status")
 
-    def __init__(self, status: int, fields: http1.Fields, body: bytes) -> None:
+    def __init__(self, status: int, fields: http1.Fields | http1.Block, body: bytes) -> None:
         self.status = status
         self.body = body
         self._fields = fields
@@ -124,10 +120,10 @@ class Response:
         return headers_from(self._fields)
 
 
-def headers_from(fields: http1.Fields) -> dict[str, str]:
+def headers_from(fields: http1.Fields | http1.Block) -> dict[str, str]:
     """Return header fields as text, by name in lower case; repeated ones are joined with a comma."""
     headers: dict[str, str] = {}
-    for name, value in fields:
+    for name, value in http1.read_fields(fields) if isinstance(fields, bytes) else fields:
         key, text = name.decode("ascii"), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers

@@ -52,11 +52,8 @@ class Throttle:
 
     def __init__(self) -> None:
         self._states: dict[Bucket, _State] = {}
-
-    @property
-    def active(self) -> bool:
+        self.active = False
         """Whether any bucket is less than wide open."""
-        return bool(self._states)
 
     def admit(self, bucket: Bucket, now: float) -> float:
         """Return 0 when a request may go, which must then end with one of the others; else the seconds to wait."""
@@ -78,6 +75,7 @@ class Throttle:
 
     def refused(self, bucket: Bucket, now: float, wanted: float) -> None:
         """Close the bucket for *wanted* seconds."""
+        self.active = True
         state = self._states.setdefault(bucket, _State())
         state.under_way = max(0, state.under_way - 1)
         state.resume_at = max(state.resume_at, now + wanted)
@@ -94,3 +92,4 @@ class Throttle:
         state.window *= 2
         if state.window > _WIDE_OPEN:
             del self._states[bucket]
+            self.active = bool(self._states)

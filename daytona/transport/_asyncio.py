@@ -209,17 +209,18 @@ class LoopStream:
             self._loop.remove_reader(self._socket)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of *buffer*; most requests fit into the socket's own buffer and never wait."""
-        sent = self._send(buffer)
+        """Send all of *buffer*."""
+        sent = self.try_write(buffer)
         if sent == len(buffer):
             return
         view = memoryview(buffer)[sent:]
         async with asyncio.timeout(timeout):
             while view:
                 await self._writable()
-                view = view[self._send(view) :]
+                view = view[self.try_write(view) :]
 
-    def _send(self, buffer: bytes | memoryview) -> int:
+    def try_write(self, buffer: bytes | memoryview) -> int:
+        """Send what fits into the socket's own buffer; return how many bytes that was."""
         if self._closed:
             raise OSError("the connection is closed")
         try:

@@ -143,6 +143,21 @@ class Connections:
 
     # -- Lending --------------------------------------------------------------------------------------------------
 
+    def take(self, origin: Origin) -> Connection | None:
+        """Return a used connection that is still good, if one is at hand; else there is `lend`."""
+        home = self._home
+        if self.closed or self._driver.world() is not home.world:
+            return None
+        with self._lock:
+            connection = home.pool.take_at_once(origin, now())
+            if connection is None:
+                return None
+            home.active.add(connection)
+        if not connection.stream.is_stale():
+            return connection
+        self.drop(connection)
+        return None
+
     async def lend(self, request: Request) -> Connection:
         """Return a connection for *request*, when it is its turn: a used one that is still good, or else a new one.
 
@@ -163,7 +178,9 @@ class Connections:
         if place is not None:
             await self._wait_in_line(request, *place, home, generation)
         try:
-            return self._take(request.origin, home, generation) or await self._dial(request, home, generation)
+            return self._take_next(request.origin, home, generation) or await self._dial(
+                request, home, generation
+            )
         except BaseException:
             self._return_permit(home, generation)
             raise
@@ -207,8 +224,8 @@ class Connections:
         if ticket is not None and (gate := home.gates.pop(ticket, None)) is not None:
             gate.open()
 
-    def _take(self, origin: Origin, home: Home, generation: int) -> Connection | None:
-        """Return a connection that is still good, closing the ones found dead on the way."""
+    def _take_next(self, origin: Origin, home: Home, generation: int) -> Connection | None:
+        """Return a connection that is still good, closing on the way those found dead or idle for too long."""
         while True:
             with self._lock:
                 expired = home.pool.expired(now())

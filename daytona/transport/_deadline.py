@@ -61,13 +61,7 @@ def left() -> float | None:
     Raises:
         TimeoutError: None are left.
     """
-    deadline = _deadline.get()
-    if deadline is None:
-        return None
-    remaining = deadline - now()
-    if remaining <= 0:
-        raise TimeoutError("the deadline has passed")
-    return remaining
+    return until(_deadline.get())
 
 
 def until(expiry: float | None) -> float | None:
@@ -95,10 +89,11 @@ def patience() -> float | None:
     Raises:
         TimeoutError: No time is left.
     """
-    remaining, allowed = left(), _silence.get()
-    if remaining is None or allowed is None:
-        return allowed if remaining is None else remaining
-    return min(remaining, allowed)
+    deadline, allowed = _deadline.get(), _silence.get()
+    if deadline is None:
+        return allowed
+    remaining = until(deadline)
+    return remaining if allowed is None or remaining is None else min(remaining, allowed)
 
 
 def at_most(wanted: float) -> float:

@@ -25,6 +25,10 @@ class Stream(Protocol):
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
         ...
 
+    def try_write(self, buffer: bytes) -> int:
+        """Send what can be sent without waiting, and return how many bytes that was; the rest is for `write`."""
+        ...
+
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
         ...

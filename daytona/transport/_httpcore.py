@@ -62,6 +62,10 @@ class BackendStream:
         with _translated():
             return await _done(self._stream.read(max_bytes, timeout))
 
+    def try_write(self, buffer: bytes) -> int:
+        """Send nothing: a backend has no way to send without waiting."""
+        return 0
+
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
         with _translated():

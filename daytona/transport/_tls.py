@@ -111,6 +111,10 @@ class TLSStream:
             # What came before it is good. OpenSSL tells of a failure once, and from then on of the end of the stream.
             self._failure = error
 
+    def try_write(self, buffer: bytes) -> int:
+        """Send nothing: of a record that was sent in part, the rest could not be left to others."""
+        return 0
+
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
         view = memoryview(buffer)

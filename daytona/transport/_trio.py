@@ -24,7 +24,7 @@ T = TypeVar("T")
 class TrioStream:
     """A connected socket.
 
-    A read always waits, so every exchange has its checkpoint; a write that fits into the socket's buffer does not.
+    A read always waits, so every exchange has its checkpoint.
     """
 
     __slots__ = ("_closed", "_poll", "_run", "_socket")
@@ -38,26 +38,31 @@ class TrioStream:
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what has arrived, at least one byte; `b""` when the peer has closed."""
-        with _limit(timeout):
-            while True:
+        if timeout is not None:
+            with _limit(timeout):
+                return await self.read(max_bytes)
+        while True:
+            try:
                 await trio.lowlevel.wait_readable(self._open)
-                try:
-                    return self._socket.recv(max_bytes)
-                except (BlockingIOError, InterruptedError):
-                    continue  # the kernel may change its mind between the two calls
+                return self._socket.recv(max_bytes)
+            except (BlockingIOError, InterruptedError):
+                continue  # the kernel may change its mind between the two calls
+            except trio.ClosedResourceError as error:
+                raise OSError("the connection was closed") from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of *buffer*; most requests fit into the socket's own buffer and never wait."""
-        sent = self._send(buffer)
+        """Send all of *buffer*."""
+        sent = self.try_write(buffer)
         if sent == len(buffer):
             return
         view = memoryview(buffer)[sent:]
         with _limit(timeout):
             while view:
                 await trio.lowlevel.wait_writable(self._open)
-                view = view[self._send(view) :]
+                view = view[self.try_write(view) :]
 
-    def _send(self, buffer: bytes | memoryview) -> int:
+    def try_write(self, buffer: bytes | memoryview) -> int:
+        """Send what fits into the socket's own buffer; return how many bytes that was."""
         try:
             return self._open.send(buffer)
         except (BlockingIOError, InterruptedError):

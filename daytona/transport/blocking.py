@@ -42,13 +42,16 @@ class SocketStream:
             self._limit(timeout)
         return self._socket.recv(max_bytes)
 
+    def try_write(self, buffer: bytes) -> int:
+        """Send what fits into the socket's own buffer: that needs no limit, which reads and writes would set in turns."""
+        try:
+            return self._socket.send(buffer, _DONT_WAIT)
+        except BlockingIOError:
+            return 0
+
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""
-        # What fits into the socket's buffer needs no limit, which reads and writes that take turns would set each time.
-        try:
-            sent = self._socket.send(buffer, _DONT_WAIT)
-        except BlockingIOError:
-            sent = 0
+        sent = self.try_write(buffer)
         if sent < len(buffer):
             if timeout != self._timeout:
                 self._limit(timeout)

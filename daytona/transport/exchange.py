@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -59,12 +58,12 @@ class StreamedResponse:
         self._connection: Connection | None = connection
         self._stream = connection.stream
         self._reader: http1.ResponseReader | None = None
-        self._pending: deque[http1.Event] = deque()
+        self._pending: list[http1.Event] = []
         self._rest = b""
         self._sent = False
         self._sent_at: float | None = None
         self.status = 0
-        self.fields: http1.Fields = []
+        self.fields: http1.Fields | http1.Block = b""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -74,7 +73,10 @@ class StreamedResponse:
     async def start(self) -> None:
         """Send the request and read the answer's head."""
         try:
-            await self._write()
+            rest = self._send_at_once(self._request.encode())
+            if rest or isinstance(self._request.body, Body):
+                await self._write(rest)
+            self._sent, self._sent_at = not self.status, now()
         except AttemptFailed:
             # A server may refuse a request before it has read all of it: its answer says more than our broken pipe.
             with suppress(AttemptFailed, DaytonaConnectionError):
@@ -85,16 +87,16 @@ class StreamedResponse:
         while not self.status:
             await self._receive()
 
-    async def _write(self) -> None:
-        request = self._request
-        await self._send(request.encode())
-        if isinstance(request.body, Body):
+    async def _write(self, rest: bytes) -> None:
+        """Send what is left of what could be sent at once, and the body that could not."""
+        if rest:
+            await self._send(rest)
+        body = self._request.body
+        if isinstance(body, Body):
             try:
-                await self._write_body(request.body)
+                await self._write_body(body)
             finally:
-                await _end(request.body.chunks)
-        self._sent = not self.status
-        self._sent_at = now()
+                await _end(body.chunks)
 
     async def _write_body(self, body: Body) -> None:
         missing = body.length
@@ -123,8 +125,18 @@ class StreamedResponse:
             await self._receive()
         return bool(self.status)
 
+    # Only in the following ones and in `_receive` does an OSError mean the network: a body raises its own.
+
+    def _send_at_once(self, data: bytes) -> bytes:
+        """Send what can be sent without waiting: most requests, whole; return the rest."""
+        try:
+            patience()  # there has to be time left
+            sent = self._stream.try_write(data)
+        except OSError as error:
+            raise self._failed(error) from error
+        return data[sent:]
+
     async def _send(self, data: bytes) -> None:
-        # Only here and in `_receive` does an OSError mean the network: a body raises its own.
         try:
             if silence() is None or len(data) <= PROGRESS:
                 await self._stream.write(data, patience())
@@ -159,7 +171,7 @@ class StreamedResponse:
     async def read(self) -> bytes:
         """Return the next piece of the body, `b""` at its end."""
         if self._rest:
-            return self._take_rest()
+            return self.take_rest()
         try:
             while not self._pending:
                 if self._connection is None:
@@ -168,7 +180,7 @@ class StreamedResponse:
         except BaseException:
             self.abort()
             raise
-        event = self._pending.popleft()
+        event = self._pending.pop(0)
         if isinstance(event, http1.Data):
             return event.data
         self._release(reusable=self._reader is not None and self._reader.reusable and self._sent)
@@ -177,13 +189,18 @@ class StreamedResponse:
     async def read_all(self) -> bytes:
         """Return the rest of the body."""
         if self._connection is None:
-            return self._take_rest()
+            return self.take_rest()
         pieces: list[bytes] = []
         while piece := await self.read():
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _take_rest(self) -> bytes:
+    @property
+    def over(self) -> bool:
+        """Whether the connection has been given back: what there is of the body has arrived."""
+        return self._connection is None
+
+    def take_rest(self) -> bytes:
         """Return the body that came with the head, once."""
         rest, self._rest = self._rest, b""
         return rest

@@ -108,7 +108,8 @@ class HTTPTransport:
 
     async def _send_once(self, request: Request) -> Response:
         answer = await self._begin(request)
-        response = Response(answer.status, answer.fields, await answer.read_all())
+        body = answer.take_rest() if answer.over else await answer.read_all()
+        response = Response(answer.status, answer.fields, body)
         if response.status == 429:
             wanted = retry.retry_after(response.headers) or self._policy.first_delay
             with self._lock:
@@ -261,7 +262,7 @@ class HTTPTransport:
         """Return one attempt's answer, read up to its head."""
         if self.telemetry is not None:
             request = request.with_fields(self.telemetry.headers())
-        connection = await self._connections.lend(request)
+        connection = self._connections.take(request.origin) or await self._connections.lend(request)
         answer = StreamedResponse(self._connections, request, connection)
         try:
             await answer.start()

@@ -43,6 +43,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.queue: deque[Caller] = deque()
         self.idle: list[tuple[int, Origin, float]] = []  # the longest-idle first
         self.names = itertools.count()
+        assert self.pool.expired(self.now) == []
 
     # -- What callers do ----------------------------------------------------------------------------------------
 
@@ -74,6 +75,19 @@ class PoolMachine(RuleBasedStateMachine):
             assert displaced == self.idle.pop(0)[0]
         caller.connection, caller.connection_generation = next(self.names), self.pool.generation
         assert self.permits + len(self.idle) <= self.LIMIT + self.between_permit_and_connection
+
+    @rule(origin=st.sampled_from(ORIGINS))
+    def enter_and_connect(self, origin: Origin) -> None:
+        """Both are had at once exactly when nobody would be overtaken and nothing has to be made."""
+        mine = [item for item in self.idle if item[1] == origin]
+        free = self.permits < self.LIMIT and not self.queue
+        connection = self.pool.take_at_once(origin, self.now)
+        assert connection == (mine[-1][0] if mine and free else None)
+        if connection is not None:
+            self.idle.remove(mine[-1])
+            caller = Caller(origin, self.pool.generation, None)
+            caller.connection = connection
+            self.callers.append(caller)
 
     @precondition(lambda self: self.connected)
     @rule(data=st.data())
@@ -183,6 +197,16 @@ class PoolMachine(RuleBasedStateMachine):
 
 TestPool = PoolMachine.TestCase
 TestPool.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+
+
+def test_a_connection_that_has_been_idle_for_too_long_is_not_taken_at_once() -> None:
+    pool: Pool[str] = Pool(None, IDLE_SECONDS)
+    pool.give(ORIGINS[0], "old", pool.generation, 0.0)
+    pool.give(ORIGINS[0], "new", pool.generation, 29.0)
+    assert pool.expired(29.0) == []
+    assert pool.take_at_once(ORIGINS[0], 30.0) is None
+    assert pool.expired(30.0) == ["old"]
+    assert pool.take_at_once(ORIGINS[0], 58.0) == "new"
 
 
 def test_without_a_limit_nobody_waits() -> None:

@@ -33,6 +33,10 @@ class CannedStream:
         assert len(arrival) <= max_bytes, "a read would return less"
         return arrival
 
+    def try_write(self, buffer: bytes) -> int:
+        """Send nothing without waiting."""
+        return 0
+
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Keep *buffer*."""
         if self.broken:

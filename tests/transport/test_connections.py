@@ -69,6 +69,30 @@ async def test_an_idle_connection_found_dead_is_closed_and_replaced(face: str) -
     assert dead.closed
 
 
+async def test_a_connection_at_hand_is_taken_without_waiting(face: str) -> None:
+    lender = connections(face, CannedStream(), limit=1)
+    assert lender.take(HERE.origin) is None
+    kept = await lender.lend(HERE)
+    assert lender.take(HERE.origin) is None
+    lender.keep(kept)
+    assert lender.take(THERE.origin) is None
+    assert lender.take(HERE.origin) is kept
+    assert permits(lender) == 1
+    lender.keep(kept)
+    lender.abandon()
+    assert lender.take(HERE.origin) is None
+
+
+async def test_a_connection_at_hand_that_is_dead_is_closed_and_leaves_no_permit_behind(face: str) -> None:
+    dead = CannedStream()
+    lender = connections(face, dead)
+    lender.keep(await lender.lend(HERE))
+    dead.stale = True
+    assert lender.take(HERE.origin) is None
+    assert dead.closed
+    assert permits(lender) == 0
+
+
 async def test_an_idle_connection_makes_room_for_one_to_another_place(face: str) -> None:
     old, new = CannedStream(), CannedStream()
     lender = connections(face, old, new, limit=1)

@@ -123,6 +123,15 @@ async def test_a_write_that_takes_too_long_is_a_timeout(face: str) -> None:
         stream.close()
 
 
+async def test_what_can_be_sent_without_waiting_is_what_the_buffers_hold(face: str) -> None:
+    size = 64 * 1024 * 1024
+    with ScriptedServer(Peer.stall) as server:
+        stream = await driver_of(face).connect(origin(server), 5.0)
+        assert stream.try_write(b"hello") == 5
+        assert stream.try_write(bytes(size)) < size
+        stream.close()
+
+
 async def test_a_reset_is_an_os_error(face: str) -> None:
     def read_and_reset(peer: Peer) -> None:
         peer._receive()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -25,6 +26,9 @@ __all__ = ["Failed", "measure"]
 PROGRAMS: Final = Path(__file__).parent / "programs"
 PATIENCE: Final = 90.0
 """Seconds after which a program is given up."""
+BESIDE: Final = "BESIDE"
+"""Where each program without a server gets a directory of its own. All are removed when the last one has ended: some file
+systems go around what was just removed, one by one, and a machine that has run no platform yet has removed none."""
 WARM_UP: Final = 0.02
 """How much of a full run the first round does."""
 
@@ -73,9 +77,8 @@ def once(run: Run, scale: float, variables: Mapping[str, str]) -> dict[str, floa
     command = [python_of(run.client), str(PROGRAMS / f"{run.program}.py"), str(scale), *run.arguments]
     begun = time.perf_counter()
     with ExitStack() as stack:
-        if not variables:
-            directory = stack.enter_context(short_directory())
-            variables = {"DAYTONA_LOCAL_DIR": str(directory)}
+        if BESIDE in variables:
+            variables = {"DAYTONA_LOCAL_DIR": tempfile.mkdtemp(dir=variables[BESIDE])}
         process = stack.enter_context(
             subprocess.Popen(command, env=_environment(variables), stdout=subprocess.PIPE, text=True)
         )
@@ -108,7 +111,8 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
 def serving(server: str) -> Generator[dict[str, str]]:
     """Run a server; yield the variables that lead a client there."""
     if server == "none":
-        yield {}
+        with short_directory() as directory:
+            yield {BESIDE: str(directory)}
     elif server == "platform":
         with running_platform() as platform:
             endpoint = platform.endpoint

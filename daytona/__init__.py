@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+__version__ = "0.1.0"
+
 # Type checkers know it by its name; importing `typing` for it would take most of the time this file takes.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -240,8 +242,6 @@ if TYPE_CHECKING:
     from daytona.services.volume import AsyncVolumeService as AsyncVolumeService
     from daytona.services.warm_pool import AsyncWarmPoolService as AsyncWarmPoolService
 
-    __version__: str
-
 # Where each name lives; the imports above say the same to type checkers.
 _NAMES_OF = {
     "daytona.blocking.code_interpreter": "CodeInterpreter",
@@ -343,8 +343,6 @@ __all__ = sorted(_MODULE_OF)  # pyright: ignore[reportUnsupportedDunderAll]  # o
 
 
 def __getattr__(name: str) -> object:
-    if name == "__version__":
-        return _version()
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_MODULE_OF[name]), name)
@@ -354,12 +352,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("daytona-anyio")
-    except PackageNotFoundError:  # run from a source tree
-        return "0+unknown"

@@ -10,12 +10,13 @@ from functools import cache, cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, cast, get_args
 
+from ._entry_points import installed
 from .errors import DaytonaPluginError, DaytonaPluginMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from importlib.metadata import EntryPoint
+    from collections.abc import Callable
 
+    from ._entry_points import EntryPoint
     from .service import Api, AsyncService, BlockingService
 
 __all__ = [
@@ -99,23 +100,18 @@ class Plugin(NamedTuple):
     """Why it cannot be used, None when it can."""
 
 
-class _Found(Protocol):
-    def select(self, *, group: str) -> Iterable[EntryPoint]: ...
-
-
 @cache
-def _found() -> _Found:
+def _found() -> list[EntryPoint]:
     """Return what is installed: the files of all distributions are read, whichever group is asked for."""
-    from importlib.metadata import entry_points as installed
-
-    return installed()
+    return installed("daytona.")
 
 
 @cache
 def _installed(group: str) -> dict[str, tuple[EntryPoint, ...]]:
     found: dict[str, dict[str, EntryPoint]] = {}
-    for point in _found().select(group=group):
-        found.setdefault(point.name, {})[point.value] = point  # one found twice on the path is one
+    for point in _found():
+        if point.group == group:
+            found.setdefault(point.name, {})[point.value] = point  # one found twice on the path is one
     return {name: tuple(points.values()) for name, points in found.items()}
 
 
@@ -328,6 +324,5 @@ def _broken(point: EntryPoint, why: str) -> DaytonaPluginError:
 
 
 def _origin(point: EntryPoint) -> str:
-    return (
-        f"{point.dist.name} {point.dist.version} ({point.value})" if point.dist is not None else point.value
-    )
+    dist = point.dist
+    return f"{dist.name} {dist.version} ({point.value})" if dist is not None else point.value

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from daytona import plugins
+from daytona._entry_points import EntryPoint
 from daytona.cli import main
 from daytona_plugins.local.cli import local
 from daytona_plugins.local.launch import find
@@ -182,11 +183,9 @@ def test_the_doctor_finds_an_address_without_a_credential(platform: Platform) ->
 
 
 def test_commands_of_plugins_appear_and_one_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib.metadata import EntryPoint
-
     points = {
-        "local": EntryPoint("local", "daytona_plugins.local.cli:local", "daytona.commands"),
-        "broken": EntryPoint("broken", "json:dumps", "daytona.commands"),
+        "local": EntryPoint("daytona.commands", "local", "daytona_plugins.local.cli:local"),
+        "broken": EntryPoint("daytona.commands", "broken", "json:dumps"),
     }
     monkeypatch.setattr(plugins, "_installed", lambda _group: {name: (one,) for name, one in points.items()})
     context = click.Context(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -159,7 +160,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_version_is_text() -> None:
-    assert isinstance(daytona.__version__, str)
+    assert daytona.__version__ == importlib.metadata.version("daytona-anyio")
 
 
 def test_type_checkers_see_the_names_that_programs_get() -> None:

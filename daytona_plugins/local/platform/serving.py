@@ -11,9 +11,9 @@ import signal
 import socket
 import time
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from daytona import __version__
 from daytona.errors import DaytonaLocalPlatformError
 from daytona_plugins.local import web
 from daytona_plugins.local.platform.api import Application
@@ -80,7 +80,7 @@ async def _end_if_lost(paths: Paths, ending: asyncio.Event) -> None:
 async def _serving(paths: Paths, zygote: ZygoteProcess, parked: int) -> AsyncGenerator[Site]:
     async with contextlib.AsyncExitStack() as stack:
         listener = listen()
-        site = Site(listener.getsockname()[1], load_or_make_key(paths.key_file), _version())
+        site = Site(listener.getsockname()[1], load_or_make_key(paths.key_file), __version__)
         store = stack.enter_context(contextlib.closing(_open_store(paths.database)))
         runner = RestartingRunner(await Runner.start(paths, zygote), partial(Runner.start, paths))
         stack.push_async_callback(runner.close)
@@ -140,10 +140,3 @@ def _endpoint(site: Site) -> dict[str, object]:
         "version": site.version,
         "isolation": "namespace",
     }
-
-
-def _version() -> str:
-    try:
-        return version("daytona-anyio")
-    except PackageNotFoundError:  # run from a checkout
-        return "0.0.0"

@@ -17,9 +17,9 @@ VERSION = "0.226.1"
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
-def official_python() -> Path:
+def official_python(version: str = VERSION) -> Path:
     """Return an interpreter that has the official client."""
-    return python_with(f"official-{VERSION}", f"daytona=={VERSION}")
+    return python_with(f"official-{version}", f"daytona=={version}")
 
 
 def python_with(name: str, *requirements: str) -> Path:
@@ -42,10 +42,15 @@ def cache() -> Path:
 
 
 def run_official(
-    script: str, arguments: Sequence[str] = (), *, variables: Mapping[str, str] | None = None, directory: Path
+    script: str,
+    arguments: Sequence[str] = (),
+    *,
+    variables: Mapping[str, str] | None = None,
+    directory: Path,
+    version: str = VERSION,
 ) -> Any:
     """Return what a script of `scripts/` prints as its last line of JSON, run by the official client."""
-    python = official_python()
+    python = official_python(version)
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(("DAYTONA_", "PYTHON"))
     }

@@ -1,4 +1,4 @@
-"""The official TypeScript client works against the embedded platform."""
+"""The official TypeScript client works against the embedded platform, and so does one that is much older."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from tests.local.platform_process import Platform
 
-VERSION = "0.218.0"
+TOLD = {"0.218.0": "stopped", "0.190.1": "started"}
+"""In which state each version believes a sandbox to be that was stopped without it: the older one hears of no events."""
 
 EVERYTHING = {
     "files": {
@@ -51,10 +52,9 @@ EVERYTHING = {
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 
 
-@pytest.fixture
-def package() -> Path:
-    """A directory with the official client, installed on first use and kept for the next run."""
-    directory = cache() / f"official-typescript-{VERSION}"
+def package(version: str) -> Path:
+    """Return a directory with the official client, installed on first use and kept for the next run."""
+    directory = cache() / f"official-typescript-{version}"
     directory.mkdir(exist_ok=True)
     if not (directory / "complete").exists():
         install = [
@@ -64,18 +64,21 @@ def package() -> Path:
             "--no-audit",
             "--prefix",
             str(directory),
-            f"@daytonaio/sdk@{VERSION}",
+            f"@daytonaio/sdk@{version}",
         ]
         subprocess.run(install, check=True, capture_output=True)
         (directory / "complete").touch()
     return directory
 
 
-def test_the_typescript_client_makes_uses_and_deletes_a_sandbox(package: Path, platform: Platform) -> None:
-    script = package / "session.mjs"
+@pytest.mark.parametrize("version", TOLD)
+def test_the_typescript_client_makes_uses_and_deletes_a_sandbox(version: str, platform: Platform) -> None:
+    script = package(version) / "session.mjs"
     shutil.copy(SCRIPTS / "typescript_session.mjs", script)  # node looks for packages beside the program
     endpoint = platform.endpoint
     variables = {"DAYTONA_API_URL": endpoint.api_url, "DAYTONA_API_KEY": endpoint.api_key}
+    if TOLD[version] == "stopped":
+        variables["EVENTS"] = "yes"
     done = subprocess.run(
         ["node", str(script)],
         env=platform.variables | variables,
@@ -90,7 +93,7 @@ def test_the_typescript_client_makes_uses_and_deletes_a_sandbox(package: Path, p
         "code": "42\n",
         "download": "bytes",
         "files": ["up.txt"],
-        "told": "stopped",
+        "told": TOLD[version],
         "everything": EVERYTHING,
         "deleted": ["DaytonaNotFoundError", 404],
     }

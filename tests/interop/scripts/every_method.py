@@ -1,7 +1,8 @@
 """Calls every public method of the official client's services, found by looking, on the face that its argument names.
 
 Prints one line of JSON: the methods there are, those that were called and what became of each: null, or the error. Desktops
-have a script of their own, and `ObjectStorage` refuses stores without TLS.
+have a script of their own, and `ObjectStorage` refuses stores without TLS. Of an older client those methods are called that it
+has, with the arguments that it knows.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ from daytona import (
 )
 from daytona.common.lsp_server import LspCompletionPosition
 from daytona.common.pty import PtySize
-from daytona.common.secret import CreateSecretParams, UpdateSecretParams
+
+try:
+    from daytona.common.secret import CreateSecretParams, UpdateSecretParams
+except ImportError:  # before 0.205
+    CreateSecretParams = UpdateSecretParams = None
 
 SERVICES = {
     "daytona": "Daytona",
@@ -72,7 +77,11 @@ def watched(name: str, method: Any) -> Any:
         note(name, None)
         return found
 
+    known = inspect.signature(method).parameters
+
     def call(*args: Any, **kwargs: Any) -> Any:
+        if not any(one.kind is one.VAR_KEYWORD for one in known.values()):
+            kwargs = {name: value for name, value in kwargs.items() if name in known}
         try:
             result = method(*args, **kwargs)
         except BaseException as error:
@@ -90,7 +99,8 @@ def watch_everything() -> list[str]:
     """Watch every public method, and return their names."""
     names: list[str] = []
     for module, service in SERVICES.items():
-        found = getattr(importlib.import_module(f"daytona._{FACE}.{module}"), CLASS_PREFIX + service)
+        if (found := class_of(module, service)) is None:
+            continue
         for name, member in list(vars(found).items()):
             function = member.__func__ if isinstance(member, staticmethod) else member
             if name.startswith("_") or name in NOT_OURS or not inspect.isfunction(function):
@@ -101,6 +111,24 @@ def watch_everything() -> list[str]:
                 found, name, staticmethod(wrapped) if isinstance(member, staticmethod) else method_of(wrapped)
             )
     return names
+
+
+def class_of(module: str, service: str) -> Any:
+    """Return the class of a service, None where this version has no such service."""
+    try:
+        return getattr(importlib.import_module(f"daytona._{FACE}.{module}"), CLASS_PREFIX + service)
+    except ModuleNotFoundError:
+        return None
+
+
+class Older:
+    """A service of which methods that it has not yet do nothing."""
+
+    def __init__(self, service: Any) -> None:
+        self.itself = service
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.itself, name, lambda *_args, **_kwargs: None)
 
 
 def method_of(call: Any) -> Any:
@@ -152,7 +180,17 @@ async def use_files(fs: Any) -> None:
     await go(fs.delete_file("d", recursive=True))
 
 
-async def use_git(git: Any, fs: Any) -> None:
+OLDER_GIT = (
+    "git init -q --bare -b main origin && git init -q -b main r"
+    " && cd r && git remote add origin ~/origin && git config push.autoSetupRemote true"
+)
+"""What is said with git itself where the client has no words for it."""
+
+
+async def use_git(sandbox: Any) -> None:
+    git, fs = Older(sandbox.git), sandbox.fs
+    if not hasattr(sandbox.git, "init"):
+        await go(sandbox.process.exec(OLDER_GIT))
     await go(git.init("origin", bare=True, initial_branch="main"))
     await go(git.init("r", initial_branch="main"))
     await go(git.configure_user("Me", "me@example.com"))
@@ -269,17 +307,19 @@ async def reach_in(sandbox: Any) -> None:
 async def live(daytona: Any, sandbox: Any) -> None:
     await go(sandbox.resize(Resources(cpu=2)))
     await go(sandbox.wait_for_resize_complete())
-    await go(sandbox.pause())
-    assert sandbox.state == "paused", sandbox.state
-    await go(sandbox.start())
+    if hasattr(sandbox.itself, "pause"):
+        await go(sandbox.pause())
+        assert sandbox.state == "paused", sandbox.state
+        await go(sandbox.start())
     await attempt(sandbox.recover)
-    child = await go(sandbox.fork(f"fork-{UNIQUE}"))
-    await go(child.delete(wait=True))
-    await go(sandbox.create_snapshot(f"taken-{UNIQUE}"))
-    await go(daytona.snapshot.delete(f"taken-{UNIQUE}"))
-    await go(daytona.stop(sandbox))
+    if hasattr(sandbox.itself, "fork"):
+        child = await go(sandbox.fork(f"fork-{UNIQUE}"))
+        await go(child.delete(wait=True))
+        await go(sandbox.create_snapshot(f"taken-{UNIQUE}"))
+        await go(daytona.snapshot.delete(await go(daytona.snapshot.get(f"taken-{UNIQUE}"))))
+    await go(daytona.stop(sandbox.itself))
     await go(sandbox.wait_for_sandbox_stop())
-    await go(daytona.start(sandbox))
+    await go(daytona.start(sandbox.itself))
     await go(sandbox.wait_for_sandbox_start())
     await go(sandbox.stop())
     await go(sandbox.start())
@@ -296,13 +336,13 @@ def deactivate(snapshot_id: str) -> None:
 
 
 async def use_snapshots(snapshots: Any) -> None:
-    params = CreateSnapshotParams(name=f"made-{UNIQUE}", image=Image.base("debian:12").env({"A": "b"}))
+    params = CreateSnapshotParams(name=f"made-{UNIQUE}", image=Image.base("host").env({"A": "b"}))
     made = await go(snapshots.create(params, on_logs=lambda _line: None))
     await go(snapshots.list())
     await go(snapshots.get(made.name))
     deactivate(made.id)
     await attempt(lambda: snapshots.activate(made))
-    await go(snapshots.delete(made.name))
+    await go(snapshots.delete(made))
 
 
 async def use_pools(daytona: Any) -> None:
@@ -313,34 +353,40 @@ async def use_pools(daytona: Any) -> None:
     await go(daytona.warm_pool.delete(pool.id))
 
 
+async def use_secrets(secrets: Any, sandbox: Any) -> None:
+    secret = await go(secrets.create(CreateSecretParams(name=f"secret_{UNIQUE}", value="v")))
+    await go(secrets.get(secret.id))
+    await go(secrets.list())
+    await go(secrets.update(secret.id, UpdateSecretParams(value="w")))
+    await go(sandbox.update_secrets({"S": secret.name}))
+    await go(sandbox.update_secrets({}))
+    await go(secrets.delete(secret.id))
+
+
 async def main() -> None:
     names = watch_everything()
     daytona: Any = AsyncDaytona() if FACE == "async" else Daytona()
     await go(daytona.volume.create(f"volume-{UNIQUE}"))
     volume = await go(daytona.volume.get(f"volume-{UNIQUE}"))
     await go(daytona.volume.list())
-    secret = await go(daytona.secret.create(CreateSecretParams(name=f"secret_{UNIQUE}", value="v")))
-    await go(daytona.secret.get(secret.id))
-    await go(daytona.secret.list())
-    await go(daytona.secret.update(secret.id, UpdateSecretParams(value="w")))
     mount = VolumeMount(volume_id=volume.id, mount_path="/mnt/v")
-    sandbox = await go(daytona.create(CreateSandboxFromSnapshotParams(volumes=[mount])))
+    sandbox = Older(await go(daytona.create(CreateSandboxFromSnapshotParams(volumes=[mount]))))
     await go(daytona.get(sandbox.id))
     await each(daytona.list())
-    await go(sandbox.update_secrets({"S": secret.name}))
-    await go(sandbox.update_secrets({}))
+    if hasattr(daytona, "secret"):
+        await use_secrets(daytona.secret, sandbox)
     await use_files(sandbox.fs)
-    await use_git(sandbox.git, sandbox.fs)
+    await use_git(sandbox)
     await use_processes(sandbox.process)
     await use_interpreter(sandbox.code_interpreter)
     await use_language_server(sandbox)
     await change_settings(sandbox)
     await reach_in(sandbox)
     await live(daytona, sandbox)
-    await go(daytona.delete(sandbox, wait=True))
+    await go(daytona.delete(sandbox.itself, wait=True))
     await use_snapshots(daytona.snapshot)
-    await use_pools(daytona)
-    await go(daytona.secret.delete(secret.id))
+    if hasattr(daytona, "warm_pool"):
+        await use_pools(daytona)
     await go(daytona.volume.delete(volume))
     if FACE == "async":
         await daytona.close()

@@ -20,11 +20,11 @@ seen.everything = {
   terminals: await terminals(sandbox.process),
 }
 
-// Stopped behind the client's back: only an event can tell it.
+// Stopped behind the client's back: only an event can tell it, where it listens to events.
 const asked = { method: 'POST', headers: { Authorization: `Bearer ${process.env.DAYTONA_API_KEY}` } }
 await fetch(`${process.env.DAYTONA_API_URL}/sandbox/${sandbox.id}/stop`, asked)
 const deadline = Date.now() + 20000
-while (sandbox.state !== 'stopped' && Date.now() < deadline) {
+while (process.env.EVENTS && sandbox.state !== 'stopped' && Date.now() < deadline) {
   await new Promise((resolve) => setTimeout(resolve, 20))
 }
 seen.told = sandbox.state

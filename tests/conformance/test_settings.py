@@ -52,6 +52,16 @@ def test_an_interval_is_a_number_of_minutes_that_something_happens_after(
     assert api.status("POST", f"{path}/{setting}") == 400
 
 
+def test_who_asks_for_a_deleted_sandbox_is_told_so(api: Api) -> None:
+    gone = api.create()["id"]
+    assert api.status("GET", f"/preview/{gone}/access") == 200
+    assert api.status("DELETE", f"/sandbox/{gone}") == 200
+    api.until(gone, "gone")
+    answer = api.call("GET", f"/preview/{gone}/access")
+    assert (answer.status, answer.json["code"]) == (404, "SANDBOX_DESTROYED")
+    assert api.call("GET", f"/preview/{uuid4()}/access").json.get("code") != "SANDBOX_DESTROYED"
+
+
 def test_labels_are_replaced_as_a_whole(api: Api, path: str) -> None:
     for labels in ({"a": "b", "c": "d"}, {"e": ""}, {}):
         assert api.call("PUT", f"{path}/labels", {"labels": labels}).json["labels"] == labels

@@ -20,12 +20,16 @@ ROOT = Path(__file__).parents[2]
 OPERATIONS = [line.split() for line in (ROOT / "tests/data/api_operations.txt").read_text().splitlines()]
 """Method and path of everything in the description of v0.205."""
 
+ORGANIZATION = "/organizations/{organizationId}"
 SERVED_ALL_THE_SAME = {
-    ("GET", "/regions"),
-    ("GET", "/regions/{id}"),
-    ("GET", "/api-keys/current"),
-    ("PUT", "/sandbox/{sandboxIdOrName}/secrets"),
-}
+    ("GET", "/regions"), ("GET", "/regions/{id}"), ("PUT", "/sandbox/{sandboxIdOrName}/secrets"), ("GET", "/runners"),
+    ("GET", "/users/me"), ("GET", "/users/account-providers"), ("GET", "/users/me/pending-sso-links"),
+    ("GET", "/organizations"), ("GET", "/organizations/invitations"), ("GET", "/organizations/invitations/count"),
+    ("GET", f"{ORGANIZATION}"), ("GET", f"{ORGANIZATION}/usage"), ("GET", f"{ORGANIZATION}/users"),
+    ("GET", f"{ORGANIZATION}/roles"), ("GET", f"{ORGANIZATION}/invitations"), ("GET", f"{ORGANIZATION}/identity-providers"),
+    ("GET", f"{ORGANIZATION}/available-sandbox-classes"), ("PATCH", f"{ORGANIZATION}/default-region"),
+    ("PATCH", f"{ORGANIZATION}/quota/{{regionId}}"),
+}  # fmt: skip  # a list
 
 UNREADABLE = b"["
 """A body that no operation carries out."""
@@ -60,7 +64,9 @@ def test_an_operation_is_served_or_said_not_to_be(own_platform: Platform, method
         assert answer.status != 501, answer.body
         assert b'"Cannot ' not in answer.body  # as of a path that nobody knows
     else:
-        assert (answer.status, answer.json["code"]) == (501, "NOT_IN_THIS_VERSION")
+        code = {403: "FORBIDDEN", 501: "NOT_IN_THIS_VERSION"}[entry.status]
+        assert (answer.status, answer.json["code"]) == (entry.status, code)
+        assert entry.reason in answer.json["message"]
 
 
 def test_no_line_of_the_table_is_about_nothing() -> None:

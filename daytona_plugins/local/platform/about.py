@@ -1,13 +1,12 @@
-"""What the platform says about itself: configuration, health, regions, the key in use."""
+"""What the platform says about itself: configuration, health, regions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daytona_plugins.local.platform.auth import PERMISSIONS, mask
 from daytona_plugins.local.platform.creation import MAX_AUTO_ARCHIVE
 from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT
-from daytona_plugins.local.platform.regions import ORGANIZATION_ID, SINCE, USER_ID, region
+from daytona_plugins.local.platform.regions import region
 from daytona_plugins.local.web import HTTPError, json_response
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ class About:
         router.add("GET", "/api/regions", self.regions)
         router.add("GET", "/api/regions/{id}", self.region)
         router.add("GET", "/api/shared-regions", self.regions)
-        router.add("GET", "/api/api-keys/current", self.current_key)
 
     async def config(self, _request: Request) -> Response:
         """Say how this platform is set up."""
@@ -66,19 +64,4 @@ class About:
         """Find a region that is the organization's own: there is none."""
         raise HTTPError(
             404, f"region {request.params['id']!r} is none of your own; GET /regions lists the shared one"
-        )
-
-    async def current_key(self, _request: Request) -> Response:
-        """Say what the key of this request may do: everything."""
-        return json_response(
-            {
-                "name": "local",
-                "value": mask(self._site.key),
-                "createdAt": SINCE,
-                "permissions": PERMISSIONS,
-                "lastUsedAt": None,
-                "expiresAt": None,
-                "userId": USER_ID,
-                "organizationId": ORGANIZATION_ID,
-            }
         )

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 from daytona_plugins.local import web
 from daytona_plugins.local.platform import cors, errors, unserved
 from daytona_plugins.local.platform.about import About
-from daytona_plugins.local.platform.auth import require_key
 from daytona_plugins.local.platform.events import Events
+from daytona_plugins.local.platform.key_routes import KeyRoutes
+from daytona_plugins.local.platform.keys import KeyRecord, Keys
 from daytona_plugins.local.platform.organization import Organization
+from daytona_plugins.local.platform.organization_routes import OrganizationRoutes
 from daytona_plugins.local.platform.previews import Previews, place_of
 from daytona_plugins.local.platform.proxy import Proxy
 from daytona_plugins.local.platform.sandbox_routes import SandboxRoutes
@@ -46,9 +48,11 @@ class Application:
     def __init__(self, site: Site, sandboxes: Sandboxes, parts: Iterable[Part] = ()) -> None:
         self._site = site
         self._router = web.Router()
-        self._proxy = Proxy(site, sandboxes)
+        self._keys = keys = Keys(site.key, sandboxes.store.shelf("API key", KeyRecord), sandboxes.clock)
+        KeyRoutes(keys).add_to(self._router)
+        self._proxy = Proxy(keys, sandboxes)
         self._router.add("*", "/toolbox/{sandboxId}/{path*}", self._proxy.forward)
-        self._previews = Previews(site, sandboxes, self._proxy)
+        self._previews = Previews(site, keys, sandboxes, self._proxy)
         self._previews.add_to(self._router)
         self.ssh = SshRoutes(site, sandboxes)
         self.ssh.add_to(self._router)
@@ -57,12 +61,13 @@ class Application:
             sandboxes.builds.snapshots, sandboxes.builds, clock=sandboxes.clock
         )
         snapshots.open()
-        SnapshotRoutes(site, sandboxes, snapshots).add_to(self._router)
+        SnapshotRoutes(site, keys, sandboxes, snapshots).add_to(self._router)
         self.organization = Organization(sandboxes, snapshots)
         self.organization.add_to(self._router)
+        OrganizationRoutes(self.organization, sandboxes, snapshots).add_to(self._router)
         SandboxRoutes(site, sandboxes, snapshots, self.organization).add_to(self._router)
         SigningKeys(sandboxes).add_to(self._router)
-        events = Events(site)
+        events = Events(site, keys)
         events.add_to(self._router)
         sandboxes.store.changes.listen(events.note)
         sandboxes.builds.snapshots.changes.listen(events.note)
@@ -80,7 +85,7 @@ class Application:
         if not request.raw_path.startswith(API):
             return cors.shown_to(request, await self._beside_the_api(request))
         if request.raw_path not in _PUBLIC:
-            require_key(request, self._site.key)
+            self._keys.admit(request)
         return cors.shown_to(request, self._stamped(await self._router(request)))
 
     def envelope(self, request: web.Request | None, error: web.HTTPError) -> web.Response:

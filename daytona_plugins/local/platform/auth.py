@@ -1,4 +1,4 @@
-"""Who may talk to the platform: whoever has its one key, which may do everything."""
+"""The platform's own key, and how keys are read and compared."""
 
 from __future__ import annotations
 
@@ -7,25 +7,10 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from daytona_plugins.local.web import HTTPError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     from daytona_plugins.local.web import Request
-
-PERMISSIONS = (
-    "write:sandboxes",
-    "delete:sandboxes",
-    "write:snapshots",
-    "delete:snapshots",
-    "read:volumes",
-    "write:volumes",
-    "delete:volumes",
-    "write:registries",
-    "delete:registries",
-    "manage:secrets",
-)
 
 
 def load_or_make_key(file: Path) -> str:
@@ -52,15 +37,14 @@ def same(given: str, expected: str) -> bool:
 
 
 def has_key(request: Request, key: str) -> bool:
-    """Return whether the request carries the platform's key."""
+    """Return whether the request carries this key."""
+    return same(token_of(request), key)
+
+
+def token_of(request: Request) -> str:
+    """Return the key that the request carries, empty when it has none."""
     scheme, _, token = (request.headers.get("authorization") or "").partition(" ")
-    return scheme.lower() == "bearer" and same(token.strip(), key)
-
-
-def require_key(request: Request, key: str) -> None:
-    """Refuse a request without the platform's key, for whatever reason with the same words."""
-    if not has_key(request, key):
-        raise HTTPError(401, "Invalid credentials")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def mask(key: str) -> str:

@@ -235,12 +235,13 @@ def _refuse_what_is_not_there(body: CreateSandbox) -> None:
         raise HTTPError(400, "no available runners: this platform has no GPU to give")
     if body.spot:
         raise HTTPError(400, "spot is for sandboxes with GPUs only")
+    if body.kvm:
+        raise HTTPError(400, "kvm is for sandboxes of the class linux-vm; this platform has containers")
     if body.queue_timeout is not None and body.queue_timeout < 1:
         raise HTTPError(400, "queueTimeout is a number of minutes, at least 1")
     for what, asked in (
         ("otelEndpointOverride", body.otel_endpoint_override),
         ("linkedSandbox", body.linked_sandbox),
-        ("kvm", body.kvm),
     ):
         if asked:
             raise not_in_this_version(what)

@@ -13,7 +13,6 @@ from uuid import uuid4
 from daytona.protocols import socketio
 from daytona_plugins.local.agent.websocket import WebSocket, upgrade, wants_websocket
 from daytona_plugins.local.platform import snapshot_routes, views, volume_routes
-from daytona_plugins.local.platform.auth import same
 from daytona_plugins.local.platform.records import Record
 from daytona_plugins.local.platform.snapshot_store import SnapshotRecord
 from daytona_plugins.local.platform.states import State
@@ -23,6 +22,7 @@ from daytona_plugins.local.web import HTTPError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from daytona_plugins.local.platform.keys import Keys
     from daytona_plugins.local.platform.site import Site
     from daytona_plugins.local.web import Request, Response, Router
 
@@ -39,8 +39,9 @@ Event = tuple[str, dict[str, object]]
 class Events:
     """The clients that listen."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, keys: Keys) -> None:
         self._site = site
+        self._keys = keys
         self._listeners: set[_Listener] = set()
 
     def add_to(self, router: Router) -> None:
@@ -82,7 +83,7 @@ class Events:
         except TimeoutError:
             return False
         asked = socketio.parse_connect(said) if isinstance(said, str) else None
-        return asked is not None and same(asked.token, self._site.key)
+        return asked is not None and self._keys.is_good(asked.token)
 
     def _events_of(self, before: object, now: object) -> Iterator[Event]:
         if isinstance(before, Record | None) and isinstance(now, Record | None):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.forwarding import headers_for
-from daytona_plugins.local.platform.auth import has_key, same
+from daytona_plugins.local.platform.auth import same
 from daytona_plugins.local.platform.preview_tokens import (
     DEFAULT,
     LONGEST,
@@ -27,6 +27,7 @@ from daytona_plugins.local.platform.proxy import PREVIEW_HEADER, PREVIEW_PARAMET
 from daytona_plugins.local.web import HTTPError, Response, json_response, text_response
 
 if TYPE_CHECKING:
+    from daytona_plugins.local.platform.keys import Keys
     from daytona_plugins.local.platform.proxy import Proxy
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.sandboxes import Sandboxes
@@ -65,8 +66,9 @@ def place_of(request: Request) -> Place | None:
 class Previews:
     """The previews of all sandboxes."""
 
-    def __init__(self, site: Site, sandboxes: Sandboxes, proxy: Proxy) -> None:
+    def __init__(self, site: Site, keys: Keys, sandboxes: Sandboxes, proxy: Proxy) -> None:
         self._site = site
+        self._keys = keys
         self._sandboxes = sandboxes
         self._proxy = proxy
         self._tokens = PreviewTokens(sandboxes.store.shelf("preview token", TokenRecord), sandboxes.clock)
@@ -80,6 +82,7 @@ class Previews:
         router.add("GET", "/api/preview/{sandbox}/public", self.is_public)
         router.add("GET", "/api/preview/{sandbox}/access", self.is_accessible)
         router.add("GET", "/api/preview/{sandbox}/validate/{token}", self.is_opened_by)
+        router.add("GET", "/api/preview/{sandbox}/preview-warning", self.warning)
         router.add("GET", "/api/preview/{token}/{port}/sandbox-id", self.sandbox_of)
 
     # -- Addresses ------------------------------------------------------------------------------------------------
@@ -113,7 +116,15 @@ class Previews:
 
     async def is_accessible(self, request: Request) -> Response:
         """Say that whoever asks may see a sandbox: the key opens all of them."""
-        return _true_if(bool(self._sandboxes.get(request.params["sandbox"])))
+        sandbox = request.params["sandbox"]
+        if self._sandboxes.look_up(sandbox) is None and sandbox in self._sandboxes.departed:
+            raise HTTPError(404, f"sandbox {sandbox!r} was deleted", code="SANDBOX_DESTROYED")
+        return _true_if(bool(self._sandboxes.get(sandbox)))
+
+    async def warning(self, request: Request) -> Response:
+        """Say that no page is shown before a preview."""
+        self._sandboxes.get(request.params["sandbox"])
+        return json_response({"enabled": False})
 
     async def is_opened_by(self, request: Request) -> Response:
         """Say that a token opens a sandbox."""
@@ -151,7 +162,7 @@ class Previews:
     def _admitted(self, request: Request, place: Place) -> _Admission:
         signed = self._tokens.find(place.port, place.name)
         record = self._sandboxes.look_up(signed.sandbox_id if signed else place.name)
-        if has_key(request, self._site.key):
+        if self._keys.opens_sandboxes(request):
             if record is None:
                 raise HTTPError(404, f"sandbox {place.name!r} not found")
             return _Admission(record, withheld=("authorization",))

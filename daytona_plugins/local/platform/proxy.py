@@ -12,14 +12,14 @@ from urllib.parse import unquote_plus
 
 from daytona_plugins.local.forwarding import Exchange, headers_for
 from daytona_plugins.local.platform.agent_connection import AgentGoneError
-from daytona_plugins.local.platform.auth import has_key, same
+from daytona_plugins.local.platform.auth import same
 from daytona_plugins.local.platform.signing_keys import check_signature, is_signed
 from daytona_plugins.local.web import HTTPError, Response
 
 if TYPE_CHECKING:
+    from daytona_plugins.local.platform.keys import Keys
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.sandboxes import Sandboxes
-    from daytona_plugins.local.platform.site import Site
     from daytona_plugins.local.web import Request
 
 PREVIEW_HEADER = "x-daytona-preview-token"
@@ -32,8 +32,8 @@ _MEANT_FOR_US = ("authorization", PREVIEW_HEADER)
 class Proxy:
     """The way to every agent."""
 
-    def __init__(self, site: Site, sandboxes: Sandboxes) -> None:
-        self._site = site
+    def __init__(self, keys: Keys, sandboxes: Sandboxes) -> None:
+        self._keys = keys
         self._sandboxes = sandboxes
 
     async def forward(self, request: Request) -> Response:
@@ -72,7 +72,7 @@ class Proxy:
                 return Response(502)
 
     def _authorized(self, request: Request) -> Record:
-        known = has_key(request, self._site.key)
+        known = self._keys.opens_sandboxes(request)
         token = request.headers.get(PREVIEW_HEADER) or request.query.first(PREVIEW_PARAMETER)
         if not known and not token and not is_signed(request):
             raise HTTPError(401, "Invalid credentials")

@@ -15,6 +15,7 @@ USER_ID = "local"
 RUNNER_ID = "00000000-0000-4000-8000-000000000002"
 
 SINCE = "2026-01-01T00:00:00.000Z"
+SINCE_SECONDS = 1767225600.0
 
 
 def refuse_elsewhere(region: str | None) -> None:

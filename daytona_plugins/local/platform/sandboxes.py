@@ -17,10 +17,12 @@ import msgspec
 
 from daytona_plugins.local.platform.activity import Activity
 from daytona_plugins.local.platform.creation import new_token
+from daytona_plugins.local.platform.departed import Departed
 from daytona_plugins.local.platform.errors import not_found
 from daytona_plugins.local.platform.gates import is_limited, require_direct
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.lifecycle import Lifecycle
+from daytona_plugins.local.platform.quotas import Quota, Quotas
 from daytona_plugins.local.platform.sizes import Capacity
 from daytona_plugins.local.platform.states import Desired, Operation, State, refusal
 from daytona_plugins.local.platform.store import LostRaceError, NameTakenError
@@ -80,6 +82,10 @@ class Sandboxes:
             Operation.DELETE: self._expire,
         }
         self.capacity = Capacity.of(paths.data)
+        self.quotas = Quotas(store.shelf("quota", Quota), store.all)
+        self.departed = Departed(clock)
+        """Those that were deleted a while ago."""
+        store.changes.listen(self.departed.note)
 
     async def open(self) -> None:
         """Take over what the last platform process left behind."""
@@ -133,9 +139,10 @@ class Sandboxes:
         One whose image has to be built is returned at once, and follows its build.
 
         Raises:
-            HTTPError: Its name is taken (409), or it failed to start (400).
+            HTTPError: Its name is taken (409), or there is no quota left for it or it failed to start (400).
         """
         require_direct(record)
+        self.quotas.require(record)
         if record.build_info is None:
             record = self._add_claimed(record)
         else:
@@ -190,6 +197,7 @@ class Sandboxes:
         _require(Operation.START, record)
         if record.state is State.STARTED:
             return record
+        self.quotas.require(record)
         if record.state is State.PAUSED:
             return await self._resume(record)
         if record.state is State.ARCHIVING:
@@ -279,6 +287,7 @@ class Sandboxes:
         _require(Operation.RESIZE, record)
         changes = size.changes(record)
         self.capacity.require(**changes)
+        self.quotas.require(msgspec.structs.replace(record, **changes))
         limited = tuple({*record.limited, *changes})
         changed = self.change(record, limited=limited, **changes)
         if running := self.running(record.id):
@@ -329,6 +338,7 @@ class Sandboxes:
             parent=record.id,
             forked=False,
         )
+        self.quotas.require(child)
         self._add(child)
         await self._lifecycle.work.run(self._lifecycle.fork(record, child), patience=START_PATIENCE)
         return self.get(child.id)

@@ -31,6 +31,7 @@ class SigningKeys:
         """Register every route."""
         key = "/api/sandbox/{sandbox}/signing-key"
         router.add("GET", key, self.tell)
+        router.add("GET", "/api/preview/{sandbox}/signing-key", self.tell)
         router.add("POST", f"{key}/rotate", self.rotate)
 
     async def tell(self, request: Request) -> Response:

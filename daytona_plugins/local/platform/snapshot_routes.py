@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daytona_plugins.local.agent.whole_numbers import whole_number
-from daytona_plugins.local.platform.auth import require_key
 from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID
 from daytona_plugins.local.platform.snapshots import LONGEST_PAGE, CreateSnapshot, Snapshots, build_of
@@ -18,6 +17,7 @@ from daytona_plugins.local.web import HTTPError, Response, json_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from daytona_plugins.local.platform.keys import Keys
     from daytona_plugins.local.platform.records import BuildInfo
     from daytona_plugins.local.platform.sandboxes import Sandboxes
     from daytona_plugins.local.platform.site import Site
@@ -36,8 +36,9 @@ _SORTED_BY: dict[str, Callable[[SnapshotRecord], str | float | None]] = {
 class SnapshotRoutes:
     """Everything that can be asked about snapshots."""
 
-    def __init__(self, site: Site, sandboxes: Sandboxes, snapshots: Snapshots) -> None:
+    def __init__(self, site: Site, keys: Keys, sandboxes: Sandboxes, snapshots: Snapshots) -> None:
         self._site = site
+        self._keys = keys
         self._sandboxes = sandboxes
         self._snapshots = snapshots
 
@@ -105,7 +106,7 @@ class SnapshotRoutes:
 
     async def log(self, request: Request) -> Response:
         """Show what the build of a snapshot has printed."""
-        require_key(request, self._site.key)
+        self._keys.holder(request)
         record = self._find(request)
         if not _is_made_of_something(record):
             raise HTTPError(400, f"snapshot {record.name!r} has no build")
@@ -120,7 +121,7 @@ class SnapshotRoutes:
 
     async def sandbox_log(self, request: Request) -> Response:
         """Show what the build of a sandbox's image has printed."""
-        require_key(request, self._site.key)
+        self._keys.holder(request)
         record = self._sandboxes.find(request.params["sandbox"])
         if record.build_info is None:
             raise HTTPError(400, f"sandbox {record.id} has no build")

@@ -87,6 +87,10 @@ class Snapshots:
         """Return every snapshot, the one that is always there included."""
         return [*self._store.all(), DEFAULT]
 
+    def counted(self) -> int:
+        """Return how many count against the quota."""
+        return sum(one.state in _COUNTED for one in self._store.all())
+
     def lookup(self, id_or_name: str | None) -> SnapshotRecord | None:
         """Return a snapshot that somebody made, by id or name."""
         return self._store.find(id_or_name.strip()) if id_or_name and id_or_name.strip() else None
@@ -237,8 +241,7 @@ class Snapshots:
         try:
             if record.name == DEFAULT.name:
                 raise NameTakenError(record.name)
-            used = sum(one.state in _COUNTED for one in self._store.all())
-            if used >= QUOTA:
+            if (used := self.counted()) >= QUOTA:
                 raise HTTPError(
                     400,
                     f"snapshot quota exceeded: {used} of {QUOTA} are in use; delete or deactivate one first",

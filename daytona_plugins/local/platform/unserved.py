@@ -1,7 +1,8 @@
-"""The parts of the hosted API that are not here, and why: they answer 501 with the reason, not 404.
+"""The parts of the hosted API that are not here, and why: they answer with the reason, never 404.
 
-So a program can tell what is missing here from a path that it misspelled. `docs/embedded-platform.md` has the same table; a
-test compares both with the published description of the API.
+So a program can tell what is missing here from a path that it misspelled. What the hosted platform refuses to the key of a user
+as well is refused with the same status, 403; what only this platform does not do answers 501. `docs/embedded-platform.md` has the
+same tables; a test compares both with the published description of the API.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from daytona_plugins.local.platform.errors import not_in_this_version
+from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
     from daytona_plugins.local.web import Handler, Request, Response, Router
@@ -21,6 +23,7 @@ class Unserved(NamedTuple):
 
     path: str
     reason: str
+    status: int = 403
 
     def patterns(self) -> list[str]:
         """Return what the router knows them by."""
@@ -28,27 +31,32 @@ class Unserved(NamedTuple):
         below = path.removesuffix("/*")
         return [path] if below == path else [below, f"{below}/{{rest*}}"]
 
+    def refusal(self) -> HTTPError:
+        """Return the answer."""
+        what = f"{self.path} ({self.reason})"
+        return (
+            HTTPError(403, f"not for a user's key: {what}")
+            if self.status == 403
+            else not_in_this_version(what)
+        )
+
 
 TABLE = (
-    Unserved("/api-keys/*", "there is one key, made when the platform starts first"),
-    Unserved("/organizations/*", "there is one organization, with nothing to administer"),
+    Unserved("/organizations/*", "there is one organization, with one member and no roles"),
     Unserved("/users/*", "there is one user, who owns the platform's files"),
     Unserved("/regions/*", "there is one region, which is this machine"),
     Unserved("/runners/*", "this machine is the only runner, and the platform runs it"),
     Unserved("/jobs/*", "runners talk to the hosted platform over it; here is none to talk to"),
     Unserved("/admin/*", "for the operators of the hosted platform"),
-    Unserved("/webhooks/*", "events are told over Socket.IO only"),
-    Unserved("/audit/*", "nobody but the owner of the key does anything; the platform's log says what"),
     Unserved("/sandbox/{sandbox}/state", "runners report over it"),
     Unserved("/sandbox/for-runner", "runners ask over it"),
-    Unserved("/sandbox/{sandbox}/organization", "the hosted proxy asks over it; there is one organization"),
-    Unserved("/sandbox/{sandbox}/region-quota", "the hosted proxy asks over it; there are no quotas"),
-    Unserved("/sandbox/{sandbox}/secrets", "values are never told, only set"),
-    Unserved("/docker-registry/registry-push-access", "there is no registry to push to"),
-    Unserved("/preview/{sandbox}/preview-warning", "previews are shown without a page before them"),
     Unserved(
-        "/preview/{sandbox}/signing-key", "`/sandbox/{id}/signing-key` answers the same to who has the key"
+        "/sandbox/{sandbox}/secrets",
+        "values are told to runners only; here nobody is told, and they can be set",
     ),
+    Unserved("/webhooks/*", "events are told over Socket.IO only", 501),
+    Unserved("/audit/*", "the platform's log says what was done", 501),
+    Unserved("/docker-registry/registry-push-access", "there is no registry to push to", 501),
 )
 
 
@@ -65,6 +73,6 @@ def add_to(router: Router) -> None:
 
 def _answer(entry: Unserved) -> Handler:
     async def refuse(_request: Request) -> Response:
-        raise not_in_this_version(f"{entry.path} ({entry.reason})")
+        raise entry.refusal()
 
     return refuse

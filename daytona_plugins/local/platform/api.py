@@ -15,7 +15,7 @@ from daytona_plugins.local.platform.key_routes import KeyRoutes
 from daytona_plugins.local.platform.keys import KeyRecord, Keys
 from daytona_plugins.local.platform.organization import Organization
 from daytona_plugins.local.platform.organization_routes import OrganizationRoutes
-from daytona_plugins.local.platform.previews import Previews, place_of
+from daytona_plugins.local.platform.previews import Previews
 from daytona_plugins.local.platform.proxy import Proxy
 from daytona_plugins.local.platform.sandbox_routes import SandboxRoutes
 from daytona_plugins.local.platform.signing_keys import SigningKeys
@@ -77,7 +77,7 @@ class Application:
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Answer one request."""
-        if place := place_of(request):
+        if place := self._previews.place_of(request):
             return await self._previews.show(request, place)
         if cors.is_preflight(request):
             return cors.permission(request)
@@ -91,7 +91,9 @@ class Application:
     def envelope(self, request: web.Request | None, error: web.HTTPError) -> web.Response:
         """Render an error."""
         answer = self._stamped(errors.envelope(request, error))
-        return answer if request is None or place_of(request) else cors.shown_to(request, answer)
+        return (
+            answer if request is None or self._previews.place_of(request) else cors.shown_to(request, answer)
+        )
 
     async def _beside_the_api(self, request: web.Request) -> web.Response:
         try:

@@ -1,10 +1,13 @@
 """`Host: <port>-<sandbox or token>.<anything>`: shows a port of a sandbox, and the routes that say where.
 
 Browsers and curl resolve every name below `localhost` to this machine, so `3000-<sandbox>.localhost:<port>` is an address
-that works as it is. Who may see it is found out in the protocol's order: the platform's key, the sandbox's token in a
-header, in the query or in a cookie, and a signed token in the name itself. What served to get in does not go further in.
-A token in the query is answered with the cookie as well, because pages ask for more without it; the cookie ends with
-the sandbox's token, which changes at every start.
+that works as it is. Other programs ask the C library, which resolves them on some machines only; on the others a preview
+has an address of its own instead of a name (`preview_addresses`), and a signed token is in the query.
+
+Who may see it is found out in the protocol's order: the platform's key, the sandbox's token in a header, in the query or
+in a cookie, and a signed token. What served to get in does not go further in. A token in the query is answered with a
+cookie as well, because pages ask for more without it. The cookie ends with the token: that of a sandbox changes at
+every start.
 """
 
 from __future__ import annotations
@@ -16,6 +19,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.forwarding import headers_for
 from daytona_plugins.local.platform.auth import same
+from daytona_plugins.local.platform.preview_addresses import (
+    AddressRecord,
+    PreviewAddresses,
+    signed_target,
+    split_target,
+)
 from daytona_plugins.local.platform.preview_tokens import (
     DEFAULT,
     LONGEST,
@@ -42,10 +51,12 @@ _HOST = re.compile(r"(?P<port>\d{1,5})-(?P<name>[a-z0-9-]+)\..+", re.IGNORECASE)
 
 
 class Place(NamedTuple):
-    """What the name of a host says: a port, and a sandbox or a token."""
+    """What the host of a request says: a port, and a sandbox or a token."""
 
     port: int
     name: str
+    by_address: bool = False
+    """Whether it is an address, which cannot say a token."""
 
 
 class _Admission(NamedTuple):
@@ -57,12 +68,6 @@ class _Admission(NamedTuple):
     """The query without the token that was in it, when that is what served."""
 
 
-def place_of(request: Request) -> Place | None:
-    """Return the preview that a request is for, None when it is for the platform itself."""
-    found = _HOST.fullmatch(request.headers.get("host") or "")
-    return Place(int(found["port"]), found["name"].lower()) if found else None
-
-
 class Previews:
     """The previews of all sandboxes."""
 
@@ -72,6 +77,10 @@ class Previews:
         self._sandboxes = sandboxes
         self._proxy = proxy
         self._tokens = PreviewTokens(sandboxes.store.shelf("preview token", TokenRecord), sandboxes.clock)
+        shelf = sandboxes.store.shelf("preview address", AddressRecord)
+        self._addresses = PreviewAddresses(
+            shelf, lambda sandbox_id: sandboxes.look_up(sandbox_id) is not None
+        )
 
     def add_to(self, router: Router) -> None:
         """Register every route."""
@@ -91,7 +100,7 @@ class Previews:
         """Say where a port of the sandbox is shown, and the token that opens it."""
         record = self._sandboxes.find(request.params["sandbox"])
         port = _port(request.params["port"])
-        url = self._site.preview_url(port, record.id)
+        url = self._url_by_address(port, record) or self._site.preview_url(port, record.id)
         return json_response({"sandboxId": record.id, "url": url, "token": record.auth_token})
 
     async def signed_url(self, request: Request) -> Response:
@@ -99,7 +108,11 @@ class Previews:
         record = self._sandboxes.find(request.params["sandbox"])
         port = _port(request.params["port"])
         issued = self._tokens.issue(record.id, port, _lifetime(request.query.first("expiresInSeconds")))
-        url = self._site.preview_url(port, issued.token)
+        by_address = self._url_by_address(port, record)
+        if by_address:
+            url = f"{by_address}{signed_target(issued.token)}"
+        else:
+            url = self._site.preview_url(port, issued.token)
         return json_response({"sandboxId": record.id, "port": port, "token": issued.token, "url": url})
 
     async def expire(self, request: Request) -> Response:
@@ -107,6 +120,11 @@ class Previews:
         record = self._sandboxes.find(request.params["sandbox"])
         self._tokens.expire(record.id, _port(request.params["port"]), request.params["token"])
         return Response(201)
+
+    def _url_by_address(self, port: int, record: Record) -> str:
+        if not self._site.previews_by_address:
+            return ""
+        return f"http://{self._addresses.of(record.id, port)}:{self._site.port}"
 
     # -- What a proxy asks ----------------------------------------------------------------------------------------
 
@@ -140,28 +158,48 @@ class Previews:
 
     # -- Showing --------------------------------------------------------------------------------------------------
 
+    def place_of(self, request: Request) -> Place | None:
+        """Return the preview that a request is for, None when it is for the platform itself."""
+        host = request.headers.get("host") or ""
+        if found := _HOST.fullmatch(host):
+            return Place(int(found["port"]), found["name"].lower())
+        if shown := self._addresses.find(host):
+            return Place(shown.port, shown.sandbox_id, by_address=True)
+        return None
+
     async def show(self, request: Request, place: Place) -> Response:
         """Answer as the program behind a port does.
 
         Raises:
             HTTPError: No credentials (401), no such sandbox (404), or one that is not started (400).
         """
-        admitted = self._admitted(request, place)
-        query = request.query_string if admitted.query is None else admitted.query
-        path = request.raw_path if place.port == TOOLBOX_PORT else f"/proxy/{place.port}{request.raw_path}"
+        token, target = self._without_signature(request, place)
+        admitted = self._admitted(request, place, signed=bool(token))
+        if admitted.query is not None:
+            target = f"{request.raw_path}?{admitted.query}" if admitted.query else request.raw_path
         answer = await self._proxy.pass_on(
             request,
             admitted.record,
-            f"{path}?{query}" if query else path,
+            target if place.port == TOOLBOX_PORT else f"/proxy/{place.port}{target}",
             _headers(request, place, admitted.withheld),
         )
         if admitted.query is not None:
             answer.headers.append(("Set-Cookie", self._new_cookie(place, admitted.record)))
+        if token:
+            answer.headers.append(("Set-Cookie", _cookie(place, token)))
         return answer
 
-    def _admitted(self, request: Request, place: Place) -> _Admission:
-        signed = self._tokens.find(place.port, place.name)
-        record = self._sandboxes.look_up(signed.sandbox_id if signed else place.name)
+    def _without_signature(self, request: Request, place: Place) -> tuple[str, str]:
+        """Return the signed token in the query, if there is one that opens the place, and the target without it."""
+        if place.by_address:
+            token, target = split_target(request.raw_target)
+            if self._opens(token, place):
+                return token, target
+        return "", request.raw_target
+
+    def _admitted(self, request: Request, place: Place, *, signed: bool) -> _Admission:
+        in_name = None if place.by_address else self._tokens.find(place.port, place.name)
+        record = self._sandboxes.look_up(in_name.sandbox_id if in_name else place.name)
         if self._keys.opens_sandboxes(request):
             if record is None:
                 raise HTTPError(404, f"sandbox {place.name!r} not found")
@@ -172,7 +210,7 @@ class Previews:
             return _Admission(record)
         if same(request.query.first(PREVIEW_PARAMETER), record.auth_token):
             return _Admission(record, query=without_parameter(request.query_string, PREVIEW_PARAMETER))
-        if signed or self._has_cookie(request, place, record):
+        if signed or in_name or self._has_cookie(request, place, record):
             return _Admission(record)
         if record.public and place.port not in NEVER_PUBLIC:
             return _Admission(record)
@@ -183,13 +221,20 @@ class Previews:
     def _new_cookie(self, place: Place, record: Record) -> str:
         until = int(self._sandboxes.clock()) + COOKIE_LIFETIME
         value = f"{until}.{self._seal(place, record, str(until))}"
-        return f"{_cookie_name(place)}={value}; Max-Age={COOKIE_LIFETIME}; Path=/; HttpOnly; SameSite=Lax"
+        return _cookie(place, value)
 
     def _has_cookie(self, request: Request, place: Place, record: Record) -> bool:
-        until, _, seal = dict(_cookies(request)).get(_cookie_name(place), "").partition(".")
+        value = dict(_cookies(request)).get(_cookie_name(place), "")
+        if place.by_address and self._opens(value, place):
+            return True
+        until, _, seal = value.partition(".")
         if (whole_number(until) or 0) < self._sandboxes.clock():
             return False
         return same(seal, self._seal(place, record, until))
+
+    def _opens(self, token: str, place: Place) -> bool:
+        found = self._tokens.find(place.port, token)
+        return found is not None and found.sandbox_id == place.name
 
     def _seal(self, place: Place, record: Record, until: str) -> str:
         text = f"preview cookie\n{place.port}\n{record.id}\n{record.auth_token}\n{until}"
@@ -208,6 +253,10 @@ def _headers(request: Request, place: Place, withheld: tuple[str, ...]) -> list[
     own = _cookie_name(place)
     kept = "; ".join(f"{name}={value}" for name, value in _cookies(request) if name != own)
     return [*passed, ("cookie", kept)] if kept else passed
+
+
+def _cookie(place: Place, value: str) -> str:
+    return f"{_cookie_name(place)}={value}; Max-Age={COOKIE_LIFETIME}; Path=/; HttpOnly; SameSite=Lax"
 
 
 def _cookie_name(place: Place) -> str:

@@ -19,6 +19,7 @@ from daytona_plugins.local import web
 from daytona_plugins.local.platform.api import Application
 from daytona_plugins.local.platform.auth import load_or_make_key, write_private
 from daytona_plugins.local.platform.objects import Objects
+from daytona_plugins.local.platform.preview_addresses import needs_addresses
 from daytona_plugins.local.platform.restarting import RestartingRunner
 from daytona_plugins.local.platform.s3 import S3
 from daytona_plugins.local.platform.sandboxes import Sandboxes
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 PARKED = "DAYTONA_LOCAL_PARKED"
 MOST_PARKED = 100
+BACKLOG = 1024
 
 
 def serve(paths: Paths, zygote: ZygoteProcess, announce: Announce) -> None:
@@ -79,8 +81,9 @@ async def _end_if_lost(paths: Paths, ending: asyncio.Event) -> None:
 @contextlib.asynccontextmanager
 async def _serving(paths: Paths, zygote: ZygoteProcess, parked: int) -> AsyncGenerator[Site]:
     async with contextlib.AsyncExitStack() as stack:
-        listener = listen()
-        site = Site(listener.getsockname()[1], load_or_make_key(paths.key_file), __version__)
+        listener = listen(every_address=needs_addresses(os.environ))
+        address, port = listener.getsockname()
+        site = Site(port, load_or_make_key(paths.key_file), __version__, previews_by_address=address != HOST)
         store = stack.enter_context(contextlib.closing(_open_store(paths.database)))
         runner = RestartingRunner(await Runner.start(paths, zygote), partial(Runner.start, paths))
         stack.push_async_callback(runner.close)
@@ -111,13 +114,24 @@ def _parts(site: Site, paths: Paths) -> list[Part]:
     return [S3(site, Objects(paths.objects), time.time)]
 
 
-def listen() -> socket.socket:
-    """Listen on a free port of the loopback interface."""
-    listener = socket.create_server((HOST, 0), backlog=1024)
-    # asyncio does this only for sockets that say they are TCP, which those of `create_server` do not;
+def listen(*, every_address: bool = False) -> socket.socket:
+    """Listen on a free port of the loopback interface: on one of its addresses, or on all where that is allowed."""
+    listener = socket.socket()
+    listener.bind(("" if every_address and _kept_to_loopback(listener) else HOST, 0))
+    listener.listen(BACKLOG)
+    # asyncio does this only for sockets that say they are TCP, which this one does not;
     # without it the second write of an answer waits 40 ms for the first one to be acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def _kept_to_loopback(listener: socket.socket) -> bool:
+    """Keep a socket to the loopback interface, whatever address it is bound to; before Linux 5.7 only root may."""
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    except PermissionError:
+        return False
+    return True
 
 
 def how_many_parked(environ: Mapping[str, str]) -> int:

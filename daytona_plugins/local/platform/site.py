@@ -14,6 +14,8 @@ class Site:
     port: int
     key: str
     version: str
+    previews_by_address: bool = False
+    """Whether programs on this machine do not resolve names below `localhost`."""
 
     @property
     def url(self) -> str:

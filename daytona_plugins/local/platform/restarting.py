@@ -36,7 +36,8 @@ class RestartingRunner:
         Raises:
             SpawnError: It could not be built.
         """
-        runner = self._runner
+        async with self._restarting:  # one that is being replaced is closed already
+            runner = self._runner
         try:
             return await runner.spawn(spec)
         except SpawnError as error:

@@ -121,10 +121,11 @@ def children_of(pid: int) -> list[int]:
 
 def agents_of(zygote: int) -> list[int]:
     """Return the sandboxes among the children of a zygote; another child may be becoming one."""
-    return [pid for pid in children_of(zygote) if _command_line(pid).startswith(b"daytona-agent")]
+    return [pid for pid in children_of(zygote) if command_line(pid).startswith(b"daytona-agent")]
 
 
-def _command_line(pid: int) -> bytes:
+def command_line(pid: int) -> bytes:
+    """Return what `ps` shows of a process; nothing when it is gone."""
     return _read(f"/proc/{pid}/cmdline")
 
 

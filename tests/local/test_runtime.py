@@ -21,10 +21,10 @@ from daytona_plugins.local.runtime.lending import find_programs
 from daytona_plugins.local.runtime.procplan import MASKED_IN_PROC
 from daytona_plugins.local.runtime.runner import Runner, RunningSandbox, SandboxSpec, SpawnError, remove_tree
 from tests.local.ordinary_user import needs_root, run_as_ordinary_user
-from tests.local.platform_process import agents_of
+from tests.local.platform_process import agents_of, children_of, command_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from daytona_plugins.local.paths import Paths
 
@@ -293,6 +293,54 @@ async def readable(descriptor: int) -> None:
     async with asyncio.timeout(20):
         await ready.wait()
     loop.remove_reader(descriptor)
+
+
+def test_the_process_that_waits_becomes_the_next_sandbox(paths: Paths):
+    async def main() -> None:
+        async with running(paths) as runner:
+            for name in ("first", "second"):
+                embryo = await waiting_embryo(runner)
+                box = await runner.spawn(spec(paths, name))
+                assert box.pid == embryo
+                assert await run(box, "hostname; echo $DAYTONA_SANDBOX_ID") == f"{name}\n{name}"
+            for name in ("first", "second"):
+                await remove_tree(paths.sandbox(name))
+
+    asyncio.run(main())
+
+
+def test_a_sandbox_is_made_though_the_process_for_it_has_died(paths: Paths):
+    async def main() -> None:
+        async with running(paths) as runner:
+            embryo = await waiting_embryo(runner)
+            os.kill(embryo, signal.SIGKILL)
+            await until(lambda: embryo not in children_of(runner.zygote_pid))
+            box = await runner.spawn(spec(paths))
+            assert await run(box, "hostname") == "box"
+            assert await waiting_embryo(runner) != box.pid
+        await remove_tree(paths.sandbox("box"))
+
+    asyncio.run(main())
+
+
+async def waiting_embryo(runner: Runner) -> int:
+    """Return the process that the zygote has forked ahead, once there is one."""
+
+    def found() -> list[int]:
+        return [
+            pid for pid in children_of(runner.zygote_pid) if command_line(pid).startswith(b"daytona-embryo")
+        ]
+
+    await until(found)
+    return found()[0]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.01)
 
 
 def test_many_at_once_and_one_name_once(paths: Paths):

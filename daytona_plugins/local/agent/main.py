@@ -14,7 +14,7 @@ import logging
 import mimetypes
 import os
 import signal
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from daytona.errors import DaytonaPluginError
 from daytona.plugins import AGENT_SERVICES, entry_points, load
@@ -42,7 +42,7 @@ from daytona_plugins.local.web import serve
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -69,60 +69,54 @@ def warm_up() -> None:
     for name in LATE_IMPORTS:
         importlib.import_module(name)
     mimetypes.init(files=[])
-    _own_toolbox()
-    for add in plugged_in():
-        add(Toolbox())
+    ready_toolbox()
 
 
-def rehearse() -> None:
-    """Answer requests in this process: sandboxes forked from it later are smaller, and answer their first one sooner."""
-    answer_some(_with_own_parts(Toolbox()))
-
-
-def build_toolbox() -> Toolbox:
-    """Return a toolbox with every route; it is the same at every call, so call it once, and in the sandbox."""
-    toolbox = _own_toolbox()
-    toolbox.work_dir = os.getcwd()
-    for add in plugged_in():
+@functools.cache
+def ready_toolbox() -> Toolbox:
+    """Return the toolbox with every route, which is made before there is a sandbox; each sandbox has it as its own."""
+    toolbox = Toolbox()
+    for add in (*PARTS, *plugged_in()):
         add(toolbox)
     return toolbox
 
 
-@functools.cache
-def _own_toolbox() -> Toolbox:
-    """Return a toolbox with the routes that are ours, which sandboxes get ready-made from the zygote."""
-    return _with_own_parts(Toolbox())
-
-
-def _with_own_parts(toolbox: Toolbox) -> Toolbox:
-    """What is ours looks at nothing outside of the toolbox before it is asked something; plug-ins may."""
-    for add in PARTS:
-        add(toolbox)
-    return toolbox
-
-
-@functools.cache
-def plugged_in() -> tuple[Callable[[Toolbox], None], ...]:
-    """Return what plugins add. The first call imports them, so it must come before there is a sandbox."""
-    parts: list[Callable[[Toolbox], None]] = []
+def plugged_in() -> Iterator[Callable[[Toolbox], None]]:
+    """Import and yield what plugins add."""
     for name in sorted(entry_points(AGENT_SERVICES)):
         try:
-            parts.append(cast("Callable[[Toolbox], None]", load(AGENT_SERVICES, name)))
+            yield cast("Callable[[Toolbox], None]", load(AGENT_SERVICES, name))
         except DaytonaPluginError as error:
             logger.warning("Sandboxes do without it: %s", error)
-    return tuple(parts)
 
 
-def serve_forever(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> None:
-    """Serve, and run *entrypoint*, until SIGTERM, or until the *lifeline* ends because the platform is gone.
+class Agent:
+    """The agent of one process, from before there is its sandbox."""
 
-    SIGTERM may be blocked, so that one that comes too early is not lost.
-    """
-    asyncio.run(_serve(listener, lifeline, entrypoint))
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
+
+    def rehearse(self) -> None:
+        """Answer requests of its own: what is forked from here is smaller, and the next request is answered sooner."""
+        self._runner.run(answer_some(ready_toolbox()))
+
+    def serve_forever(self, listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> None:
+        """Serve, and run *entrypoint*, until SIGTERM, or until the *lifeline* ends because the platform is gone.
+
+        SIGTERM may be blocked, so that one that comes too early is not lost.
+        """
+        self._runner.run(_serve(listener, lifeline, entrypoint))
 
 
 async def _serve(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> None:
-    toolbox = build_toolbox()
+    toolbox = ready_toolbox()
+    toolbox.work_dir = os.getcwd()
     toolbox.entrypoint = entrypoint
     toolbox.reaper.install()
     asked_to_end = asyncio.Event()

@@ -25,12 +25,8 @@ REQUEST: Final = (
 )
 
 
-def answer_some(toolbox: Toolbox) -> None:
-    """Answer some requests with *toolbox*, which is of no use after that."""
-    asyncio.run(_answer_some(toolbox))
-
-
-async def _answer_some(toolbox: Toolbox) -> None:
+async def answer_some(toolbox: Toolbox) -> None:
+    """Answer some requests with *toolbox*, which is as new after that."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     loop = asyncio.get_running_loop()

@@ -23,7 +23,9 @@ MS_RDONLY: Final = 0x1
 MS_NOSUID: Final = 0x2
 MS_NODEV: Final = 0x4
 MS_NOEXEC: Final = 0x8
+MS_REMOUNT: Final = 0x20
 MS_BIND: Final = 0x1000
+MS_MOVE: Final = 0x2000
 MS_REC: Final = 0x4000
 MS_PRIVATE: Final = 0x40000
 MNT_DETACH: Final = 0x2
@@ -132,6 +134,11 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
     mount(source, target, flags=MS_BIND | MS_REC)
     if read_only:
         make_read_only(target)
+
+
+def move_mount(source: str, target: str) -> None:
+    """Take a mount, with what is mounted below it, from *source* to *target*."""
+    mount(source, target, flags=MS_MOVE)
 
 
 def make_read_only(target: str) -> None:

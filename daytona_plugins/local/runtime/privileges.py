@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from functools import cache
 from typing import Final
 
 from daytona_plugins.local.runtime import kernel
@@ -37,13 +38,21 @@ def become_root() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
 
 
-def give_up_privileges(*, max_processes: int) -> bool:
-    """Drop capabilities and forbid dangerous calls, for good; return whether abstract sockets are closed off too."""
+def limit_programs() -> None:
+    """Let no program that is started from now on have more rights than those in `KEPT`, whatever its file says."""
     # Where crashes are piped into a program of the host, that runs as root outside; one byte means that it does not.
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
-    _limit(resource.RLIMIT_NPROC, max_processes)
-    drop_capabilities()
+    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
+        last = int(file.read())
+    for capability in set(range(last + 1)) - set(KEPT.values()):
+        kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+
+
+def give_up_privileges(*, max_processes: int) -> bool:
+    """Drop our own, and forbid dangerous calls, for good; return whether abstract sockets are closed off too."""
+    _limit(resource.RLIMIT_NPROC, max_processes)
+    kernel.set_capabilities(sum(1 << capability for capability in KEPT.values()))
     scoped = _restrict_abstract_sockets()
     kernel.set_seccomp_filter(build_filter())
     return scoped
@@ -54,15 +63,6 @@ def _limit(what: int, most: int) -> None:
     _soft, hard = resource.getrlimit(what)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(what, (most, most))
-
-
-def drop_capabilities() -> None:
-    """Keep only `KEPT`, in the bounding set as well, so that no program brings one back."""
-    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
-        last = int(file.read())
-    for capability in set(range(last + 1)) - set(KEPT.values()):
-        kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
-    kernel.set_capabilities(sum(1 << capability for capability in KEPT.values()))
 
 
 def hide_from_inside() -> None:
@@ -78,12 +78,18 @@ def hide_from_inside() -> None:
 
 def set_command_line(name: str) -> None:
     """Overwrite our arguments in place: they hold paths of the host, and `ps` inside a sandbox shows them."""
-    with open("/proc/self/stat", "rb") as stat:
-        fields = stat.read().rpartition(b")")[2].split()
-    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, counted after the name
+    start, end = _arguments()
     with open("/proc/self/mem", "r+b", buffering=0) as memory:
         memory.seek(start)
         memory.write(name.encode().ljust(end - start, b"\0")[: end - start])
+
+
+@cache
+def _arguments() -> tuple[int, int]:
+    """Return where in memory our arguments begin and end, which is the same in a fork."""
+    with open("/proc/self/stat", "rb") as stat:
+        fields = stat.read().rpartition(b")")[2].split()
+    return int(fields[45]), int(fields[46])  # arg_start and arg_end, counted after the name
 
 
 def _restrict_abstract_sockets() -> bool:

@@ -16,42 +16,44 @@ from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import PYTHON, HostImage, Tree
-from daytona_plugins.local.runtime.lending import lend
 from daytona_plugins.local.runtime.mounts import attach_mounts, take_mounts
 from daytona_plugins.local.runtime.spec import TRUST_FILE
+from daytona_plugins.local.runtime.system_mounts import (
+    limit_files_in_memory,
+    make_system_mounts,
+    move_system_mounts,
+)
 
 if TYPE_CHECKING:
     from daytona_plugins.local.runtime.procplan import ProcPlan
     from daytona_plugins.local.runtime.spec import SandboxSpec
 
-DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
-DEVICE_LINKS: Final = {
-    "ptmx": "pts/ptmx",
-    "fd": "/proc/self/fd",
-    "stdin": "/proc/self/fd/0",
-    "stdout": "/proc/self/fd/1",
-    "stderr": "/proc/self/fd/2",
-}
-MOUNTED_OVER: Final = ("proc", "dev", "run")
 TRUST_BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
 )  # fmt: skip  # where distributions keep what programs trust
 OPTIONS_LIMIT: Final = 4095
 
 
-def build_root(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> None:
-    """Mount everything and make it the root of this process."""
+def begin_root(image: HostImage, proc: ProcPlan) -> None:
+    """Mount what every sandbox has, beside the place where the root of this one will be."""
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    root, trees = image.mount_point, trees_of(spec, image)
-    make_layer(spec.upper, trees)
+    place = image.mount_point
+    kernel.mount("tmpfs", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=64k")
+    os.mkdir(f"{place}/root")
+    make_system_mounts(place, image, proc)
+
+
+def build_root(spec: SandboxSpec, image: HostImage, blank: str) -> None:
+    """Mount the rest and make it the root of this process; *blank* may become its writable layer."""
+    place, root, trees = image.mount_point, f"{image.mount_point}/root", trees_of(spec, image)
+    take_layer(spec, trees, blank)
+    if spec.layers:  # they are named relative to where we are: all names must fit into one page
+        os.chdir(os.path.dirname(spec.layers[0]))
     for tree in trees:
         _mount_overlay(spec, tree, f"{root}/{tree.target}")
-    for name in MOUNTED_OVER:
-        _make_mount_point(f"{root}/{name}")
-    _mount_proc(f"{root}/proc", proc)
-    _mount_dev(f"{root}/dev", spec)
-    _mount_tmpfs(f"{root}/run", "mode=755", spec)
-    lend(image.lent, root)
+    if spec.limits.memory:
+        limit_files_in_memory(place, spec.limits.memory)
+    move_system_mounts(place, root)
     if image.python is not None and spec.base == "host":
         _bind_python(image.python, root + PYTHON)
     shared = take_mounts(spec.mounts)
@@ -61,9 +63,21 @@ def build_root(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> None:
 
 def trees_of(spec: SandboxSpec, image: HostImage) -> list[Tree]:
     """Return the overlays of a sandbox without its own layers: the root first, then what lies in it."""
-    if spec.base == "none":
-        return [Tree("", [image.empty])]
+    return [Tree("", [image.empty])] if spec.base == "none" else host_trees(image)
+
+
+def host_trees(image: HostImage) -> list[Tree]:
+    """Return the overlays of a sandbox that sees the programs of this machine."""
     return [Tree("", [image.root]), *image.trees]
+
+
+def take_layer(spec: SandboxSpec, trees: list[Tree], blank: str) -> None:
+    """Let a new sandbox over the host image have the *blank* layer, and any other one what it lacks of its own."""
+    if spec.base == "host" and not os.path.lexists(spec.upper):
+        with contextlib.suppress(FileNotFoundError):  # there is no directory for it yet
+            os.rename(blank, spec.upper)
+            return
+    make_layer(spec.upper, trees)
 
 
 def make_layer(upper: str, trees: list[Tree]) -> None:
@@ -83,67 +97,19 @@ def layer_directories(target: str) -> tuple[str, str]:
 
 
 def _mount_overlay(spec: SandboxSpec, tree: Tree, target: str) -> None:
-    """Mount with names relative to where the layers lie: the options must fit into one page."""
-    os.chdir(os.path.dirname(spec.layers[0]) if spec.layers else spec.upper)
     files, work = layer_directories(tree.target)
     layers = [found for layer in reversed(spec.layers) if os.path.isdir(found := f"{layer}/{files}")]
-    lower = ":".join(_escape(_shortest(layer)) for layer in [*layers, *tree.layers])
-    own = [_escape(_shortest(f"{spec.upper}/{part}")) for part in (files, work)]
-    options = f"lowerdir={lower},upperdir={own[0]},workdir={own[1]},userxattr"
+    below = f"{os.getcwd()}/"
+    lower = ":".join(_escape(layer.removeprefix(below)) for layer in [*layers, *tree.layers])
+    upper = _escape(spec.upper)
+    options = f"lowerdir={lower},upperdir={upper}/{files},workdir={upper}/{work},userxattr"
     if len(os.fsencode(options)) > OPTIONS_LIMIT:  # the kernel would cut them off and mount what is left
         raise OSError(errno.E2BIG, f"an image of {len(layers)} layers has too many to be mounted")
     kernel.mount("overlay", target, "overlay", kernel.MS_NODEV | kernel.MS_NOSUID, options)
 
 
-def _shortest(path: str) -> str:
-    return min(path, os.path.relpath(path), key=len)
-
-
-def _make_mount_point(path: str) -> None:
-    """An image from elsewhere may lack the directory, or have a link in its place that leads out of the sandbox."""
-    if os.path.islink(path):
-        os.unlink(path)
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(path, mode=0o755)
-
-
 def _escape(path: str) -> str:
     return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
-
-
-def _mount_proc(target: str, plan: ProcPlan) -> None:
-    kernel.mount("proc", target, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    for name in plan.masked:
-        kernel.bind("/dev/null", f"{target}/{name}", read_only=True)
-    for name in plan.read_only:
-        # An entry may be missing here though the host has it, such as those of a network namespace.
-        with contextlib.suppress(FileNotFoundError):
-            kernel.bind(f"{target}/{name}", f"{target}/{name}", read_only=True)
-
-
-def _mount_tmpfs(target: str, options: str, spec: SandboxSpec) -> None:
-    """Files in memory count as memory: where only processes are looked at, they would be a way around the limit."""
-    size = f",size={spec.limits.memory // 4}" if spec.limits.memory else ""
-    kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options + size)
-
-
-def _mount_dev(target: str, spec: SandboxSpec) -> None:
-    kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=64k")
-    for name in DEVICES:
-        os.close(os.open(f"{target}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
-        kernel.bind(f"/dev/{name}", f"{target}/{name}")
-    for name, destination in DEVICE_LINKS.items():
-        os.symlink(destination, f"{target}/{name}")
-    os.mkdir(f"{target}/pts")
-    kernel.mount(
-        "devpts",
-        f"{target}/pts",
-        "devpts",
-        kernel.MS_NOSUID | kernel.MS_NOEXEC,
-        "newinstance,ptmxmode=0666,mode=0620",
-    )
-    os.mkdir(f"{target}/shm")
-    _mount_tmpfs(f"{target}/shm", "mode=1777", spec)
 
 
 def _bind_python(source: str, target: str) -> None:

@@ -1,14 +1,16 @@
 """The child's side of building a sandbox: from a fork of the zygote to process 1 that serves.
 
-The zygote forks it into new namespaces and writes the maps of ids, which takes a right outside. The child builds the root,
-gives up its privileges, tells the zygote how it went, and serves. Its agent starts while the answer is on its way to the
-client: requests wait in the socket's backlog.
+The zygote forks it into new namespaces and writes the maps of ids, which takes a right outside. Then the child is an
+*embryo*: it does what is the same for every sandbox, and waits. Told which sandbox it is to be, it builds the root, gives up
+its privileges, tells the zygote how it went, and serves. Its agent starts while the answer is on its way to the client:
+requests wait in the socket's backlog.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
@@ -18,12 +20,26 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from daytona_plugins.local.agent.main import serve_forever
+from daytona_plugins.local.agent.main import Agent
 from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import HostImage
-from daytona_plugins.local.runtime.privileges import become_root, give_up_privileges, hide_from_inside
+from daytona_plugins.local.runtime.messages import MESSAGE_LIMIT, decode_spawn
+from daytona_plugins.local.runtime.privileges import (
+    become_root,
+    give_up_privileges,
+    hide_from_inside,
+    limit_programs,
+    set_command_line,
+)
 from daytona_plugins.local.runtime.procplan import ProcPlan
-from daytona_plugins.local.runtime.rootfs import build_root, write_identity, write_trust
+from daytona_plugins.local.runtime.rootfs import (
+    begin_root,
+    build_root,
+    host_trees,
+    make_layer,
+    write_identity,
+    write_trust,
+)
 from daytona_plugins.local.runtime.skeleton import SYSTEM_PATH
 from daytona_plugins.local.runtime.spec import PROXY_PORT, SandboxSpec
 
@@ -57,57 +73,84 @@ class Inheritance(msgspec.Struct):
     """Reads end of file when the zygote is gone."""
     shifted: bool
     """Whether user 0 of the sandbox is another one than ours."""
+    blank: str
+    """A layer in which nothing has been written, for a sandbox that is to come."""
 
 
-def namespaces(spec: SandboxSpec) -> int:
-    """Return the namespaces that a sandbox has of its own."""
-    always = (
-        kernel.CLONE_NEWUSER
-        | kernel.CLONE_NEWPID
-        | kernel.CLONE_NEWNS
-        | kernel.CLONE_NEWUTS
-        | kernel.CLONE_NEWIPC
-        | kernel.CLONE_NEWCGROUP
-    )
-    return always | kernel.CLONE_NEWNET if spec.network != "host" else always
+NAMESPACES: Final = (
+    kernel.CLONE_NEWUSER
+    | kernel.CLONE_NEWPID
+    | kernel.CLONE_NEWNS
+    | kernel.CLONE_NEWUTS
+    | kernel.CLONE_NEWIPC
+    | kernel.CLONE_NEWCGROUP
+)
+"""What every sandbox has of its own; some get a network too."""
 
 
-def become_process_1(
-    channel: socket.socket, spec: SandboxSpec, listener: socket.socket, own: Inheritance
-) -> NoReturn:
+def become_process_1(channel: socket.socket, own: Inheritance) -> NoReturn:
     """Run as the first process of the new namespaces, once the zygote has said that there are ids in them."""
     status = 1
     try:
         if channel.recv(64) == MAPPED:
-            status = _build_and_serve(channel, spec, listener, own)
+            status = _live(channel, own)
     finally:
         os._exit(status)
 
 
+def _live(channel: socket.socket, own: Inheritance) -> int:
+    try:
+        agent = _prepare(own)
+    except (OSError, ValueError) as error:
+        channel.recv(64)  # nobody listens to an embryo before there is something to do
+        return _report_failure(channel, error)
+    if not select.select([channel], [], [], 0)[0]:  # nobody waits
+        agent.rehearse()
+    order, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_LIMIT, 1)
+    if not order:  # nobody needs it any more
+        return 0
+    spec = decode_spawn(order).spec
+    with socket.socket(fileno=descriptors[0]) as listener:
+        listener.set_inheritable(False)
+        return _build_and_serve(channel, spec, listener, own, agent)
+
+
+def _prepare(own: Inheritance) -> Agent:
+    """Do what is the same for every sandbox."""
+    if own.shifted:
+        become_root()
+    os.setsid()
+    os.umask(0o022)
+    begin_root(own.image, own.proc)
+    make_layer(own.blank, host_trees(own.image))
+    _replace_standard_streams()
+    limit_programs()
+    set_command_line("daytona-embryo")
+    return Agent()
+
+
 def _build_and_serve(
-    channel: socket.socket, spec: SandboxSpec, listener: socket.socket, own: Inheritance
+    channel: socket.socket, spec: SandboxSpec, listener: socket.socket, own: Inheritance, agent: Agent
 ) -> int:
     try:
-        if own.shifted:
-            become_root()
-        built, proxy = _build(spec, own.image, own.proc)
+        built, proxy = _build(spec, own)
         hide_from_inside()
     except (OSError, ValueError) as error:
-        _report(channel, BuildFailed(str(error), error.errno if isinstance(error, OSError) else None))
-        return 1
+        return _report_failure(channel, error)
 
     signal.pthread_sigmask(
         signal.SIG_BLOCK, [signal.SIGTERM]
     )  # it waits for the agent's handler, as connections do
     _report(channel, built, proxy)
     channel.close()
-    return _serve(listener, own.lifeline, spec.entrypoint)
+    return _serve(agent, listener, own.lifeline, spec.entrypoint)
 
 
-def _serve(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> int:
+def _serve(agent: Agent, listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> int:
     """A bug that reaches this far has nobody to tell: its traceback goes into the sandbox's own log."""
     try:
-        serve_forever(listener, lifeline, entrypoint)
+        with agent:
+            agent.serve_forever(listener, lifeline, entrypoint)
     except BaseException:  # the last frame of the process; `os._exit` follows
         with open("/tmp/daytona-daemon.log", "a", encoding="utf-8") as log:  # noqa: S108 (the name the real daemon uses)
             traceback.print_exc(file=log)
@@ -115,23 +158,21 @@ def _serve(listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) 
     return 0
 
 
-def _build(spec: SandboxSpec, image: HostImage, proc: ProcPlan) -> tuple[Built, socket.socket | None]:
-    os.setsid()
-    os.umask(0o022)
+def _build(spec: SandboxSpec, own: Inheritance) -> tuple[Built, socket.socket | None]:
     socket.sethostname(spec.hostname)
-    loopback = spec.network != "host" and _bring_loopback_up()
+    loopback = spec.network != "host" and _leave_the_network()
     proxy = _listen_for_proxy() if spec.network == "proxy" else None
-    build_root(spec, image, proc)
-    write_identity(spec, image)
+    build_root(spec, own.image, own.blank)
+    write_identity(spec, own.image)
     write_trust(spec)
-    _enter(spec, image)
-    _replace_standard_streams()
+    _enter(spec, own.image)
     scoped = give_up_privileges(max_processes=spec.max_processes)
     return Built(scoped_sockets=scoped, loopback=loopback), proxy
 
 
-def _bring_loopback_up() -> bool:
-    """Without a loopback the sandbox has no network at all, which is still isolation; it is reported, not fatal."""
+def _leave_the_network() -> bool:
+    """Return whether the new network has a loopback; none at all is still isolation, and reported, not fatal."""
+    kernel.unshare(kernel.CLONE_NEWNET)
     try:
         kernel.bring_loopback_up()
     except OSError:
@@ -163,6 +204,12 @@ def _replace_standard_streams() -> None:
         os.dup2(null, stream)
     os.close(null)
     sys.stdout = sys.stderr = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115 (open as long as the process)
+
+
+def _report_failure(channel: socket.socket, error: OSError | ValueError) -> int:
+    """Return the exit status."""
+    _report(channel, BuildFailed(str(error), error.errno if isinstance(error, OSError) else None))
+    return 1
 
 
 def _report(channel: socket.socket, report: Report, proxy: socket.socket | None = None) -> None:

@@ -41,10 +41,10 @@ class Shift(msgspec.Struct, frozen=True):
         """Return the same sandbox with its directories where the zygote sees them."""
         return msgspec.structs.replace(
             spec,
-            upper=self._moved(spec.upper),
-            layers=tuple(map(self._moved, spec.layers)),
+            upper=self.path(spec.upper),
+            layers=tuple(map(self.path, spec.layers)),
             mounts=tuple(
-                msgspec.structs.replace(mount, source=self._moved(mount.source)) for mount in spec.mounts
+                msgspec.structs.replace(mount, source=self.path(mount.source)) for mount in spec.mounts
             ),
         )
 
@@ -52,19 +52,20 @@ class Shift(msgspec.Struct, frozen=True):
         """Return the same image with its directories where the zygote sees them."""
         return msgspec.structs.replace(
             image,
-            directory=self._moved(image.directory),
-            root=self._moved(image.root),
-            empty=self._moved(image.empty),
-            mount_point=self._moved(image.mount_point),
+            directory=self.path(image.directory),
+            root=self.path(image.root),
+            empty=self.path(image.empty),
+            mount_point=self.path(image.mount_point),
             trees=[
-                msgspec.structs.replace(tree, layers=[self._moved(layer) for layer in tree.layers])
+                msgspec.structs.replace(tree, layers=[self.path(layer) for layer in tree.layers])
                 for tree in image.trees
             ],
             python=image.python and f"{self.stage}/python",
             lent={name: f"{self.stage}/lent-{name}" for name in image.lent},
         )
 
-    def _moved(self, path: str) -> str:
+    def path(self, path: str) -> str:
+        """Return where the zygote sees what lies at *path*."""
         below = path == self.data or path.startswith(f"{self.data}/")
         return f"{self.stage}/data{path.removeprefix(self.data)}" if below else path
 

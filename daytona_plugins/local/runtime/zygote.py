@@ -3,6 +3,9 @@
 A fork of it needs no imports, so a sandbox is ready in milliseconds and the image needs no Python. It runs no code of
 users, opens no network socket, and has a clean environment, because its memory is what every agent starts as.
 
+One child is forked ahead and waits, an embryo: what a process writes to has to be copied for it, page by page, and that
+takes longer than to make the sandbox. It has no files, no name and no environment before it is told whose it is.
+
 It talks to the platform over one socket pair that keeps message borders. When that ends, or the zygote does, every
 sandbox ends: they are killed with their parent.
 """
@@ -15,11 +18,11 @@ import os
 import select
 import signal
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from daytona_plugins.local.agent.main import rehearse, warm_up
+from daytona_plugins.local.agent.main import Agent, warm_up
 from daytona_plugins.local.runtime import kernel, sandbox
 from daytona_plugins.local.runtime.idmaps import write_id_maps
 from daytona_plugins.local.runtime.messages import (
@@ -27,6 +30,7 @@ from daytona_plugins.local.runtime.messages import (
     Event,
     Exited,
     Ready,
+    Spawn,
     Spawned,
     SpawnFailed,
     decode_spawn,
@@ -64,6 +68,9 @@ class _Zygote:
         self._proc: ProcPlan | None = None
         self._shift: Shift | None = None
         self._sandboxes: dict[int, str] = {}
+        self._embryo: _Embryo | None = None
+        self._embryo_is_due = False
+        self._blank = ""
         self._rehearsals = REHEARSALS
         self._lifeline, self._lifeline_end = os.pipe()
         self._child_ended, self._child_ended_end = os.pipe()
@@ -88,20 +95,37 @@ class _Zygote:
     def _begin(self, data: str, prepared: Prepared) -> None:
         """Tell the platform whether there can be sandboxes."""
         self._image, self._proc = prepared.image, prepared.proc
+        self._blank = f"{data}/blank-layer"
         if self._image is not None and os.getuid() == 0:
             self._shift_ids(self._image, data)
+        self._embryo_is_due = self._image is not None
         self._answer(Ready(prepared.verdict))
 
     def _serve_one(self) -> bool:
         sources: list[socket.socket | int] = [self._control, self._child_ended]
-        readable, _, _ = select.select(sources, [], [], LULL if self._rehearsals else None)
+        readable, _, _ = select.select(sources, [], [], self._patience)
         if not readable:
-            self._rehearse()
+            self._prepare_something()
         if self._child_ended in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._child_ended, 4096)
             self._reap()
         return self._control not in readable or self._obey()
+
+    @property
+    def _patience(self) -> float | None:
+        """Seconds without a command after which there is something else to do."""
+        if self._rehearsals:
+            return LULL
+        return 0 if self._embryo_is_due else None
+
+    def _prepare_something(self) -> None:
+        if self._rehearsals:
+            self._rehearse()
+        else:
+            self._embryo_is_due = False  # once for each sandbox, whatever becomes of it
+            with contextlib.suppress(OSError):  # whoever wants a sandbox tries again, and is told
+                self._embryo = self._conceive()
 
     def _rehearse(self) -> None:
         """Leave less for each sandbox to do and to write: a page that is written in it is no longer shared.
@@ -110,7 +134,8 @@ class _Zygote:
         where the next objects are put, each in another page.
         """
         self._rehearsals -= 1
-        rehearse()
+        with Agent() as agent:
+            agent.rehearse()
         gc.freeze()
         gc.enable()
 
@@ -139,35 +164,43 @@ class _Zygote:
         """Where that cannot be done, sandboxes share root's id, and say so."""
         with contextlib.suppress(OSError):
             self._shift = shift(image, data)
-            self._image = self._shift.image(image)
+            self._image, self._blank = self._shift.image(image), self._shift.path(self._blank)
 
     def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> tuple[Event, list[int]]:
+        """Let an embryo become this sandbox: the one that waits, or a new one."""
         if self._shift is not None:
             spec = self._shift.spec(spec)
-        assert self._image is not None
-        assert self._proc is not None
-        own = sandbox.Inheritance(self._image, self._proc, self._lifeline, shifted=self._shift is not None)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours:
-            with theirs:
-                pid = kernel.fork_into(sandbox.namespaces(spec))
-                if pid == 0:
-                    self._forget_the_outside(ours)
-                    sandbox.become_process_1(theirs, spec, listener, own)
+        embryo, self._embryo, self._embryo_is_due = self._embryo or self._conceive(), None, True
+        with embryo.channel:
             try:
-                report, passed = self._see_built(pid, ours)
-                event = self._spawned(spec, pid, report)
+                report, passed = _tell(embryo.channel, spec, listener)
+                event = self._spawned(spec, embryo.pid, report)
             except (OSError, _StepFailedError) as error:
-                _kill(pid)
+                _kill(embryo.pid)
                 return SpawnFailed(spec.id, str(error)), []
         return event, passed
 
-    def _see_built(self, pid: int, channel: socket.socket) -> tuple[sandbox.Report, list[int]]:
-        """Give a new process 1 its ids, and return what it says of itself, with the descriptors that come along."""
-        channel.settimeout(BUILD_TIMEOUT)
-        write_id_maps(pid, shifted=self._shift is not None)
-        channel.send(sandbox.MAPPED)
-        return _receive_report(channel)
+    def _conceive(self) -> _Embryo:
+        """Fork a process 1 that waits to be told which sandbox it is."""
+        assert self._image is not None
+        assert self._proc is not None
+        shifted = self._shift is not None
+        own = sandbox.Inheritance(self._image, self._proc, self._lifeline, shifted=shifted, blank=self._blank)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            pid = kernel.fork_into(sandbox.NAMESPACES)
+            if pid == 0:
+                self._forget_the_outside(ours)
+                sandbox.become_process_1(theirs, own)
+        try:
+            write_id_maps(pid, shifted=shifted)
+            ours.send(sandbox.MAPPED)
+        except OSError:
+            ours.close()
+            _kill(pid)
+            raise
+        ours.settimeout(BUILD_TIMEOUT)
+        return _Embryo(pid, ours)
 
     def _forget_the_outside(self, channel: socket.socket) -> None:
         """In the child: close what belongs to the zygote alone, above all the end that keeps the lifeline open."""
@@ -196,8 +229,13 @@ class _Zygote:
                 pid, status = ended
                 if pid in self._sandboxes:
                     self._answer(Exited(self._sandboxes.pop(pid), os.waitstatus_to_exitcode(status)))
+                elif self._embryo is not None and pid == self._embryo.pid:
+                    self._embryo.channel.close()
+                    self._embryo = None
 
     def _kill_all(self) -> None:
+        if self._embryo is not None:
+            _kill(self._embryo.pid)
         for pid in self._sandboxes:
             _kill(pid)
 
@@ -208,6 +246,21 @@ def _wake_up(_number: int, _frame: FrameType | None) -> None:
 
 class _StepFailedError(Exception):
     pass
+
+
+class _Embryo(NamedTuple):
+    """A process 1 of new namespaces, with a socket pair between us."""
+
+    pid: int
+    channel: socket.socket
+
+
+def _tell(
+    channel: socket.socket, spec: SandboxSpec, listener: socket.socket
+) -> tuple[sandbox.Report, list[int]]:
+    """Tell an embryo which sandbox it is, and return what it says of itself, with the descriptors that come along."""
+    socket.send_fds(channel, [msgspec.json.encode(Spawn(spec))], [listener.fileno()])
+    return _receive_report(channel)
 
 
 def _receive_report(channel: socket.socket) -> tuple[sandbox.Report, list[int]]:

@@ -37,7 +37,7 @@ class AsyncDaytona(AsyncClient):
     """
 
     def __init__(self, config: DaytonaConfig | None = None) -> None:
-        from .transport.native import NativeDriver  # anyio is not a blocking program's business
+        from .transport.native import NativeDriver  # event loops are not a blocking program's business
 
         super().__init__(*_connection(config, NativeDriver(), "sdk-python-async"))
 

@@ -523,7 +523,7 @@ def error_from_response(
     source = _text(envelope, "source")
     message = _envelope_message(envelope) or _plain_message(status, body, method, path)
     kind = error_class(status, code, source)
-    resource = _EXCEEDED.search(message) if kind is DaytonaBadRequestError else None
+    resource = re.search(_EXCEEDED, message) if kind is DaytonaBadRequestError else None
     if resource is not None:
         kind, code = DaytonaQuotaExceededError, None if code == DaytonaBadRequestError.code else code
     error = kind(
@@ -550,16 +550,15 @@ def error_from_response(
 
 
 # The platform names what is exceeded in a sentence and nowhere else, and the words differ from limit to limit.
-_EXCEEDED = re.compile(
-    r"\b(cpu|gpu|memory|disk|sandbox|snapshot|volume|secret)(?:s|es)?\b[^.\n]{0,40}?"
-    r"\b(?:limit exceeded|quota exceeded|exceeds (?:the )?(?:maximum|limit|quota))",
-    re.IGNORECASE,
+_EXCEEDED = (
+    r"(?i)\b(cpu|gpu|memory|disk|sandbox|snapshot|volume|secret)(?:s|es)?\b[^.\n]{0,40}?"
+    r"\b(?:limit exceeded|quota exceeded|exceeds (?:the )?(?:maximum|limit|quota))"
 )
-_LIMIT = re.compile(r"\b(?:maximum|limit|quota)\b[^\d\n]{0,60}(\d+)(?: of (\d+))?", re.IGNORECASE)
+_LIMIT = r"(?i)\b(?:maximum|limit|quota)\b[^\d\n]{0,60}(\d+)(?: of (\d+))?"
 
 
 def _used_and_limit(message: str) -> tuple[int | None, int | None]:
-    found = _LIMIT.search(message)
+    found = re.search(_LIMIT, message)
     if found is None:
         return None, None
     return (int(found[1]), int(found[2])) if found[2] else (None, int(found[1]))

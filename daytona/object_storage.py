@@ -103,7 +103,7 @@ class AsyncObjectStorage(_ObjectStorage):
             FileNotFoundError: It is not there.
             DaytonaError: The store refused it, could not be reached, or has not answered for a while.
         """
-        from .transport.native import NativeDriver  # anyio is not a blocking program's business
+        from .transport.native import NativeDriver  # event loops are not a blocking program's business
 
         transport = new_transport(NativeDriver())
         return await _upload(transport, self._access, path, organization_id, archive_base_path, on_progress)

@@ -32,6 +32,11 @@ class Origin(NamedTuple):
     host: str
     port: int
 
+    @property
+    def name(self) -> bytes | str:
+        """The host as a resolver takes it: as text it would be encoded by tables that take longer to load than to connect."""
+        return self.host.encode("ascii") if self.host.isascii() else self.host
+
 
 class Ticket:
     """A place in the queue for a permit."""

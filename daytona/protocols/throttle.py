@@ -15,7 +15,7 @@ __all__ = ["Bucket", "Throttle", "bucket_of"]
 
 _WIDE_OPEN: Final = 1024
 _LOOK_AGAIN: Final = 0.02
-_LIFECYCLE: Final = re.compile(r".*/sandbox/[^/]+/(?:start|stop|pause|resize|recover|archive)")
+_LIFECYCLE: Final = r".*/sandbox/[^/]+/(?:start|stop|pause|resize|recover|archive)"
 
 
 class Bucket(NamedTuple):
@@ -35,7 +35,7 @@ def bucket_of(method: str, host: str, target: str) -> Bucket:
     if "/toolbox/" in path:
         return Bucket(host, "toolbox")
     single = method == "DELETE" and path.rpartition("/")[0].endswith("/sandbox")
-    return Bucket(host, "sandbox-lifecycle" if single or _LIFECYCLE.fullmatch(path) else "authenticated")
+    return Bucket(host, "sandbox-lifecycle" if single or re.fullmatch(_LIFECYCLE, path) else "authenticated")
 
 
 class _State:

@@ -17,9 +17,6 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-import anyio
-import anyio.to_thread
-
 from ._deadline import now, without_deadline
 
 if TYPE_CHECKING:
@@ -399,11 +396,15 @@ class AsyncioDriver:
 
     async def run(self, function: Callable[[], T]) -> T:
         """Return what *function* returns, from a worker thread."""
-        return await anyio.to_thread.run_sync(function)
+        from anyio.to_thread import run_sync  # most programs need no thread
+
+        return await run_sync(function)
 
     async def shielded(self, act: Callable[[], Awaitable[None]]) -> None:
         """Do what must be done also when the task around it has been cancelled."""
-        with anyio.CancelScope(shield=True):
+        from anyio import CancelScope  # nor clean up under cancellation
+
+        with CancelScope(shield=True):
             await act()
 
     def start_soon(self, act: Callable[[], Coroutine[Any, Any, None]]) -> _LoopTask:
@@ -415,10 +416,10 @@ async def _addresses(loop: asyncio.AbstractEventLoop, origin: Origin) -> Sequenc
     """Return where *origin* may be; only a name is looked up, because that takes a thread."""
     try:
         return socket.getaddrinfo(
-            origin.host, origin.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            origin.name, origin.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
     except socket.gaierror:
-        return await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        return await loop.getaddrinfo(origin.name, origin.port, type=socket.SOCK_STREAM)
 
 
 async def _connected(

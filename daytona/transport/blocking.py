@@ -128,7 +128,7 @@ class BlockingDriver:
         that does not answer may use an even share of the time that is left for those not tried yet.
         """
         expiry = None if timeout is None else now() + timeout
-        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(origin.name, origin.port, type=socket.SOCK_STREAM)
         failure: OSError = OSError(f"{origin.host} has no address")
         for index, (family, kind, protocol, _, address) in enumerate(found):
             remaining = until(expiry)

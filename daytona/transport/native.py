@@ -6,10 +6,7 @@ So an async client needs no loop when it is made, and the same object serves any
 from __future__ import annotations
 
 import sys
-from asyncio import AbstractEventLoop
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from ._asyncio import AsyncioDriver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -26,20 +23,28 @@ class NativeDriver:
     """Delegates to the driver of the running loop."""
 
     def __init__(self) -> None:
-        self._asyncio = AsyncioDriver()
+        self._asyncio: Driver | None = None
         self._trio: Driver | None = None
 
     @property
     def _running(self) -> Driver:
-        # A program that has not imported trio is not running on it; and importing it takes as long as all of ours.
+        # A program that has not imported trio is not running on it; and importing either takes as long as all of ours.
         trio = sys.modules.get("trio")
-        if trio is None or not trio.lowlevel.in_trio_task():
-            return self._asyncio
-        if self._trio is None:
-            from ._trio import TrioDriver
+        if trio is not None and trio.lowlevel.in_trio_task():
+            return self._trio or self._import_trio()
+        return self._asyncio or self._import_asyncio()
 
-            self._trio = TrioDriver()
+    def _import_trio(self) -> Driver:
+        from ._trio import TrioDriver
+
+        self._trio = TrioDriver()
         return self._trio
+
+    def _import_asyncio(self) -> Driver:
+        from ._asyncio import AsyncioDriver
+
+        self._asyncio = AsyncioDriver()
+        return self._asyncio
 
     def world(self) -> object:
         """Return what connections are bound to.
@@ -51,9 +56,7 @@ class NativeDriver:
 
     def is_over(self, world: object) -> bool:
         """Return whether an event loop, whichever kind it is of, has ended."""
-        if self._trio is None or isinstance(world, AbstractEventLoop):
-            return self._asyncio.is_over(world)
-        return self._trio.is_over(world)
+        return any(driver.is_over(world) for driver in (self._asyncio, self._trio) if driver is not None)
 
     async def connect(self, origin: Origin, timeout: float | None) -> Stream:
         """Return a plain connection."""

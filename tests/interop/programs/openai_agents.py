@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import re
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -47,14 +46,14 @@ async def main() -> dict[str, Any]:
         seen["read"] = (await session.read(ROOT / "d" / "a.txt")).read().hex()
         seen["ls"] = sorted(Path(entry.path).name for entry in await session.ls(ROOT / "d"))
 
-        started = await session.pty_exec_start("bash", "-c", "read word; echo got $word; exit 5", tty=True)
-        written = await session.pty_write_stdin(
-            session_id=started.process_id, chars="hello\n", yield_time_s=5
+        started = await session.pty_exec_start(
+            "bash", "-c", "read word; echo got $word", tty=True, yield_time_s=1
         )
-        output = (started.output + written.output).decode()
-        while written.exit_code is None:  # the output may come before the end
-            written = await session.pty_write_stdin(session_id=started.process_id, chars="", yield_time_s=1)
-        seen["terminal"] = [written.exit_code, "got hello" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output)]
+        terminal = started.process_id
+        answered = await session.pty_write_stdin(session_id=terminal, chars="hello\n", yield_time_s=2)
+        ended = await session.pty_write_stdin(session_id=terminal, chars="exit 5\n", yield_time_s=30)
+        output = (started.output + answered.output + ended.output).decode()
+        seen["terminal"] = [ended.exit_code, "got hello" in output]
 
         await session.exec(f'nohup python3 -c "{SERVER}" >/dev/null 2>&1 & sleep 1', timeout=20)
         place = await session.resolve_exposed_port(8765)

@@ -1,8 +1,8 @@
-"""The entry points of what is installed.
+"""The entry points of what is installed, as `importlib.metadata` finds them.
 
-`importlib.metadata` finds them too, and takes longer to be imported than most programs take for the rest of their imports.
-Distributions that are installed as packagers agree on, as directories, are read here; where the path or the finders are of
-another kind, `importlib.metadata` is asked.
+Where a program has imported that already, it is asked. To import it for this alone takes longer than most programs take for
+the rest of their imports, so there distributions that are installed as packagers agree on, as directories, are read here.
+Where the path or the finders are of another kind, `importlib.metadata` is imported and asked after all.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from functools import partial
 from importlib import import_module
 from importlib.machinery import PathFinder
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ class EntryPoint(NamedTuple):
 
 def installed(prefix: str) -> list[EntryPoint]:
     """Return the entry points in all groups whose names begin with *prefix*."""
-    found = _in_directories(sys.path, prefix) if _all_is_in_directories() else _as_told_by_finders()
+    if "importlib.metadata" in sys.modules or not _all_is_in_directories():
+        found = _as_the_standard_library_finds_them()
+    else:
+        found = _in_directories(sys.path, prefix)
     return [point for point in found if point.group.startswith(prefix)]
 
 
@@ -111,17 +115,9 @@ def _distribution_at(info: str) -> Distribution:
     return Distribution.at(info)
 
 
-def _as_told_by_finders() -> Iterator[EntryPoint]:
-    from importlib.metadata import distributions
+def _as_the_standard_library_finds_them() -> Iterator[EntryPoint]:
+    from importlib.metadata import entry_points
 
-    seen: set[str] = set()
-    for distribution in distributions():
-        own_name = _spelt_alike(distribution.name)
-        if own_name not in seen:
-            seen.add(own_name)
-            for group, name, value in parse(distribution.read_text("entry_points.txt") or ""):
-                yield EntryPoint(group, name, value, partial(_same, distribution))
-
-
-def _same(distribution: Distribution) -> Distribution:
-    return distribution
+    found = entry_points()
+    for point in chain.from_iterable(found.select(group=group) for group in found.groups):
+        yield EntryPoint(point.group, point.name, point.value, partial(getattr, point, "dist", None))

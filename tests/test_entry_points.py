@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,13 @@ def _offer(place: Path, info: str, text: str) -> None:
 
 def _names(group: str) -> list[str]:
     return [point.name for point in installed(group) if point.group == group]
+
+
+@pytest.fixture(params=["loaded", "not loaded"], autouse=True)
+def standard_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the program has imported `importlib.metadata`: what is found is the same."""
+    if request.param == "not loaded":
+        monkeypatch.delitem(sys.modules, "importlib.metadata")
 
 
 def test_it_is_what_the_standard_library_finds() -> None:
@@ -78,3 +86,12 @@ def test_who_offers_it_is_known_by_name_and_version(tmp_path: Path, monkeypatch:
 def test_a_module_and_what_is_in_it_is_loaded(value: str, found: str) -> None:
     loaded = EntryPoint("group", "name", value).load()
     assert getattr(loaded, "__name__", None) == found
+
+
+def test_a_program_that_changes_what_the_standard_library_finds_is_heeded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    point = importlib.metadata.EntryPoint("own", "json:loads", "ours")
+    monkeypatch.setitem(sys.modules, "importlib.metadata", importlib.metadata)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda: importlib.metadata.EntryPoints([point]))
+    assert [found[:3] for found in installed("ours")] == [("ours", "own", "json:loads")]

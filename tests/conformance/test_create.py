@@ -60,6 +60,12 @@ def test_what_is_not_said_has_the_defaults_of_the_protocol(api: Api) -> None:
             "an auto-pause of what is not kept": ({"autoDeleteInterval": 0, "autoPauseInterval": 5}, 400),
             "spot without a gpu": ({"spot": True}, 400),
             "virtualization in a container": ({"kvm": True}, 400),
+            "a link that is kept": ({"linkedSandbox": SOMETHING}, 400),
+            "a link to nobody": ({"linkedSandbox": SOMETHING, "autoDeleteInterval": 0}, 404),
+            "a link and a build": (
+                {"linkedSandbox": SOMETHING, "autoDeleteInterval": 0, "buildInfo": BUILD},
+                400,
+            ),
             "a name with a tag": ({"name": "<b>x</b>"}, 400),
             "a name with an address": ({"name": "see https://x"}, 400),
             "a name with www": ({"name": "www.example"}, 400),
@@ -133,7 +139,7 @@ def test_what_is_no_proxy_is_refused(api: Api, url: str) -> None:
 @pytest.mark.usefixtures("embedded")
 @pytest.mark.parametrize(
     "body",
-    [{"otelEndpointOverride": "http://x"}, {"linkedSandbox": "x", "autoDeleteInterval": 0}],
+    [{"otelEndpointOverride": "http://x"}],
 )
 def test_what_is_not_here_is_said_to_be(api: Api, body: dict[str, object]) -> None:
     answer = api.call("POST", "/sandbox", body)

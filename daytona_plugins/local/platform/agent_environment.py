@@ -1,4 +1,4 @@
-"""What the platform itself has to say to the agent of a sandbox: a change of its environment, a first command."""
+"""What the platform itself has to say to the agent of a sandbox: a change of its environment or of the names it knows, a first command."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from daytona_plugins.local.platform.agent_connection import AgentPool
 
 GONE = 502
+_BOUNDARY = "daytona-hosts"
 
 
 async def change_environment(
@@ -27,15 +28,26 @@ async def change_environment(
     return await _post(agents, socket_path, "/env", {"set": dict(added), "unset": list(unset)}) == 200
 
 
+async def change_hosts(agents: AgentPool, socket_path: Path, content: str) -> bool:
+    """Change what names a sandbox knows beside those that its network tells, and return whether that was done."""
+    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="hosts"\r\n\r\n'
+    form = f"{head}{content}\r\n--{_BOUNDARY}--\r\n".encode()
+    kind = f"multipart/form-data; boundary={_BOUNDARY}"
+    return await _send(agents, socket_path, "/files/upload?path=/etc/hosts", kind, form) == 200
+
+
 async def run_nothing(agents: AgentPool, socket_path: Path) -> bool:
     """Run an empty command, so that what the first one has to load is there for the next, and return whether it ran."""
     return await _post(agents, socket_path, "/process/execute", {"command": ":"}) == 200
 
 
 async def _post(agents: AgentPool, socket_path: Path, target: str, body: object) -> int:
+    return await _send(agents, socket_path, target, "application/json", msgspec.json.encode(body))
+
+
+async def _send(agents: AgentPool, socket_path: Path, target: str, kind: str, content: bytes) -> int:
     """Return the status of the answer."""
-    content = msgspec.json.encode(body)
-    headers = [("Host", "agent"), ("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+    headers = [("Host", "agent"), ("Content-Type", kind), ("Content-Length", str(len(content)))]
     try:
         connection = await agents.connect(socket_path)
         try:

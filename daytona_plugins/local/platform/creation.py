@@ -139,6 +139,7 @@ def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None 
         build_info=build_info_of(body.build_info),
         outbound_proxy_url=_proxy_url(body.outbound_proxy_url),
         image=snapshot.image if snapshot else HOST,
+        linked=body.linked_sandbox or None,
     )
     refuse_two_ends(record)
     return record
@@ -210,6 +211,8 @@ def deadline(ttl_minutes: float, now: float) -> float | None:
 def _refuse_contradictions(body: CreateSandbox) -> None:
     if body.build_info and body.snapshot:
         raise HTTPError(400, "a sandbox comes from a snapshot or from a build, not from both")
+    if body.linked_sandbox and body.auto_delete_interval != 0:
+        raise HTTPError(400, "a linked sandbox is ephemeral: its autoDeleteInterval has to be 0")
     if body.build_info and body.linked_sandbox:
         raise HTTPError(400, "a linked sandbox cannot come from a build")
     if any(size is not None and size < 0 for size in (body.cpu, body.memory, body.disk, body.gpu)):
@@ -239,12 +242,8 @@ def _refuse_what_is_not_there(body: CreateSandbox) -> None:
         raise HTTPError(400, "kvm is for sandboxes of the class linux-vm; this platform has containers")
     if body.queue_timeout is not None and body.queue_timeout < 1:
         raise HTTPError(400, "queueTimeout is a number of minutes, at least 1")
-    for what, asked in (
-        ("otelEndpointOverride", body.otel_endpoint_override),
-        ("linkedSandbox", body.linked_sandbox),
-    ):
-        if asked:
-            raise not_in_this_version(what)
+    if body.otel_endpoint_override:
+        raise not_in_this_version("otelEndpointOverride")
 
 
 def _proxy_url(url: str | None) -> str | None:

@@ -19,9 +19,11 @@ from daytona_plugins.local.images.builder import BuildError
 from daytona_plugins.local.images.copying import copy_layer
 from daytona_plugins.local.images.layers import KEPT, forget_identity
 from daytona_plugins.local.platform.agent_connection import AgentPool
+from daytona_plugins.local.platform.agent_environment import change_hosts
 from daytona_plugins.local.platform.builds import Builds
 from daytona_plugins.local.platform.gates import Gates, is_limited
 from daytona_plugins.local.platform.images import labels_of
+from daytona_plugins.local.platform.links import names_of_others
 from daytona_plugins.local.platform.mounts import mounts_of
 from daytona_plugins.local.platform.parking import Parking
 from daytona_plugins.local.platform.pausing import Pauses
@@ -30,7 +32,7 @@ from daytona_plugins.local.platform.store import LostRaceError
 from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.holding import held
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
-from daytona_plugins.local.runtime.spec import HOME, SandboxSpec
+from daytona_plugins.local.runtime.spec import HOME, SandboxSpec, hosts_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,6 +163,7 @@ class Lifecycle:
         if running.proxy is not None:
             await self.gates.open(record.id, running.proxy)
         self.move(record, state=State.STARTED, error_reason=None)
+        await self._tell_neighbours(record)
         self._watchers.begin(self._watch(record.id, running))
 
     async def take_down(self, record: Record, *, grace: float) -> None:
@@ -331,10 +334,22 @@ class Lifecycle:
                 {layer for record in self._store.all() for layer in record.image.layers}
             )
 
+    async def _tell_neighbours(self, record: Record) -> None:
+        """Let the sandboxes that are linked with one know the names that there are now."""
+        if record.linked is None and not record.leads:
+            return
+        owner, everybody = record.linked or record.id, self._store.all()
+        for one in everybody:
+            running = self._running.get(one.id)
+            if running is not None and one.id != record.id and owner in (one.id, one.linked):
+                content = hosts_file(one.id, names_of_others(one, everybody))
+                await change_hosts(self.agents, running.socket_path, content)
+
     async def _remove(self, record: Record) -> None:
         await remove_tree(self._paths.sandbox(record.id))
         self._archive(record.id).unlink(missing_ok=True)
         self._store.remove(record.id)
+        await self._tell_neighbours(record)
         await self.collect()
 
     async def end_over_limit(self, record: Record, running: Running, reason: str) -> None:
@@ -386,6 +401,7 @@ class Lifecycle:
             entrypoint=record.image.config.program,
             limits=record.limits,
             network="proxy" if is_limited(record) else "host",
+            neighbours=names_of_others(record, self._store.all()) if record.linked or record.leads else (),
             trust=self.gates.trust(record),
         )
 

@@ -67,7 +67,9 @@ class Organization:
             HTTPError: There is no such secret (404).
         """
         attached = self.secrets.attached(wanted)
-        require_direct(msgspec.structs.replace(record, secrets=attached))
+        changing = msgspec.structs.replace(record, secrets=attached)
+        require_direct(changing)
+        self._sandboxes.require_unlinked_if_limited(changing)
         changed = self._sandboxes.change(record, secrets=attached)
         if running := self._sandboxes.running(record.id):
             gone = record.secrets.keys() - attached

@@ -67,6 +67,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     outbound_proxy_url: str | None = None
     """The proxy that its programs are told to go through."""
     backup_created_at: float | None = None
+    linked: str | None = None
+    """The sandbox that it follows."""
+    leads: bool = False
+    """Whether there may be sandboxes that follow it: nobody need look for them otherwise."""
 
     @property
     def environment(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from daytona_plugins.local.platform.errors import not_found
 from daytona_plugins.local.platform.gates import is_limited, require_direct
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.lifecycle import Lifecycle
+from daytona_plugins.local.platform.links import require_linkable, require_open
 from daytona_plugins.local.platform.quotas import Quota, Quotas
 from daytona_plugins.local.platform.sizes import Capacity
 from daytona_plugins.local.platform.states import Desired, Operation, State, refusal
@@ -143,10 +144,12 @@ class Sandboxes:
         """
         require_direct(record)
         self.quotas.require(record)
-        if record.build_info is None:
-            record = self._add_claimed(record)
-        else:
+        if record.build_info is not None:
             record = await self._add_with_image(record, record.build_info)
+        elif record.linked is not None:
+            record = self._add_linked(record, record.linked)
+        else:
+            record = self._add_claimed(record)
         if record.state is State.PENDING_BUILD:
             self.builds.begin(self._lifecycle.build_and_bring_up(record))
             return record
@@ -162,6 +165,15 @@ class Sandboxes:
                 self._lifecycle.give_back(claimed)
             raise
         return claimed
+
+    def _add_linked(self, record: Record, owner: str) -> Record:
+        """Remember a new sandbox that is to be reached by name from another one, and to reach it so."""
+        found = self.find(owner)
+        require_linkable(record, found)
+        record = msgspec.structs.replace(record, linked=found.id)
+        self.change(found, leads=True)
+        self._add(record)
+        return record
 
     async def _add_with_image(self, record: Record, info: BuildInfo) -> Record:
         """Remember a new sandbox, with its image if that is there already."""
@@ -337,11 +349,25 @@ class Sandboxes:
             error_reason=None,
             parent=record.id,
             forked=False,
+            linked=None,
+            leads=False,
         )
         self.quotas.require(child)
         self._add(child)
         await self._lifecycle.work.run(self._lifecycle.fork(record, child), patience=START_PATIENCE)
         return self.get(child.id)
+
+    def require_unlinked_if_limited(self, record: Record) -> None:
+        """Refuse limits of a sandbox that others reach by name.
+
+        Raises:
+            HTTPError: It is to have both (501).
+        """
+        if record.linked is not None or self._followers(record):
+            require_open(record)
+
+    def _followers(self, record: Record) -> list[Record]:
+        return [one for one in self._store.all() if one.linked == record.id] if record.leads else []
 
     def children(self, record: Record) -> list[Record]:
         """Return the forks of a sandbox."""
@@ -373,6 +399,7 @@ class Sandboxes:
         running = self.running(record.id)
         wanted = msgspec.structs.replace(record, **changes)
         require_direct(wanted)
+        self.require_unlinked_if_limited(wanted)
         if running is not None and running.proxy is None and is_limited(wanted):
             raise HTTPError(
                 400, "a sandbox that was started with the machine's network cannot be limited; stop it first"
@@ -396,7 +423,8 @@ class Sandboxes:
         """Stop, pause, archive and delete what is due, and end what uses more than it may."""
         await self._watch.look()
         for record in self._store.all():
-            operation = due(record, self.clock())
+            alone = record.linked is not None and self._store.get(record.linked) is None
+            operation = Operation.DELETE if alone and not record.pending else due(record, self.clock())
             if operation is not None:
                 logger.info("%s of sandbox %s is due", operation, record.id)
                 with suppress(HTTPError):  # a client was faster; what is still due is due at the next tick

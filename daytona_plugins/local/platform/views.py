@@ -33,7 +33,7 @@ def full(record: Record, toolbox_url: str, isolation: Isolation | None) -> dict[
         "backupCreatedAt": None if record.backup_created_at is None else iso(record.backup_created_at),
         "outboundProxyUrl": record.outbound_proxy_url,
         "otelEndpointOverride": None,
-        "linkedSandboxId": None,
+        "linkedSandboxId": record.linked,
         "isolation": _with_notes(isolation, record),
     }
     return list_item(record, toolbox_url) | more

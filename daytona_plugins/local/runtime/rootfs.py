@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import PYTHON, HostImage, Tree
 from daytona_plugins.local.runtime.mounts import attach_mounts, take_mounts
-from daytona_plugins.local.runtime.spec import TRUST_FILE
+from daytona_plugins.local.runtime.spec import TRUST_FILE, hosts_file
 from daytona_plugins.local.runtime.system_mounts import (
     limit_files_in_memory,
     make_system_mounts,
@@ -121,7 +121,7 @@ def write_identity(spec: SandboxSpec, image: HostImage) -> None:
     """Write the files that name this sandbox and its network, inside the new root."""
     os.makedirs("/etc", exist_ok=True)
     _write_if_changed("/etc/hostname", spec.hostname + "\n")
-    _write_if_changed("/etc/hosts", f"127.0.0.1\tlocalhost {spec.hostname}\n::1\tlocalhost ip6-localhost\n")
+    _write_if_changed("/etc/hosts", hosts_file(spec.hostname, spec.neighbours))
     _write_if_changed("/etc/resolv.conf", image.resolv_conf if spec.network == "host" else "")
 
 

@@ -55,6 +55,8 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     home: str = HOME
     workdir: str = HOME
     network: Network = "host"
+    neighbours: tuple[str, ...] = ()
+    """Names of other sandboxes, which are in the host's network as well."""
     trust: str = ""
     """A certificate to be trusted inside beside those of the image, in PEM; with them it lies in `TRUST_FILE`."""
     limits: Limits = Limits()
@@ -62,6 +64,12 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What runs in it by itself, as its entrypoint session; nothing when empty."""
     max_processes: int = MAX_PROCESSES
     """The most processes and threads it may have at a time."""
+
+
+def hosts_file(hostname: str, neighbours: tuple[str, ...] = ()) -> str:
+    """Return what `/etc/hosts` says in a sandbox."""
+    names = " ".join(("localhost", hostname, *neighbours))
+    return f"127.0.0.1\t{names}\n::1\tlocalhost ip6-localhost\n"
 
 
 class Isolation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -3,9 +3,9 @@
 Whoever starts it writes an environment to its standard input, and reads one line of JSON from its standard output: where it
 serves, or why it does not. Standard error is its log.
 
-What takes long is done side by side. The process that was started makes the skeleton of this machine's system, and ends. Its
-child imports what platform and zygote both need; then a fork of it goes on to become the zygote, and it becomes the platform
-itself. Sandboxes have a copy of what it knows until then, so it reads the environment only after that.
+What takes long is done side by side. The process that was started looks at the machine, makes what sandboxes are built from,
+and ends. Its child imports what platform and zygote both need; then a fork of it goes on to become the zygote, and it becomes
+the platform itself. Sandboxes have a copy of what it knows until then, so it reads the environment only after that.
 """
 
 from __future__ import annotations
@@ -48,30 +48,34 @@ def main(arguments: list[str]) -> int:
 
 
 def _leave_the_starter(paths: Paths) -> int:
-    """Become a process of our own, and return a descriptor that ends when the one that was started does."""
+    """Become a process of our own, and return where the one that was started will tell what it has prepared."""
     os.setsid()  # what is typed into a terminal of the starter is not for us
     os.chdir("/")
-    skeleton, made = os.pipe()
+    prepared, preparing = os.pipe()
     if os.fork():
-        _end_with_a_skeleton(paths)
-    os.close(made)
+        _prepare_and_end(paths, preparing)
+    os.close(preparing)
     os.setsid()
-    return skeleton
+    return prepared
 
 
-def _end_with_a_skeleton(paths: Paths) -> NoReturn:
-    """Run as the process that was started: what is not made here is made later, by somebody who can say what hinders."""
+def _prepare_and_end(paths: Paths, preparing: int) -> NoReturn:
+    """Run as the process that was started."""
     try:
-        make_skeleton(paths.data)
+        make_skeleton(paths.data)  # first, for the rest takes some imports
+
+        from daytona_plugins.local.runtime.preparing import answer
+
+        answer(str(paths.data), preparing)
     except BaseException:  # the last frame of the process; `os._exit` follows
         traceback.print_exc()
     finally:
         os._exit(0)
 
 
-def _serve(paths: Paths, skeleton: int) -> None:
-    with contextlib.closing(fork_zygote(paths.data, skeleton)) as zygote:
-        os.close(skeleton)
+def _serve(paths: Paths, prepared: int) -> None:
+    with contextlib.closing(fork_zygote(paths.data, prepared)) as zygote:
+        os.close(prepared)
         _take_environment()
 
         import logging

@@ -1,6 +1,7 @@
 """What a zygote has to find out and to make before there can be sandboxes.
 
-The zygote's imports take as long, so a process beside it does this meanwhile.
+Imports take as long, so a process beside it does this meanwhile: the one that was started first, where a platform begins, and
+a child of the zygote where only that one begins.
 """
 
 from __future__ import annotations
@@ -30,50 +31,43 @@ class Prepared(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(Prepared).decode
 
 
-class Preparation:
-    """A child that prepares; `finish` waits for it."""
-
-    def __init__(self, data: str, skeleton: int | None) -> None:
-        reading, writing = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            _answer(data, skeleton, writing)
-        os.close(writing)
-        if skeleton is not None:
-            os.close(skeleton)
-        self._answer = reading
-
-    def finish(self) -> Prepared:
-        """Return what there is now; to be called once.
-
-        Raises:
-            RuntimeError: The child has failed, and its traceback is in the log.
-        """
-        with open(self._answer, "rb") as answer:
-            told = answer.read()
-        os.waitpid(self._pid, 0)
-        if not told:
-            raise RuntimeError("the machine could not be prepared for sandboxes")
-        return _decode(told)
-
-
-def prepare(data: Path, skeleton: int | None) -> Prepared:
-    """Look at the machine and make the host image, as far as that has not been done before."""
-    verdict = probe(data)
-    if not verdict.full:
-        return Prepared(verdict)
-    if skeleton is not None:
-        os.read(skeleton, 1)  # returns when whoever makes it has ended
-    return Prepared(verdict, prepare_host_image(data), plan_proc())
-
-
-def _answer(data: str, skeleton: int | None, writing: int) -> NoReturn:
-    """Run as the child, which ends with the zygote."""
-    try:
+def begin(data: str) -> int:
+    """Start a child that prepares, and return the descriptor of its answer; whoever reaps children reaps it too."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        with open(writing, "wb") as answer:
-            answer.write(msgspec.json.encode(prepare(Path(data), skeleton)))
+        answer(data, writing)
+    os.close(writing)
+    return reading
+
+
+def finish(descriptor: int) -> Prepared:
+    """Return what was prepared, when it is; closes the descriptor.
+
+    Raises:
+        RuntimeError: Who prepared has failed, and the traceback is in the log.
+    """
+    with open(descriptor, "rb") as told:
+        prepared = told.read()
+    if not prepared:
+        raise RuntimeError("the machine could not be prepared for sandboxes")
+    return _decode(prepared)
+
+
+def answer(data: str, descriptor: int) -> NoReturn:
+    """Prepare, as a process that has nothing else to do, write what there is now to *descriptor*, and end."""
+    try:
+        with open(descriptor, "wb") as told:
+            told.write(msgspec.json.encode(prepare(Path(data))))
     except BaseException:  # the last frame of the process; `os._exit` follows
         traceback.print_exc()
     finally:
         os._exit(0)
+
+
+def prepare(data: Path) -> Prepared:
+    """Look at the machine and make the host image, as far as that has not been done before."""
+    verdict = probe(data)
+    if not verdict.full:
+        return Prepared(verdict)
+    return Prepared(verdict, prepare_host_image(data), plan_proc())

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from daytona_plugins.local.agent.main import Agent, warm_up
-from daytona_plugins.local.runtime import kernel, sandbox
+from daytona_plugins.local.runtime import kernel, preparing, sandbox
 from daytona_plugins.local.runtime.idmaps import write_id_maps
 from daytona_plugins.local.runtime.messages import (
     MESSAGE_LIMIT,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from daytona_plugins.local.runtime.hostimage import HostImage
-    from daytona_plugins.local.runtime.preparing import Preparation, Prepared
+    from daytona_plugins.local.runtime.preparing import Prepared
     from daytona_plugins.local.runtime.procplan import ProcPlan
 
 BUILD_TIMEOUT: Final = 20.0
@@ -54,11 +54,9 @@ LULL: Final = 0.05
 """Seconds without a command after which the next rehearsal may begin."""
 
 
-def serve(control: socket.socket, data: str, preparation: Preparation) -> None:
-    """Serve the platform at the other end of *control* until it goes away."""
-    warm_up()
-    build_filter()
-    _Zygote(control).run(data, preparation)
+def serve(control: socket.socket, data: str, prepared: int) -> None:
+    """Serve the platform at the other end of *control* until it goes away; see `preparing.finish` for *prepared*."""
+    _Zygote(control).run(data, prepared)
 
 
 class _Zygote:
@@ -75,14 +73,14 @@ class _Zygote:
         self._lifeline, self._lifeline_end = os.pipe()
         self._child_ended, self._child_ended_end = os.pipe()
 
-    def run(self, data: str, preparation: Preparation) -> None:
+    def run(self, data: str, prepared: int) -> None:
         """Build what is asked for."""
         os.set_blocking(self._child_ended, False)
         os.set_blocking(self._child_ended_end, False)
         signal.set_wakeup_fd(self._child_ended_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _wake_up)
         try:
-            self._begin(data, preparation.finish())
+            self._begin(data, prepared)
             self._rehearse()
             self._reap()  # what the preparation has left to us
             while self._serve_one():
@@ -92,7 +90,17 @@ class _Zygote:
         finally:
             self._kill_all()
 
-    def _begin(self, data: str, prepared: Prepared) -> None:
+    def _begin(self, data: str, prepared: int) -> None:
+        """Do first what can be done first: a platform that knows that there can be sandboxes is asked for one meanwhile."""
+        is_prepared = bool(select.select([prepared], [], [], 0)[0])
+        if not is_prepared:
+            warm_up()
+        self._say_ready(data, preparing.finish(prepared))
+        if is_prepared:
+            warm_up()
+        build_filter()
+
+    def _say_ready(self, data: str, prepared: Prepared) -> None:
         """Tell the platform whether there can be sandboxes."""
         self._image, self._proc = prepared.image, prepared.proc
         self._blank = f"{data}/blank-layer"

@@ -59,13 +59,13 @@ class Fork:
             self._ended = True
 
 
-def fork_zygote(data: Path, skeleton: int) -> ZygoteProcess:
+def fork_zygote(data: Path, prepared: int) -> ZygoteProcess:
     """Fork a zygote off this process, after the imports that both need.
 
     This process must have one thread, and nothing in its memory that sandboxes must not have.
 
     Args:
-        skeleton: A descriptor that ends when the skeleton is there.
+        prepared: Where `preparing.answer` will write; the zygote reads it.
     """
     for name in SHARED:
         import_module(name)
@@ -74,19 +74,19 @@ def fork_zygote(data: Path, skeleton: int) -> ZygoteProcess:
         pid = os.fork()
         if pid == 0:
             ours.close()
-            _become_zygote(theirs, data, skeleton)
+            _become_zygote(theirs, data, prepared)
     return ZygoteProcess(Fork(pid), ours)
 
 
-def _become_zygote(control: socket.socket, data: Path, skeleton: int) -> NoReturn:
+def _become_zygote(control: socket.socket, data: Path, prepared: int) -> NoReturn:
     """Run as the child, in the state in which `start_zygote` starts one."""
     try:
         os.setsid()
-        _close_all_but(control.fileno(), skeleton)
+        _close_all_but(control.fileno(), prepared)
 
         from daytona_plugins.local.runtime.zygote_start import main
 
-        main(control, str(data), skeleton)
+        main(control, str(data), prepared)
     except BaseException:  # the last frame of the process; `os._exit` follows
         traceback.print_exc()
     finally:

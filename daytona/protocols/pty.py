@@ -22,7 +22,7 @@ import msgspec
 from .messages import Binary, Closed, Lost, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from .messages import Event
 
@@ -51,9 +51,11 @@ def envs_token(envs: Mapping[str, str]) -> str:
     return ENVS_PREFIX + encoded.decode("ascii").rstrip("=")
 
 
-def frames(data: bytes) -> Iterator[bytes]:
-    """Yield input in messages that a server takes."""
-    return (data[start : start + MESSAGE_LIMIT] for start in range(0, len(data), MESSAGE_LIMIT))
+def frames(data: bytes) -> Sequence[bytes]:
+    """Return input in messages that a server takes."""
+    if 0 < len(data) <= MESSAGE_LIMIT:
+        return (data,)
+    return [data[start : start + MESSAGE_LIMIT] for start in range(0, len(data), MESSAGE_LIMIT)]
 
 
 class Terminal:

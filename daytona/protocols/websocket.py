@@ -52,6 +52,7 @@ __all__ = [
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SHORT: Final = 125
 _MASKS: Final = 32
+_MASKS_AT_ONCE: Final = 64
 _SHORT_HEADS: Final = [bytes((0x82, 0x80 | size)) for size in range(_SHORT + 1)]
 _TEXT, _BINARY, _CONTINUATION = 1, 2, 0
 _LONG_HEADERS: Final = {126: 4, 127: 10}
@@ -125,6 +126,7 @@ class ClientWebSocket:
         """How many bytes are still to come of a binary frame whose beginning has been returned."""
         self._in_fragments = False
         self._outgoing: list[bytes] = []
+        self._masks: list[bytes] = []
         self.closed = False
         """Whether `Closed` or `Lost` has been returned."""
 
@@ -138,11 +140,20 @@ class ClientWebSocket:
         """Return a binary message as bytes; a keystroke's worth is built right here, for a tenth of what wsproto takes."""
         size = len(data)
         if size <= _SHORT and self._machine.state is ConnectionState.OPEN:
-            mask = os.urandom(4)
+            mask = self._next_mask()
             key = int.from_bytes((mask * _MASKS)[:size], "big")
             masked = (int.from_bytes(data, "big") ^ key).to_bytes(size, "big")
             return _SHORT_HEADS[size] + mask + masked
         return self._send(BytesMessage(data=data))
+
+    def _next_mask(self) -> bytes:
+        """Return four bytes that nobody can foresee; the kernel is asked for many at a time."""
+        try:
+            return self._masks.pop()
+        except IndexError:
+            chance = os.urandom(4 * _MASKS_AT_ONCE)
+            mask, *self._masks = (chance[start : start + 4] for start in range(0, len(chance), 4))
+            return mask
 
     def ping(self, payload: bytes = b"") -> bytes:
         """Return a ping as bytes."""

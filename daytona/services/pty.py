@@ -145,10 +145,11 @@ class AsyncPtyHandle(AsyncService):
     async def __anext__(self) -> bytes:
         if self._on_data is not None:
             raise DaytonaValidationError(f"The output of PTY session {self._session_id!r} goes to on_data")
-        while not self._at_end:
-            if chunk := await self._next():
-                return chunk
-        raise StopAsyncIteration
+        while not self._kept and not self._terminal.ended:
+            await self._listen(self._keep)
+        if not self._kept:
+            raise StopAsyncIteration
+        return self._kept.popleft()
 
     async def wait(
         self,
@@ -214,12 +215,6 @@ class AsyncPtyHandle(AsyncService):
     def _at_end(self) -> bool:
         return self._terminal.ended and not self._kept
 
-    async def _next(self) -> bytes:
-        """Return the next output, maybe none."""
-        if not self._kept:
-            await self._listen(self._keep)
-        return self._kept.popleft() if self._kept else b""
-
     def _keep(self, event: Event) -> bool:
         """Keep the output in *event* for who asks for it."""
         if chunk := self._terminal.receive(event):
@@ -234,8 +229,11 @@ class AsyncPtyHandle(AsyncService):
             )
         self._reading = True
         try:
-            with self._api.transport.deadline(LAST_WORDS_TIMEOUT if self._terminal.exited else None):
+            if not self._terminal.exited:
                 await self._socket.deliver(take)
+            else:
+                with self._api.transport.deadline(LAST_WORDS_TIMEOUT):
+                    await self._socket.deliver(take)
         except DaytonaTimeoutError:
             if not self._terminal.exited:
                 raise

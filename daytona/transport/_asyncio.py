@@ -97,7 +97,7 @@ class LoopStream:
         self._size = self._wanted = READ_SIZE
         self._in_a_row = 0
         self._waiter: _Waiter | None = None
-        self._taker: Callable[[bytes], bool] | None = None
+        self._taker: tuple[Callable[[bytes], bool], Context] | None = None
         self._patience: float | None = None
         self._writer: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -134,11 +134,7 @@ class LoopStream:
         Raises:
             TimeoutError: Nothing has arrived for *timeout* seconds.
         """
-        context = copy_context()
-
-        def taker(data: bytes) -> bool:
-            return context.run(take, data)
-
+        taker = take, copy_context()
         while True:
             while self._pieces:
                 if not take(self._take(HIGH_WATER)):
@@ -151,10 +147,14 @@ class LoopStream:
             self._taker, self._patience = taker, timeout
             try:
                 await self._arrival(timeout)
-                if self._taker is None:  # it has had enough
+                if not self._is_pouring():
                     return
             finally:
                 self._taker = None
+
+    def _is_pouring(self) -> bool:
+        """Return whether who takes wants more."""
+        return self._taker is not None
 
     def _may_go_on(self) -> bool:
         """Return whether to read on after a full read, rather than to give the loop its turn."""
@@ -173,14 +173,14 @@ class LoopStream:
 
     def _on_readable(self) -> None:
         self._receive()
-        enough = bool(self._pieces) if self._taker is None else self._pour_out(self._taker)
+        enough = bool(self._pieces) if self._taker is None else self._pour_out(*self._taker)
         if self._waiter is not None and (enough or self._ended):
             self._waiter.go_on()
 
-    def _pour_out(self, take: Callable[[bytes], bool]) -> bool:
+    def _pour_out(self, take: Callable[[bytes], bool], context: Context) -> bool:
         """Return whether who takes has had enough."""
         while self._pieces:
-            if not take(self._take(HIGH_WATER)):
+            if not context.run(take, self._take(HIGH_WATER)):
                 self._taker = None
                 return True
         if self._patience is not None:

@@ -61,7 +61,8 @@ def left() -> float | None:
     Raises:
         TimeoutError: None are left.
     """
-    return until(_deadline.get())
+    deadline = _deadline.get()
+    return None if deadline is None else until(deadline)
 
 
 def until(expiry: float | None) -> float | None:

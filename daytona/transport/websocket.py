@@ -124,7 +124,7 @@ class WebSocketStream:
         def hear(data: bytes) -> bool:
             nonlocal wanted
             may_go_on = self._note(data)
-            while wanted and (event := self._take()) is not None:
+            while self._events and wanted and (event := self._take()) is not None:
                 wanted = take(event)
             return wanted and may_go_on
 
@@ -138,7 +138,8 @@ class WebSocketStream:
         """Send what was received calls for; hang up after the last frame."""
         if answers:
             with suppress(OSError):  # the peer may have gone after its last frame, which is what counts
-                await self._in_turn(answers, PING_SECONDS)
+                if not self._write_at_once(answers):
+                    await self._write_rest(PING_SECONDS)
         if self._machine.closed:
             self.abort()
 
@@ -217,15 +218,33 @@ class WebSocketStream:
 
     async def _write(self, data: bytes) -> None:
         try:
-            await self._in_turn(data, left())
+            if not self._write_at_once(data):
+                await self._write_rest(left())
         except TimeoutError as error:
             raise DaytonaConnectionTimeoutError(f"{self._where}: the peer does not read") from error
         except OSError as error:
             raise DaytonaConnectionError(f"{self._where}: the connection is gone: {error}") from error
 
-    async def _in_turn(self, data: bytes, timeout: float | None) -> None:
-        """Write *data* whole: what comes while another task or thread is writing is left for that one to write."""
-        self._outgoing.append(data)
+    def _write_at_once(self, data: bytes) -> bool:
+        """Write what can be written without waiting; return whether nothing is left for `_write_rest`.
+
+        What comes while another task or thread is writing is left for that one to write.
+        """
+        if self._outgoing or not self._turn.acquire(blocking=False):
+            self._outgoing.append(data)
+            return False
+        try:
+            if rest := data[self._stream.try_write(data) :]:
+                self._outgoing.appendleft(rest)
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            self._turn.release()
+        return not self._outgoing
+
+    async def _write_rest(self, timeout: float | None) -> None:
+        """Write what is left."""
         while self._outgoing and self._turn.acquire(blocking=False):
             try:
                 while self._outgoing:
@@ -240,7 +259,8 @@ class WebSocketStream:
         """Say goodbye and close, without waiting for the peer's; may be called twice."""
         if not self._machine.closed:
             with suppress(OSError):
-                await self._in_turn(self._machine.close(code, reason), 1.0)
+                if not self._write_at_once(self._machine.close(code, reason)):
+                    await self._write_rest(1.0)
         self.abort()
 
     def abort(self) -> None:

@@ -139,7 +139,9 @@ async def test_a_sandbox_knows_its_directories_and_its_load(box: Callable[[], An
         assert load.cpu_count > 0
         assert load.mem_total > load.mem_used > 0
         assert load.disk_total > 0
-        assert await sandbox.get_metrics() == []  # nobody collects them here
+        seen = (await sandbox.get_metrics())[-1]
+        assert seen.mem_total > seen.mem_used > 0
+        assert (seen.cpu_count, seen.disk_total > seen.disk_used > 0) == (load.cpu_count, True)
 
 
 async def test_the_older_name_of_the_home_directory_works_and_warns(box: Callable[[], Any]) -> None:

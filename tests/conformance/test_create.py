@@ -59,6 +59,7 @@ def test_what_is_not_said_has_the_defaults_of_the_protocol(api: Api) -> None:
             "two things to become when idle": ({"autoStopInterval": 5, "autoPauseInterval": 5}, 400),
             "an auto-pause of what is not kept": ({"autoDeleteInterval": 0, "autoPauseInterval": 5}, 400),
             "spot without a gpu": ({"spot": True}, 400),
+            "a collector that is none": ({"otelEndpointOverride": "collector"}, 400),
             "virtualization in a container": ({"kvm": True}, 400),
             "a link that is kept": ({"linkedSandbox": SOMETHING}, 400),
             "a link to nobody": ({"linkedSandbox": SOMETHING, "autoDeleteInterval": 0}, 404),
@@ -136,14 +137,12 @@ def test_what_is_no_proxy_is_refused(api: Api, url: str) -> None:
     assert api.status("POST", "/sandbox", {"outboundProxyUrl": url}) == 400
 
 
-@pytest.mark.usefixtures("embedded")
-@pytest.mark.parametrize(
-    "body",
-    [{"otelEndpointOverride": "http://x"}],
-)
-def test_what_is_not_here_is_said_to_be(api: Api, body: dict[str, object]) -> None:
-    answer = api.call("POST", "/sandbox", body)
-    assert (answer.status, answer.json["code"]) == (501, "NOT_IN_THIS_VERSION")
+def test_a_sandbox_says_where_its_telemetry_goes(api: Api, execute: Callable[..., str]) -> None:
+    endpoint = "http://127.0.0.1:9"
+    box = api.create(otelEndpointOverride=endpoint)
+    assert box["otelEndpointOverride"] == endpoint
+    assert execute(box, "echo $DAYTONA_OTEL_ENDPOINT") == f"{endpoint}\n"
+    assert api.get(f"/sandbox/{box['id']}")["otelEndpointOverride"] == endpoint
 
 
 def test_a_lifetime_begins_with_the_sandbox(api: Api) -> None:

@@ -29,7 +29,8 @@ STATUSES = {
     **dict.fromkeys(
         (
             "DELETE /api-keys/{name}", "DELETE /api-keys/{userId}/{name}", "DELETE /docker-registry/{id}",
-            "PATCH /organizations/{organizationId}/default-region", "PATCH /organizations/{organizationId}/quota/{regionId}", "DELETE /secret/{secretId}", "DELETE /warm-pools/{id}",
+            "PATCH /organizations/{organizationId}/default-region", "PUT /organizations/{organizationId}/otel-config",
+            "DELETE /organizations/{organizationId}/otel-config", "PATCH /organizations/{organizationId}/quota/{regionId}", "DELETE /secret/{secretId}", "DELETE /warm-pools/{id}",
             "POST /snapshots/{id}/deactivate",
         ),
         204,
@@ -118,6 +119,11 @@ class Tour:
         region = self.api.get("/regions")[0]["id"]
         body = {"defaultRegionId": region}
         self.ask("PATCH /organizations/{organizationId}/default-region", one, body=body)
+        self.ask(
+            "PUT /organizations/{organizationId}/otel-config", one, body={"endpoint": "http://127.0.0.1:9"}
+        )
+        assert self.api.get(f"/organizations/{one}")["otelConfig"]["endpoint"] == "http://127.0.0.1:9"
+        self.ask("DELETE /organizations/{organizationId}/otel-config", one)
         kinds = ("Cpu", "Memory", "Disk", "Gpu")
         quota = {f"total{kind}Quota": None for kind in kinds}
         self.ask("PATCH /organizations/{organizationId}/quota/{regionId}", one, region, body=quota)

@@ -76,7 +76,8 @@ def test_a_sandbox_that_is_deleted_when_it_stops_is_ephemeral() -> None:
         ({"name": "see https://x"}, 400),
         ({"name": "a\x07b"}, 400),
         ({"cpu": "2"}, 400),
-        ({"otelEndpointOverride": "http://collector.example"}, 501),
+        ({"otelEndpointOverride": "collector.example"}, 400),
+        ({"otelEndpointOverride": "http://collector.example:port"}, 400),
         ({"kvm": True}, 400),
     ],
 )

@@ -28,7 +28,7 @@ SERVED_ALL_THE_SAME = {
     ("GET", f"{ORGANIZATION}"), ("GET", f"{ORGANIZATION}/usage"), ("GET", f"{ORGANIZATION}/users"),
     ("GET", f"{ORGANIZATION}/roles"), ("GET", f"{ORGANIZATION}/invitations"), ("GET", f"{ORGANIZATION}/identity-providers"),
     ("GET", f"{ORGANIZATION}/available-sandbox-classes"), ("PATCH", f"{ORGANIZATION}/default-region"),
-    ("PATCH", f"{ORGANIZATION}/quota/{{regionId}}"),
+    ("PATCH", f"{ORGANIZATION}/quota/{{regionId}}"), ("PUT", f"{ORGANIZATION}/otel-config"), ("DELETE", f"{ORGANIZATION}/otel-config"),
 }  # fmt: skip  # a list
 
 UNREADABLE = b"["

@@ -22,6 +22,7 @@ from daytona_plugins.local.platform.signing_keys import SigningKeys
 from daytona_plugins.local.platform.snapshot_routes import SnapshotRoutes
 from daytona_plugins.local.platform.snapshots import Snapshots
 from daytona_plugins.local.platform.ssh_routes import SshRoutes
+from daytona_plugins.local.platform.telemetry import Telemetry
 from daytona_plugins.local.web import HTTPError
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Application:
         OrganizationRoutes(self.organization, sandboxes, snapshots).add_to(self._router)
         SandboxRoutes(site, sandboxes, snapshots, self.organization).add_to(self._router)
         SigningKeys(sandboxes).add_to(self._router)
+        self.telemetry = Telemetry(sandboxes)
+        self.telemetry.add_to(self._router)
         events = Events(site, keys)
         events.add_to(self._router)
         sandboxes.store.changes.listen(events.note)

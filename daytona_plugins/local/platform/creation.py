@@ -12,7 +12,7 @@ import msgspec
 
 from daytona_plugins.local.egress.policy import parse_domains, parse_networks
 from daytona_plugins.local.images.image import HOST
-from daytona_plugins.local.platform.errors import not_in_this_version
+from daytona_plugins.local.platform.collectors import is_endpoint
 from daytona_plugins.local.platform.images import (
     DEFAULT_SNAPSHOT,
     DEFAULT_SNAPSHOT_ID,
@@ -139,6 +139,7 @@ def new_record(body: CreateSandbox, now: float, snapshot: SnapshotRecord | None 
         build_info=build_info_of(body.build_info),
         outbound_proxy_url=_proxy_url(body.outbound_proxy_url),
         image=snapshot.image if snapshot else HOST,
+        otel_endpoint=body.otel_endpoint_override or None,
         linked=body.linked_sandbox or None,
     )
     refuse_two_ends(record)
@@ -242,8 +243,10 @@ def _refuse_what_is_not_there(body: CreateSandbox) -> None:
         raise HTTPError(400, "kvm is for sandboxes of the class linux-vm; this platform has containers")
     if body.queue_timeout is not None and body.queue_timeout < 1:
         raise HTTPError(400, "queueTimeout is a number of minutes, at least 1")
-    if body.otel_endpoint_override:
-        raise not_in_this_version("otelEndpointOverride")
+    if body.otel_endpoint_override and not is_endpoint(body.otel_endpoint_override):
+        raise HTTPError(
+            400, "otelEndpointOverride is the address of a collector, like http://collector.example:4318"
+        )
 
 
 def _proxy_url(url: str | None) -> str | None:

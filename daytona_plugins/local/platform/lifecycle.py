@@ -21,6 +21,7 @@ from daytona_plugins.local.images.layers import KEPT, forget_identity
 from daytona_plugins.local.platform.agent_connection import AgentPool
 from daytona_plugins.local.platform.agent_environment import change_hosts
 from daytona_plugins.local.platform.builds import Builds
+from daytona_plugins.local.platform.collectors import Collector, Collectors
 from daytona_plugins.local.platform.gates import Gates, is_limited
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.links import names_of_others
@@ -67,6 +68,7 @@ class Lifecycle:
         self._paths = paths
         self._clock = clock
         self.gates = Gates(store, paths.data / "egress-authority.pem")
+        self.collectors = Collectors(store.shelf("collector", Collector))
         self._running: dict[str, Running] = {}
         self._pauses = Pauses()
         self._watchers = Work()
@@ -389,6 +391,8 @@ class Lifecycle:
             "DAYTONA_SANDBOX_SNAPSHOT": record.snapshot or "",
             "DAYTONA_SANDBOX_USER": record.user,
         }
+        if collector := self.collectors.of(record):
+            own["DAYTONA_OTEL_ENDPOINT"] = collector.endpoint
         return SandboxSpec(
             id=record.id,
             hostname=record.id,

@@ -21,10 +21,12 @@ from daytona_plugins.local.platform.regions import (
     SINCE,
     USER_ID,
     refuse_elsewhere,
+    require_ours,
 )
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
 if TYPE_CHECKING:
+    from daytona_plugins.local.platform.collectors import Collector
     from daytona_plugins.local.platform.organization import Organization
     from daytona_plugins.local.platform.sandboxes import Sandboxes
     from daytona_plugins.local.platform.snapshots import Snapshots
@@ -88,7 +90,7 @@ class OrganizationRoutes:
 
     async def get(self, request: Request) -> Response:
         """Show the organization."""
-        _require_ours(request)
+        require_ours(request.params["organization"])
         return json_response(self._shown())
 
     async def of_sandbox(self, request: Request) -> Response:
@@ -98,7 +100,7 @@ class OrganizationRoutes:
 
     async def usage(self, request: Request) -> Response:
         """Say how much of everything is in use."""
-        _require_ours(request)
+        require_ours(request.params["organization"])
         used = self._sandboxes.quotas.usage()
         region = self._limits() | {
             "currentCpuUsage": used.cpu,
@@ -123,7 +125,7 @@ class OrganizationRoutes:
 
     async def set_quota(self, request: Request) -> Response:
         """Limit what all sandboxes may have together."""
-        _require_ours(request)
+        require_ours(request.params["organization"])
         refuse_elsewhere(request.params["region"])
         body = await read_body(request, SetQuota)
         if any(size is not None and size < 0 for size in msgspec.structs.astuple(body)):
@@ -142,23 +144,23 @@ class OrganizationRoutes:
 
     async def set_default_region(self, request: Request) -> Response:
         """Agree to the one region as the default."""
-        _require_ours(request)
+        require_ours(request.params["organization"])
         refuse_elsewhere((await read_body(request, DefaultRegion)).default_region_id)
         return Response(204)
 
     async def classes(self, request: Request) -> Response:
         """Say of which kinds sandboxes can be."""
-        _require_ours(request)
+        require_ours(request.params["organization"])
         return json_response([{"regionId": REGION_ID, "sandboxClass": CLASS, "gpuAvailable": False}])
 
     async def gpus(self, request: Request) -> Response:
         """Say how many GPUs are free: none."""
-        _require_ours(request)
+        require_ours(request.params["organization"])
         return json_response({"observedAt": iso(self._sandboxes.clock()), "capacity": []})
 
     async def members(self, request: Request) -> Response:
         """Name the one member."""
-        _require_ours(request)
+        require_ours(request.params["organization"])
         me = user()
         member = {
             "userId": USER_ID,
@@ -170,7 +172,7 @@ class OrganizationRoutes:
         return json_response([member | more])
 
     async def _nothing(self, request: Request) -> Response:
-        _require_ours(request)
+        require_ours(request.params["organization"])
         return json_response([])
 
     def _limits(self) -> dict[str, object]:
@@ -218,7 +220,7 @@ class OrganizationRoutes:
             "scimEnabled": False,
             "defaultRegionId": REGION_ID,
             "experimentalConfig": {},
-            "otelConfig": None,
+            "otelConfig": _masked(self._sandboxes.collectors.common),
             "defaultQueueTimeout": None,
             **{
                 f"{bucket}RateLimit{unit}": None
@@ -244,14 +246,12 @@ def user() -> dict[str, object]:
     }
 
 
-def _require_ours(request: Request) -> None:
-    """Refuse to speak of another organization.
-
-    Raises:
-        HTTPError: It is not the one that the key belongs to (403).
-    """
-    if request.params["organization"] != ORGANIZATION_ID:
-        raise HTTPError(403, "Invalid authentication context")
+def _masked(collector: Collector | None) -> dict[str, object] | None:
+    """Return where metrics are sent to, without what opens the door there."""
+    if collector is None:
+        return None
+    headers = dict.fromkeys(collector.headers or {}, "*" * 8)
+    return {"endpoint": collector.endpoint, "headers": headers, "organizationId": ORGANIZATION_ID}
 
 
 def _answering(answer: object) -> Handler:

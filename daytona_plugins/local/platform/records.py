@@ -67,6 +67,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     outbound_proxy_url: str | None = None
     """The proxy that its programs are told to go through."""
     backup_created_at: float | None = None
+    otel_endpoint: str | None = None
+    """The collector that is told what it uses, instead of the organization's."""
     linked: str | None = None
     """The sandbox that it follows."""
     leads: bool = False

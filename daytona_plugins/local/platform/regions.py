@@ -28,6 +28,16 @@ def refuse_elsewhere(region: str | None) -> None:
         raise HTTPError(404, f"region {region!r} not found; this platform is the region {REGION_NAME!r}")
 
 
+def require_ours(organization: str) -> None:
+    """Refuse to speak of another organization.
+
+    Raises:
+        HTTPError: It is not the one that the key belongs to (403).
+    """
+    if organization != ORGANIZATION_ID:
+        raise HTTPError(403, "Invalid authentication context")
+
+
 def region() -> dict[str, object]:
     """Return the region as the wire shows it."""
     return {

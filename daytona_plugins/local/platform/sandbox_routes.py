@@ -117,25 +117,6 @@ class SandboxRoutes:
     def _add_addresses(self, router: Router) -> None:
         one = "/api/sandbox/{sandbox}"
         router.add("GET", f"{one}/toolbox-proxy-url", self.toolbox_proxy_url)
-        router.add("GET", f"{one}/telemetry/metrics", self._report({"series": []}))
-        for kind in ("logs", "traces"):
-            router.add(
-                "GET",
-                f"{one}/telemetry/{kind}",
-                self._report({"items": [], "total": 0, "page": 1, "totalPages": 0}),
-            )
-        router.add("GET", f"{one}/telemetry/traces/{{trace}}", self._report([]))
-
-    def _report(self, nothing: object) -> Handler:
-        """Return the handler of a report: nobody collects telemetry here, which is what an empty one says."""
-
-        async def report(request: Request) -> Response:
-            self._sandboxes.get(request.params["sandbox"])
-            if not (request.query.first("from") and request.query.first("to")):
-                raise HTTPError(400, "from and to are needed: ISO 8601 dates and times")
-            return json_response(nothing)
-
-        return report
 
     async def create(self, request: Request) -> Response:
         """Make a sandbox and answer when commands can be executed in it."""

@@ -73,6 +73,8 @@ class Sandboxes:
         self.paths = paths
         self._lifecycle = Lifecycle(store, driver, paths, clock, parked=parked)
         self.builds = self._lifecycle.builds
+        self.collectors = self._lifecycle.collectors
+        """Who is told what sandboxes use."""
         self.agents = self._lifecycle.agents
         """The connections to the agents that run."""
         self._watch = Watch(self._lifecycle, store, paths)

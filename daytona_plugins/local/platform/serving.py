@@ -99,6 +99,8 @@ async def _serving(paths: Paths, zygote: ZygoteProcess, parked: int) -> AsyncGen
         await stack.enter_async_context(ticking(sandboxes.tick))
         await stack.enter_async_context(ticking(application.snapshots.tick))
         await stack.enter_async_context(ticking(application.organization.warm_pools.tick))
+        stack.push_async_callback(application.telemetry.close)
+        await stack.enter_async_context(ticking(application.telemetry.tick))
         yield site
 
 

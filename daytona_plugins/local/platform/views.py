@@ -32,7 +32,7 @@ def full(record: Record, toolbox_url: str, isolation: Isolation | None) -> dict[
         "buildInfo": build_info(record.build_info, record.created_at),
         "backupCreatedAt": None if record.backup_created_at is None else iso(record.backup_created_at),
         "outboundProxyUrl": record.outbound_proxy_url,
-        "otelEndpointOverride": None,
+        "otelEndpointOverride": record.otel_endpoint,
         "linkedSandboxId": record.linked,
         "isolation": _with_notes(isolation, record),
     }

@@ -190,7 +190,8 @@ def _is_settled(record: Record) -> bool:
 
 def _may_be_warm(wanted: Record) -> bool:
     fixed_at_start = (
-        wanted.env, wanted.volumes, wanted.secrets, wanted.build_info, wanted.outbound_proxy_url, wanted.linked,
+        wanted.env, wanted.volumes, wanted.secrets, wanted.build_info, wanted.outbound_proxy_url, wanted.otel_endpoint,
+        wanted.linked,
         is_limited(wanted),
     )  # fmt: skip
     return wanted.user == DEFAULT_USER and not any(fixed_at_start)

@@ -1,8 +1,9 @@
-"""What a sandbox uses, for limits that the kernel does not keep here: looked at from outside now and then."""
+"""What a sandbox uses, looked at from outside now and then: nothing in it is woken up by that."""
 
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,33 @@ def memory_of(process_1: int, *, precise_above: int) -> int:
     pids = list(family(process_1))
     rough = sum(map(_resident, pids))
     return rough if rough <= precise_above else sum(map(_proportional, pids))
+
+
+def processor_seconds_of(process_1: int) -> float:
+    """Return for how long the processes of a sandbox have been on a processor, those that have ended included."""
+    ticks = sum(map(_ticks, family(process_1)))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def age_of(process_1: int) -> float:
+    """Return for how many seconds a process has been there, 0 when it is gone."""
+    if fields := _stat(process_1):
+        since = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - since)
+    return 0.0
+
+
+def _ticks(pid: int) -> int:
+    """Return the time of a process and of its children that it has waited for."""
+    fields = _stat(pid)
+    return sum(map(int, fields[11:15])) if fields else 0
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what the kernel says of a process after its name, which may hold anything; nothing when it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return []
 
 
 def disk_of(directory: Path) -> int:

@@ -84,7 +84,8 @@ def types(session: nox.Session) -> None:
     """Types: mypy and pyright, both strict, over the packages and over the files of promises and mistakes."""
     _install(session)
     session.run("mypy")
-    session.run("pyright", "--pythonpath", session.run("which", "python", external=True, silent=True).strip())
+    python = session.run("which", "python", external=True, silent=True)
+    session.run("pyright", "--pythonpath", str(python).strip())
     session.run("pytest", "-q", "tests/typing", *session.posargs)
 
 

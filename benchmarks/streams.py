@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import socket
 import struct
 import threading
 import time
-from typing import BinaryIO
 
 from benchmarks.stub import response, sandbox
 
@@ -30,7 +30,7 @@ class Connection:
     def __init__(self, sock: socket.socket, origin: str) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
-        self._file: BinaryIO = sock.makefile("rb", buffering=256 * 1024)
+        self._file = io.BufferedReader(sock.makefile("rb", buffering=0), 256 * 1024)
         self._sandbox = response(sandbox(0, origin))
 
     def serve(self) -> None:
@@ -81,7 +81,7 @@ class Connection:
     def _drop(self, size: int) -> None:
         buffer = memoryview(bytearray(min(size, PIECE)))
         while size > 0:
-            size -= self._file.readinto(buffer[: min(size, PIECE)]) or 0  # type: ignore[attr-defined]  # it is buffered
+            size -= self._file.readinto(buffer[: min(size, PIECE)])
 
     # -- Files ----------------------------------------------------------------------------------------------------
 

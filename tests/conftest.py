@@ -58,7 +58,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     wanted = inspect.signature(function).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
-    run_in(pyfuncitem.callspec.params["face"], functools.partial(function, **arguments))
+    run_in(str(pyfuncitem.callspec.params["face"]), functools.partial(function, **arguments))
     return True
 
 

@@ -41,7 +41,7 @@ class AsyncNotes(AsyncService):
         """Return a note."""
         return await self._api.call("GET", f"/notes/{name}", into=str)
 '''
-CONFIG = {"api_key": "KEY"}
+KEY = "KEY"
 
 
 def forget() -> None:
@@ -81,7 +81,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 def _client(face: str, url: str) -> Any:
-    config = DaytonaConfig(api_url=f"{url}/api", **CONFIG)
+    config = DaytonaConfig(api_url=f"{url}/api", api_key=KEY)
     return AwaitBlocking(Daytona(config)) if face == "blocking" else AsyncDaytona(config)
 
 
@@ -112,7 +112,7 @@ async def test_a_service_appears_on_every_sandbox(face: str, install: Install) -
 
 def test_a_service_is_made_once(install: Install) -> None:
     install(plugins.CLIENT_SERVICES, "notes")
-    client: Any = AsyncDaytona(DaytonaConfig(api_url="http://127.0.0.1:9/api", **CONFIG))
+    client: Any = AsyncDaytona(DaytonaConfig(api_url="http://127.0.0.1:9/api", api_key=KEY))
     assert client.notes is client.notes
 
 
@@ -161,7 +161,7 @@ def test_an_attribute_that_nobody_brings_is_missing(install: Install) -> None:
 
 
 def _nowhere() -> DaytonaConfig:
-    return DaytonaConfig(api_url="http://127.0.0.1:9/api", **CONFIG)
+    return DaytonaConfig(api_url="http://127.0.0.1:9/api", api_key=KEY)
 
 
 def test_a_missing_plugin_is_named_with_those_that_are_there(install: Install) -> None:

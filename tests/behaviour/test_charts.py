@@ -70,6 +70,8 @@ plt.title("Two lines"); plt.xlabel("t (s)"); plt.ylabel("v"); plt.yscale("log")"
         ("a", [[1, 2], [2, 4.5]]),
         ("", [[1, 1], [2, 1]]),
     ]
+    assert found.x_ticks
+    assert found.x_tick_labels
     assert len(found.x_ticks) == len(found.x_tick_labels)
 
 

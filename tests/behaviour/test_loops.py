@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import uuid
 import warnings
@@ -70,7 +71,7 @@ def test_a_client_is_made_without_a_loop_in_a_thread_without_one(config: Daytona
 def test_it_runs_with_eager_tasks_and_in_debug_mode(config: DaytonaConfig, shared_id: str) -> None:
     async def use() -> list[str]:
         loop = asyncio.get_running_loop()
-        if hasattr(asyncio, "eager_task_factory"):
+        if sys.version_info >= (3, 12):
             loop.set_task_factory(asyncio.eager_task_factory)
         async with AsyncDaytona(config) as daytona:
             sandbox = await daytona.get(shared_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -286,7 +286,7 @@ async def test_javascript_runs_where_the_sandbox_speaks_it(connect: Callable[[],
 
 @pytest.mark.parametrize(("language", "program"), [("typescript", "Node.js"), ("python", "python3")])
 async def test_code_whose_interpreter_is_missing_says_what_to_install(
-    connect: Callable[[], Any], language: str, program: str
+    connect: Callable[[], Any], language: Literal["typescript", "python"], program: str
 ) -> None:
     async with (
         connect() as daytona,

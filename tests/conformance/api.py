@@ -52,13 +52,13 @@ class Api:
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
 
-    def get(self, path: str, **query: object) -> Any:
+    def get(self, path: str, **query: Any) -> Any:
         """Return what is there."""
         answer = self.call("GET", path, **query)
         assert answer.status == 200, (path, answer.status, answer.body)
         return answer.json
 
-    def status(self, method: str, path: str, body: Any = None, **query: object) -> int:
+    def status(self, method: str, path: str, body: Any = None, **query: Any) -> int:
         """Return how a request is answered."""
         return self.call(method, path, body, **query).status
 

@@ -54,7 +54,7 @@ class Tour:
         self.api = api
         self.answers: dict[str, Answer] = {}
 
-    def ask(self, operation: str, *arguments: str, body: Any = None, **query: object) -> Any:
+    def ask(self, operation: str, *arguments: str, body: Any = None, **query: Any) -> Any:
         method, path = operation.split()
         for argument in arguments:
             path = path[: path.index("{")] + argument + path[path.index("}") + 1 :]

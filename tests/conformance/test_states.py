@@ -25,7 +25,7 @@ def archived(api: Api) -> Any:
 @pytest.fixture
 def of_state(request: pytest.FixtureRequest) -> Any:
     """The sandbox of the module that is in the state that the test names."""
-    return lambda state: request.getfixturevalue({"started": "box"}.get(state, state))["id"]
+    return lambda state: request.getfixturevalue("box" if state == "started" else state)["id"]
 
 
 # Statuses by state: a dot is what would be accepted, and so cannot be tried on a sandbox that is to stay as it is.

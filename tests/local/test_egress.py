@@ -237,6 +237,7 @@ class Way:
         self.box: Box = builder.box(name, network="proxy", env=env, trust=self.authority.pem)
         self.gate = Gate(lambda: self.rules, self.authority, resolve=self.resolve, upstream=upstream)
         self._thread: LoopThread = builder._thread
+        assert self.box.sandbox.proxy is not None
         self._thread.run(self.gate.open(self.box.sandbox.proxy))
 
     async def resolve(self, host: str, _port: int) -> list[str]:

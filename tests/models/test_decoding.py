@@ -133,7 +133,8 @@ def test_unknown_word_is_kept() -> None:
 def test_known_word_is_the_member() -> None:
     data = decoder(SandboxData).decode(b'{"id": "a", "state": "started"}')
     assert data.state is SandboxState.STARTED
-    assert {SandboxState.STARTED: 1}["started"] == 1
+    words: dict[str, int] = {SandboxState.STARTED: 1}
+    assert words["started"] == 1
     assert pickle.loads(pickle.dumps(data.state)) is SandboxState.STARTED
 
 

@@ -32,16 +32,14 @@ def test_a_class_is_the_same_wherever_it_comes_from(module: str, name: str, pack
 
 
 def test_models_of_the_wire_are_where_they_were() -> None:
-    from daytona._sync.git import GitAddRequest
+    from daytona.models.git import GitAddRequest
 
-    from daytona.models.git import GitAddRequest as ours
-
-    assert GitAddRequest is ours
+    assert import_module("daytona._sync.git").GitAddRequest is GitAddRequest
 
 
 def test_a_name_that_is_nowhere_is_an_import_error() -> None:
     with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
-        from daytona._sync.sandbox import Nothing  # noqa: F401
+        from daytona._sync.sandbox import Nothing  # noqa: F401  # pyright: ignore[reportMissingImports]
 
 
 def test_the_former_name_of_the_package_warns() -> None:

@@ -47,6 +47,7 @@ def test_an_exception_and_a_result_are_told() -> None:
     assert error == ExecutionError(name="E", value="v", traceback="t")
     result = run.receive(Text(chunk("result", data={"text/plain": "1", "text/html": "<b>1</b>"}), True))
     assert result == RichResult(data={"text/plain": "1", "text/html": "<b>1</b>"})
+    assert isinstance(result, RichResult)
     assert result.text == "1"
 
 

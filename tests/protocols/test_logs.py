@@ -42,7 +42,7 @@ def data_of(events: list[LogEvent], stream: str) -> bytes:
 
 def plainly_split(log: bytes) -> dict[Stream, bytes]:
     """Return both streams the obvious way: byte by byte, the leftmost marker first."""
-    streams = {STDOUT: b"", STDERR: b""}
+    streams: dict[Stream, bytes] = {STDOUT: b"", STDERR: b""}
     current: Stream | None = None
     while log:
         if log.startswith((OUT, ERR)):

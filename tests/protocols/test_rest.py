@@ -39,7 +39,7 @@ class Number(Enum):
     ONE = 1
 
 
-class Thing(Model):
+class Thing(Model, frozen=True):
     id: str
     size: int = 0
 

@@ -60,10 +60,13 @@ def told(machine: ClientWebSocket, pieces: list[bytes]) -> tuple[list[object], b
     for piece in pieces:
         for event in machine.receive(piece):
             previous = joined[-1] if joined else None
-            if isinstance(event, (Text, Binary)) and type(previous) is type(event) and not previous.last:
-                joined[-1] = type(event)(previous.data + event.data, event.last)
-            else:
-                joined.append(event)
+            match previous, event:
+                case (Text(before, False), Text(data, last)):
+                    joined[-1] = Text(before + data, last)
+                case (Binary(before, False), Binary(data, last)):
+                    joined[-1] = Binary(before + data, last)
+                case _:
+                    joined.append(event)
         answers += unmasked(machine.outgoing())
     return [event for event in joined if event not in (Text("", False), Binary(b"", False))], answers
 

@@ -79,8 +79,9 @@ async def serve(directory: Path, target: int, log: Path) -> None:
 
     # authtime: otherwise whoever has logged in once from an address is let in without a password.
     arguments = {"rserver": [], "verbose": note, "authtime": -1}
-    plain = await pproxy.Server(f"http+socks5://127.0.0.1:0#{USER}:{PASSWORD}").start_server(arguments)
-    secure = pproxy.Server(f"http+ssl://127.0.0.1:0#{USER}:{PASSWORD}")
+    make: Any = pproxy.Server  # returns one kind of proxy for each kind of address
+    plain = await make(f"http+socks5://127.0.0.1:0#{USER}:{PASSWORD}").start_server(arguments)
+    secure = make(f"http+ssl://127.0.0.1:0#{USER}:{PASSWORD}")
     for made in pproxy.server.sslcontexts:
         made.load_cert_chain(directory / "server.pem", directory / "server.key")
     encrypted = await secure.start_server(arguments)

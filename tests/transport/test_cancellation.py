@@ -18,7 +18,7 @@ from .scripted_server import NO_BODY, Peer, ScriptedServer
 from .worlds import together, transport_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from daytona.transport.http import HTTPTransport
@@ -75,7 +75,7 @@ async def storm(face: str, transport: HTTPTransport, server: ScriptedServer) -> 
         assert await together(face, *[one] * WAVE) == [None] * WAVE
 
 
-async def chunks() -> Any:
+async def chunks() -> AsyncIterator[bytes]:
     for _ in range(3):
         yield b"x" * 1000
 

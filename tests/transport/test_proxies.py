@@ -68,8 +68,9 @@ def company(platform: Platform, authority: Path) -> Iterator[Company]:
         with running_proxy(authority, https_port) as proxy:
             http.public_url = f"http://{HOST}:{http_port}"
             https.public_url = f"https://{HOST}:{proxy.https_port}"
-            urls = [f"{relay.public_url}{urlsplit(url).path}" for relay in (http, https)]
-            yield Company(proxy, *urls, key, authority / "ca.pem", made["id"])
+            path = urlsplit(url).path
+            http_url, https_url = f"{http.public_url}{path}", f"{https.public_url}{path}"
+            yield Company(proxy, http_url, https_url, key, authority / "ca.pem", made["id"])
 
 
 Connect = Callable[..., AbstractAsyncContextManager[Any]]

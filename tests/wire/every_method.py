@@ -51,6 +51,7 @@ VOLUME = daytona.Volume(id="vol-1", name="n")
 REGION = daytona.ScreenshotRegion(x=0, y=0, width=9, height=9)
 SIZE = daytona.PtySize(rows=3, cols=4)
 PLACE_IN_TEXT = daytona.LspCompletionPosition(line=0, character=0)
+START_OF_TEXT = daytona.LspPosition(line=0, character=0)
 SANDBOX, PLACE = object(), object()
 """Stand for the sandbox of the call, and for a path that nobody uses."""
 
@@ -167,7 +168,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "AsyncLspServer.references": ("f", PLACE_IN_TEXT),
     "AsyncLspServer.rename": ("f", PLACE_IN_TEXT, "new"),
     "AsyncLspServer.diagnostics": ("f",),
-    "AsyncLspServer.code_action": ("f", daytona.LspRange(start=PLACE_IN_TEXT, end=PLACE_IN_TEXT)),
+    "AsyncLspServer.code_action": ("f", daytona.LspRange(start=START_OF_TEXT, end=START_OF_TEXT)),
     "AsyncLspServer.format": ("f",),
     "AsyncLspServer.request": ("any/thing",),
     "AsyncProcess.wait_for_session_command": ("s", "c"),

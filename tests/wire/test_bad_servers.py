@@ -480,9 +480,9 @@ async def test_a_client_with_an_owner_knows_its_own_creation(face: str, how: str
             labels = made[0] if ours else {**made[0], "daytona-owner-creation": "another"}
             peer.answer(json.dumps({**json.loads(_sandbox()), "labels": labels}).encode())
 
-    config = {"api_key": "k", "owner": "me"}
     with RawServer(serve) as server:
-        async with open_client(face, DaytonaConfig(api_url=server.url, **config)) as daytona:
+        config = DaytonaConfig(api_url=server.url, api_key="k", owner="me")
+        async with open_client(face, config) as daytona:
             params = CreateSandboxFromSnapshotParams(name="mine")
             if ours:
                 assert (await daytona.create(params)).id == "sb-1"

@@ -65,7 +65,7 @@ def test_every_recorded_run_is_expected() -> None:
 def arguments(frames: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the call that makes the recorded request."""
     [data] = sent(frames, "out")
-    request = json.loads(data) if data.startswith(b"{") else {"code": data.decode()}
+    request: dict[str, Any] = json.loads(data) if data.startswith(b"{") else {"code": data.decode()}
     context = request.pop("contextId", None)
     request["context"] = InterpreterContext(id=context) if context else None
     request["envs"] = {name: value or "" for name, value in request.get("envs", {}).items()} or None

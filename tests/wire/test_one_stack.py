@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daytona.protocols.pool import Origin
+    from daytona.transport._driver import Driver
 
 
 class CountingDriver:
@@ -44,7 +45,9 @@ async def test_every_method_connects_through_the_same_driver(face: str, tmp_path
     driver = CountingDriver(driver_of(face))
     with ObligingServer() as server:
         for method in methods():
-            client = AsyncClient(Api(HTTPTransport(driver), Endpoint(f"{server.url}/api", {})))
+            client = AsyncClient(
+                Api(HTTPTransport(cast("Driver", driver)), Endpoint(f"{server.url}/api", {}))
+            )
             sandbox = sandbox_of(client, method, server.url)
             target = await target_of(client, sandbox, method)
             before = driver.connections

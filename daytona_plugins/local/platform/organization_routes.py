@@ -162,14 +162,17 @@ class OrganizationRoutes:
         """Name the one member."""
         require_ours(request.params["organization"])
         me = user()
-        member = {
+        member: dict[str, object] = {
             "userId": USER_ID,
             "organizationId": ORGANIZATION_ID,
             "name": me["name"],
             "email": me["email"],
+            "role": "owner",
+            "assignedRoles": [],
+            "createdAt": SINCE,
+            "updatedAt": SINCE,
         }
-        more = {"role": "owner", "assignedRoles": [], "createdAt": SINCE, "updatedAt": SINCE}
-        return json_response([member | more])
+        return json_response([member])
 
     async def _nothing(self, request: Request) -> Response:
         require_ours(request.params["organization"])

@@ -11,6 +11,7 @@ import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 import trio
 
@@ -25,6 +26,10 @@ FACES = ("blocking", "asyncio", "trio")
 # A test must never find the developer's own platform, credentials or settings.
 for _name in [name for name in os.environ if name.startswith("DAYTONA_")]:
     del os.environ[_name]
+
+# No test asserts how long something takes, so none that hypothesis feeds does either.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -196,7 +196,7 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestPool.settings = settings(max_examples=120, stateful_step_count=40)
 
 
 def test_a_connection_that_has_been_idle_for_too_long_is_not_taken_at_once() -> None:

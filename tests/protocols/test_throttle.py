@@ -64,7 +64,7 @@ def test_a_bucket_that_is_wide_open_again_is_forgotten() -> None:
     assert not throttle.active
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["admit", "passed", "refused", "ended", "wait"]), max_size=60))
 def test_a_closed_bucket_lets_nobody_in_before_its_time(acts: list[str]) -> None:
     throttle, now, closed_until = Throttle(), 0.0, 0.0

@@ -82,14 +82,14 @@ def unmasked(data: bytes) -> bytes:
     return out
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(messages, max_size=12), cuts)
 def test_fast_and_slow_path_say_the_same(events: list[object], places: list[int]) -> None:
     pieces = pieces_of(server_bytes(events), places)
     assert told(ClientWebSocket(fast=True), pieces) == told(ClientWebSocket(fast=False), pieces)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(messages, max_size=3),
     st.binary(max_size=40),

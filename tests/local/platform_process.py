@@ -40,8 +40,10 @@ class Platform:
 
     @contextmanager
     def environment(self) -> Generator[None]:
-        """Make this the platform that a program without a key finds."""
-        with mock.patch.dict(os.environ, {"DAYTONA_LOCAL_DIR": str(self.directory)}):
+        """Make this the platform that a program without a key finds; how it shows previews is not for the machine to say."""
+        previews = os.environ.get("DAYTONA_LOCAL_PREVIEWS", "names")
+        mine = {"DAYTONA_LOCAL_DIR": str(self.directory), "DAYTONA_LOCAL_PREVIEWS": previews}
+        with mock.patch.dict(os.environ, mine):
             yield
 
     @property

@@ -230,6 +230,28 @@ def test_connecting_loads_neither_event_loops_nor_threads() -> None:
 
 
 @pytest.mark.parametrize(
+    "begin",
+    [
+        "import daytona_plugins.local.platform.serving",
+        "from daytona_plugins.local.runtime import zygote; zygote.warm_up()",
+    ],
+)
+def test_a_platform_starts_without_what_few_of_its_requests_need(begin: str) -> None:
+    late = (
+        "importlib.metadata",
+        "http.client",
+        "daytona_plugins.local.images.resolve",
+        "asyncssh",
+        "cryptography",
+    )
+    program = f"import sys; {begin}; print([name for name in {late} if name in sys.modules])"
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=os.getcwd()
+    )
+    assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
     ("environ", "data", "runtime"),
     [
         ({"DAYTONA_LOCAL_DIR": "/d"}, "/d/data", "/d/run"),

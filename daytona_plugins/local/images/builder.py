@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from daytona.protocols.expansion import ExpandError, expand
 from daytona_plugins.local.images.context import Context, ContextError
 from daytona_plugins.local.images.dockerfile import Dockerfile, DockerfileError, parse, parse_trigger
+from daytona_plugins.local.images.errors import BuildError
 from daytona_plugins.local.images.fetch import FetchError
 from daytona_plugins.local.images.oci import ARCHITECTURES
 from daytona_plugins.local.images.resolve import NotCachedError, ResolveError
@@ -35,10 +36,6 @@ ONE_OWNER: Final = (
     "as an ordinary user: all files belong to one user, and what changes their owners changes nothing"
 )
 ARCHITECTURE: Final = ARCHITECTURES.get(platform.machine(), platform.machine())
-
-
-class BuildError(Exception):
-    """An image could not be built; the text names the step and ends with what it printed."""
 
 
 class Builder:

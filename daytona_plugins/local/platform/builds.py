@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.images import log as build_log
-from daytona_plugins.local.images.builder import Builder, BuildError
+from daytona_plugins.local.images.errors import BuildError
 from daytona_plugins.local.images.layers import Layers
 from daytona_plugins.local.images.log import BuildLog
 from daytona_plugins.local.images.logins import find_login
-from daytona_plugins.local.images.resolve import Resolver
-from daytona_plugins.local.images.steps import Workshop
 from daytona_plugins.local.images.table import ImageTable
 from daytona_plugins.local.platform.records import GIB, BuildInfo
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID
@@ -26,6 +24,7 @@ from daytona_plugins.local.runtime.usage import disk_of
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator
 
+    from daytona_plugins.local.images.builder import Builder
     from daytona_plugins.local.images.image import Image
     from daytona_plugins.local.images.steps import Driver
     from daytona_plugins.local.paths import Paths
@@ -47,12 +46,22 @@ class Builds:
         self.layers = Layers(paths)
         self._table = ImageTable(paths)
         self.snapshots = SnapshotStore(paths.database)
-        resolver = Resolver(self.layers, self._table, partial(find_login, paths.database))
-        self._builder = Builder(Workshop(driver, self.layers), resolver, contexts_directory(paths))
+        self._driver = driver
+        self._paths = paths
         self._logs = paths.data / "build-logs"
         self._running: dict[str, tuple[BuildLog, asyncio.Task[Image]]] = {}
         self._work = Work()
         self._pinned: set[str] = set()
+
+    @cached_property
+    def _builder(self) -> Builder:
+        """What reads Dockerfiles and fetches images takes a third of the platform's own imports, and many build nothing."""
+        from daytona_plugins.local.images.builder import Builder
+        from daytona_plugins.local.images.resolve import Resolver
+        from daytona_plugins.local.images.steps import Workshop
+
+        resolver = Resolver(self.layers, self._table, partial(find_login, self._paths.database))
+        return Builder(Workshop(self._driver, self.layers), resolver, contexts_directory(self._paths))
 
     async def open(self) -> None:
         """Make the directories, and remove what a process that was killed left half done."""

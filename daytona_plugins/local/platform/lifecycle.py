@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daytona_plugins.local.images.archives import ArchiveError, archive, restore
-from daytona_plugins.local.images.builder import BuildError
 from daytona_plugins.local.images.copying import copy_layer
+from daytona_plugins.local.images.errors import BuildError
 from daytona_plugins.local.images.layers import KEPT, forget_identity
 from daytona_plugins.local.platform.agent_connection import AgentPool
 from daytona_plugins.local.platform.agent_environment import change_hosts

@@ -6,12 +6,11 @@ as far as its organization's prefix and no further.
 
 from __future__ import annotations
 
-import html
 import re
 from email.utils import formatdate
+from html import escape, unescape
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
-from xml.sax.saxutils import escape
 
 from daytona.protocols import sigv4
 from daytona_plugins.local.agent.whole_numbers import whole_number
@@ -263,7 +262,7 @@ def _parts(document: str) -> list[tuple[int, str]]:
         number, etag = _NUMBER.search(part), _ETAG.search(part)
         if number is None or etag is None:
             raise RefusedError("MalformedXML", "a part has a number and a tag")
-        found.append((int(number[1]), html.unescape(etag[1]).strip('"')))
+        found.append((int(number[1]), unescape(etag[1]).strip('"')))
     if not found or [number for number, _ in found] != sorted({number for number, _ in found}):
         raise RefusedError("MalformedXML", "the parts are to be named in their order, at least one")
     return found
@@ -311,4 +310,4 @@ def _document(root: str, content: str) -> Response:
 
 
 def _element(name: str, value: object) -> str:
-    return f"<{name}>{escape(str(value))}</{name}>"
+    return f"<{name}>{escape(str(value), quote=False)}</{name}>"

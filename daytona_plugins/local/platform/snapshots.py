@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from daytona_plugins.local.images.builder import BuildError
+from daytona_plugins.local.images.errors import BuildError
 from daytona_plugins.local.platform.creation import CreateBuildInfo, build_info_of, safe_name
 from daytona_plugins.local.platform.images import DEFAULT_SNAPSHOT, DEFAULT_SNAPSHOT_ID, snapshot_ref
 from daytona_plugins.local.platform.records import BuildInfo

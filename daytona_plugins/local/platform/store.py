@@ -127,14 +127,19 @@ class Store:
         return Shelf(self._db, kind, document, self.changes)
 
     def _prepare(self, file: Path) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found > _VERSION:
             raise UnusableDatabaseError(f"{file} is of version {found}; this platform knows up to {_VERSION}")
-        self._db.execute(_SCHEMA)
-        self._db.execute(SHELF_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        if (
+            not found
+        ):  # there is nothing yet that a power cut could take, and seven syncs take their time on some disks
+            self._db.execute("PRAGMA synchronous = OFF")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        with self._transaction():
+            self._db.execute(_SCHEMA)
+            self._db.execute(SHELF_SCHEMA)
+            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        self._db.execute("PRAGMA synchronous = NORMAL")
 
     @contextmanager
     def _transaction(self) -> Generator[None]:

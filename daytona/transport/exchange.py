@@ -171,7 +171,7 @@ class StreamedResponse:
     async def read(self) -> bytes:
         """Return the next piece of the body, `b""` at its end."""
         if self._rest:
-            return self.take_rest()
+            return self.take_rest() or b""
         try:
             while not self._pending:
                 if self._connection is None:
@@ -188,20 +188,17 @@ class StreamedResponse:
 
     async def read_all(self) -> bytes:
         """Return the rest of the body."""
-        if self._connection is None:
-            return self.take_rest()
+        if (rest := self.take_rest()) is not None:
+            return rest
         pieces: list[bytes] = []
         while piece := await self.read():
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    @property
-    def over(self) -> bool:
-        """Whether the connection has been given back: what there is of the body has arrived."""
-        return self._connection is None
-
-    def take_rest(self) -> bytes:
-        """Return the body that came with the head, once."""
+    def take_rest(self) -> bytes | None:
+        """Return the rest of the body if the exchange is over, as it is when all of it came with the head; else None."""
+        if self._connection is not None:
+            return None
         rest, self._rest = self._rest, b""
         return rest
 

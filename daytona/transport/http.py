@@ -108,7 +108,8 @@ class HTTPTransport:
 
     async def _send_once(self, request: Request) -> Response:
         answer = await self._begin(request)
-        body = answer.take_rest() if answer.over else await answer.read_all()
+        rest = answer.take_rest()
+        body = rest if rest is not None else await answer.read_all()
         response = Response(answer.status, answer.fields, body)
         if response.status == 429:
             wanted = retry.retry_after(response.headers) or self._policy.first_delay

@@ -18,12 +18,14 @@ READ_SIZE: Final = 256 * 1024
 """What may wait to be read before the peer has to wait."""
 
 
-class Wire(asyncio.Protocol):
+class Wire(asyncio.BufferedProtocol):
     """One connection; one task at a time reads, and one writes. *connected* is called when it is there."""
 
     def __init__(self, connected: Callable[[Wire], None] | None = None) -> None:
         self._connected = connected
         self._loop = asyncio.get_running_loop()
+        # To receive into room that is there already takes no call to the kernel for memory, at each request.
+        self._room = memoryview(bytearray(READ_SIZE))
         self._received: list[bytes] = []
         self._size = 0
         self._reading: asyncio.Future[None] | None = None
@@ -41,10 +43,14 @@ class Wire(asyncio.Protocol):
         if self._connected is not None:
             self._connected(self)
 
-    def data_received(self, data: bytes) -> None:
-        """Keep *data* for who reads next."""
-        self._received.append(data)
-        self._size += len(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what arrives."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Keep what has arrived for who reads next."""
+        self._received.append(bytes(self._room[:nbytes]))
+        self._size += nbytes
         if self._size > READ_SIZE and not self._held:
             self._held = True
             self._transport.pause_reading()
@@ -109,7 +115,7 @@ class Wire(asyncio.Protocol):
             ConnectionError: It has gone.
         """
         while self._full and not self._lost:
-            await self._room()
+            await self._vacancy()
         if self._lost:
             raise ConnectionResetError("the connection was lost") from self._failure
 
@@ -155,7 +161,7 @@ class Wire(asyncio.Protocol):
         finally:
             self._reading = None
 
-    async def _room(self) -> None:
+    async def _vacancy(self) -> None:
         self._writing = self._loop.create_future()
         try:
             await self._writing

@@ -23,6 +23,8 @@ READ_SIZE: Final = 65536
 OUTPUT_LIMIT: Final = 64 * 1024 * 1024
 DRAIN_AFTER_KILL: Final = 0.05
 
+_IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+
 
 class Output:
     """What arrives on one pipe, up to a limit; the rest is read and dropped, so that nobody blocks on it."""
@@ -105,7 +107,8 @@ class Command:
     async def _finish(self, drain: float | None) -> int:
         code = await asyncio.shield(self._exit_code)
         # A child in the background holds the pipes open; what it still writes later is read and dropped.
-        await asyncio.wait({self.stdout.closed, self.stderr.closed}, timeout=drain)
+        if still_open := {output.closed for output in (self.stdout, self.stderr) if not output.closed.done()}:
+            await asyncio.wait(still_open, timeout=drain)
         self.truncated = self.stdout.truncated or self.stderr.truncated
         self.stdout.finish()
         self.stderr.finish()
@@ -164,6 +167,8 @@ def spawn_shell(
         StartError: There is no such directory or shell.
     """
     try:
+        if cwd is None and os.path.isabs(shell):
+            return _spawn_here(shell, stdin, stdout, stderr, env)
         process = subprocess.Popen(  # noqa: S603 (running what the user asked for is the purpose)
             [shell],
             stdin=stdin,
@@ -179,6 +184,21 @@ def spawn_shell(
         raise StartError(f"fork/exec {shell}: {reason}") from error
     process.returncode = 0  # the reaper collects it, not this object
     return process.pid
+
+
+def _spawn_here(shell: str, stdin: int, stdout: Output, stderr: Output, env: dict[str, str]) -> int:
+    """Do what `subprocess` does, which for our work directory is one call."""
+    descriptors = (stdin, stdout.write_end, stderr.write_end)
+    return os.posix_spawn(
+        shell,
+        [shell],
+        env,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(descriptors)
+        ],
+        setpgroup=0,
+        setsigdef=_IGNORED_BY_PYTHON,
+    )
 
 
 def text_file(text: str) -> int:

@@ -4,6 +4,8 @@ Every write is one transaction. Write-ahead logging without a sync at each commi
 `kill -9` (the kernel has the pages) and keeps the file consistent through a power cut, which takes the sandboxes'
 processes along in any case.
 
+What was written is kept in memory as it would be read again, because each request that goes to a sandbox asks for it.
+
 A change of state is a compare-and-set: whoever decided on what is no longer true loses, and is told so.
 """
 
@@ -75,15 +77,18 @@ class Store:
 
     def get(self, sandbox_id: str) -> Record | None:
         """Return the sandbox with this id."""
-        return self._one("SELECT document FROM sandboxes WHERE id = ?", sandbox_id)
+        return self._records.get(sandbox_id)
 
     def find(self, id_or_name: str) -> Record | None:
         """Return the sandbox with this id, or else with this name."""
-        return self.get(id_or_name) or self._one("SELECT document FROM sandboxes WHERE name = ?", id_or_name)
+        if found := self._records.get(id_or_name):
+            return found
+        row = self._db.execute("SELECT id FROM sandboxes WHERE name = ?", (id_or_name,)).fetchone()
+        return None if row is None else self._records[row[0]]
 
     def all(self) -> list[Record]:
         """Return every sandbox."""
-        return [_decode(document) for (document,) in self._db.execute("SELECT document FROM sandboxes")]
+        return list(self._records.values())
 
     def add(self, record: Record) -> None:
         """Remember a new sandbox.
@@ -91,11 +96,13 @@ class Store:
         Raises:
             NameTakenError: There is one with this name.
         """
-        row = (record.id, record.name, record.state, record.desired, _encode(_checked(record)))
+        document = _encode(_checked(record))
+        row = (record.id, record.name, record.state, record.desired, document)
         try:
             self._db.execute("INSERT INTO sandboxes VALUES (?, ?, ?, ?, ?)", row)
         except sqlite3.IntegrityError as error:
             raise NameTakenError(record.name) from error
+        self._records[record.id] = _decode(document)
         self.changes.tell(None, record)
 
     def change(self, seen: Record, **changes: object) -> Record:
@@ -106,19 +113,18 @@ class Store:
         Raises:
             LostRaceError: Its state is another one by now, or it is gone.
         """
-        with self._transaction():
-            now = self.get(seen.id)
-            if now is None or (now.state, now.desired) != (seen.state, seen.desired):
-                raise LostRaceError(seen.id)
-            changed = _checked(msgspec.structs.replace(now, **changes))
-            self._write(changed)
+        now = self.get(seen.id)
+        if now is None or (now.state, now.desired) != (seen.state, seen.desired):
+            raise LostRaceError(seen.id)
+        changed = _checked(msgspec.structs.replace(now, **changes))
+        self._write(changed)
         self.changes.tell(now, changed)
         return changed
 
     def remove(self, sandbox_id: str) -> None:
         """Forget a sandbox."""
-        found = self.get(sandbox_id)
         self._db.execute("DELETE FROM sandboxes WHERE id = ?", (sandbox_id,))
+        found = self._records.pop(sandbox_id, None)
         if found is not None:
             self.changes.tell(found, None)
 
@@ -130,9 +136,7 @@ class Store:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found > _VERSION:
             raise UnusableDatabaseError(f"{file} is of version {found}; this platform knows up to {_VERSION}")
-        if (
-            not found
-        ):  # there is nothing yet that a power cut could take, and seven syncs take their time on some disks
+        if not found:  # there is nothing yet that a power cut could take, and seven syncs take their time
             self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("PRAGMA journal_mode = WAL")
         with self._transaction():
@@ -140,6 +144,8 @@ class Store:
             self._db.execute(SHELF_SCHEMA)
             self._db.execute(f"PRAGMA user_version = {_VERSION}")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        documents = self._db.execute("SELECT document FROM sandboxes")
+        self._records = {record.id: record for record in (_decode(document) for (document,) in documents)}
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -151,15 +157,13 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
-    def _one(self, query: str, argument: str) -> Record | None:
-        row = self._db.execute(query, (argument,)).fetchone()
-        return None if row is None else _decode(row[0])
-
     def _write(self, record: Record) -> None:
-        row = (record.name, record.state, record.desired, _encode(record), record.id)
+        document = _encode(record)
+        row = (record.name, record.state, record.desired, document, record.id)
         self._db.execute(
             "UPDATE sandboxes SET name = ?, state = ?, desired = ?, document = ? WHERE id = ?", row
         )
+        self._records[record.id] = _decode(document)
 
 
 def _checked(record: Record) -> Record:

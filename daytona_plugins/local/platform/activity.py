@@ -1,4 +1,7 @@
-"""When a sandbox was last used, written down now and then instead of at each request."""
+"""When a sandbox was last used, written down now and then instead of at each request.
+
+Nobody waits here: that a long request is still under way is said by `keep`, which the platform calls about once a second.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ class Activity:
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
         self._noted: dict[str, float] = {}
+        self._open: dict[str, int] = {}
 
     def touch(self, sandbox_id: str) -> None:
         """Say that the sandbox is being used."""
@@ -34,16 +38,18 @@ class Activity:
     @contextmanager
     def connection(self, sandbox_id: str) -> Generator[None]:
         """Keep the sandbox in use for as long as the block runs."""
-        loop = asyncio.get_running_loop()
-        timer = loop.call_soon(lambda: None)
-
-        def again() -> None:
-            nonlocal timer
-            self.touch(sandbox_id)
-            timer = loop.call_later(WHILE_CONNECTED, again)
-
-        again()
+        self.touch(sandbox_id)
+        self._open[sandbox_id] = self._open.get(sandbox_id, 0) + 1
         try:
             yield
         finally:
-            timer.cancel()
+            self._open[sandbox_id] -= 1
+            if not self._open[sandbox_id]:
+                del self._open[sandbox_id]
+
+    def keep(self) -> None:
+        """Say it of sandboxes that are being used for long."""
+        late = asyncio.get_running_loop().time() - WHILE_CONNECTED
+        for sandbox_id in self._open:
+            if self._noted.get(sandbox_id, late) <= late:
+                self.touch(sandbox_id)

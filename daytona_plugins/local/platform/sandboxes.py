@@ -423,6 +423,7 @@ class Sandboxes:
 
     async def tick(self) -> None:
         """Stop, pause, archive and delete what is due, and end what uses more than it may."""
+        self.activity.keep()
         await self._watch.look()
         for record in self._store.all():
             alone = record.linked is not None and self._store.get(record.linked) is None

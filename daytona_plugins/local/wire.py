@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 READ_SIZE: Final = 256 * 1024
-"""What may wait to be read before the peer has to wait."""
+"""What may wait to be read before the peer has to wait; so much is received at once where much comes."""
+SMALL: Final = 16 * 1024
+"""So much is received at once before that is known."""
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -25,7 +27,7 @@ class Wire(asyncio.BufferedProtocol):
         self._connected = connected
         self._loop = asyncio.get_running_loop()
         # To receive into room that is there already takes no call to the kernel for memory, at each request.
-        self._room = memoryview(bytearray(READ_SIZE))
+        self._room = memoryview(bytearray(SMALL))
         self._received: list[bytes] = []
         self._size = 0
         self._reading: asyncio.Future[None] | None = None
@@ -51,6 +53,8 @@ class Wire(asyncio.BufferedProtocol):
         """Keep what has arrived for who reads next."""
         self._received.append(bytes(self._room[:nbytes]))
         self._size += nbytes
+        if nbytes == SMALL == len(self._room):
+            self._room = memoryview(bytearray(READ_SIZE))
         if self._size > READ_SIZE and not self._held:
             self._held = True
             self._transport.pause_reading()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daytona_plugins.local.agent import ready_shell
 from daytona_plugins.local.agent.ready_shell import Shells
 from daytona_plugins.local.agent.reaper import Reaper
 
@@ -94,13 +95,30 @@ def test_commands_one_after_the_other_get_a_shell_that_is_there() -> None:
     in_a_sandbox(scenario)
 
 
-def test_what_is_told_to_expect_a_command_has_a_shell_for_it() -> None:
+def test_what_is_told_to_expect_a_command_has_a_shell_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(sandbox: Sandbox) -> None:
         sandbox.shells.make_ready(SHELL)
-        (first,) = children()
+        first = children()
         sandbox.shells.make_ready(SHELL)
-        (second,) = {*children()} - {first}
-        assert await sandbox.run("echo $$") == f"{second}\n"
+        assert children() == first  # it would do as well
+        monkeypatch.setenv("LATER", "seen")
+        sandbox.shells.make_ready(SHELL)
+        (second,) = {*children()} - {*first}
+        assert await sandbox.run("echo $$ $LATER") == f"{second} seen\n"
+
+    in_a_sandbox(scenario)
+
+
+def test_a_shell_that_nobody_needs_ends_unless_it_is_to_be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready_shell, "SOON", 0.01)
+
+    async def scenario(sandbox: Sandbox) -> None:
+        sandbox.shells.make_ready(SHELL, patient=True)
+        patient = children()
+        await asyncio.sleep(0.1)
+        assert children() == patient
+        sandbox.shells.make_ready(SHELL)
+        await sandbox.reaper.wait_until_childless()
 
     in_a_sandbox(scenario)
 

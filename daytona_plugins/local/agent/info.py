@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,8 @@ class UpdateEnv(msgspec.Struct, rename="camel"):
     set: Variables | None = None
     unset: list[str] | None = None
     unset_value_prefix: str | None = None
+    patient: bool = False
+    """Whether the shell that is made ready for the next command waits for it however long that takes."""
 
 
 class InitRequest(msgspec.Struct):
@@ -50,10 +53,10 @@ def add_info(toolbox: Toolbox) -> None:
         return json_response({"dir": toolbox.work_dir})
 
     async def update_env(request: Request) -> Response:
-        _change_environment(await read_json(request, UpdateEnv))
-        asyncio.get_running_loop().call_soon(
-            toolbox.shells.make_ready, choose_shell()
-        )  # when this is answered
+        change = await read_json(request, UpdateEnv)
+        _change_environment(change)
+        make_ready = partial(toolbox.shells.make_ready, choose_shell(), patient=change.patient)
+        asyncio.get_running_loop().call_soon(make_ready)  # when this is answered
         return json_response({"message": "environment updated"})
 
     router.add("GET", "/work-dir", work_dir)

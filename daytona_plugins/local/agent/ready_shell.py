@@ -1,8 +1,9 @@
 """A shell that is started before its script is there: starting it takes longer than most scripts run.
 
-One is started when commands come one after the other, and waits for the script on its standard input. Whoever looks at the
-script's process sees nothing that a new shell would not show, but for its age. So the next command gets it only if it would
-have started the same shell in the same place with the same environment, and does not ask how long it has been running.
+One is started when commands come one after the other, and before anybody has asked for the sandbox; it waits for the script
+on its standard input. Whoever looks at the script's process sees nothing that a new shell would not show, but for its age.
+So the next command gets it only if it would have started the same shell in the same place with the same environment, and
+does not ask how long it has been running.
 """
 
 from __future__ import annotations
@@ -57,12 +58,19 @@ class Shells:
         if often and self._ready is None:
             self.make_ready(shell)
 
-    def make_ready(self, shell: str) -> None:
-        """Let a shell wait for the next command, in place of one that does."""
+    def make_ready(self, shell: str, *, patient: bool = False) -> None:
+        """Let a shell wait for the next command: the one that does already, unless a new one would not be like it.
+
+        A *patient* one waits until it is told otherwise, by another call.
+        """
+        if self._ready is not None and self._ready.fits(shell, {}):
+            self._ready.expect(None if patient else SOON)
+            return
         self.close()
         if shell.endswith("/bash") and EARLY not in os.environ:
             with suppress(StartError):
                 self._ready = _Ready(shell, self._reaper, self.close)
+                self._ready.expect(None if patient else SOON)
 
     def close(self) -> None:
         """Let the shell that is ready end, if there is one."""
@@ -90,7 +98,14 @@ class _Ready:
             os.close(reading)
             self._output.started()
         self._exit_code = reaper.claim(self._pid)
-        self._expiry = asyncio.get_running_loop().call_later(SOON, expire)
+        self._expire = expire
+        self._expiry: asyncio.TimerHandle | None = None
+
+    def expect(self, seconds: float | None) -> None:
+        """Wait for a script for so long from now on, or without end."""
+        self._forget_expiry()
+        if seconds is not None:
+            self._expiry = asyncio.get_running_loop().call_later(seconds, self._expire)
 
     def fits(self, shell: str, envs: dict[str, str]) -> bool:
         """Return whether *shell*, if it were started now, would be like this one."""
@@ -104,7 +119,7 @@ class _Ready:
 
     def run(self, script: str) -> Command:
         """Give it its script."""
-        self._expiry.cancel()
+        self._forget_expiry()
         with suppress(BrokenPipeError):  # it has been killed, as its exit code will tell
             os.write(self._writing, script.encode("utf-8", "surrogateescape"))
         os.close(self._writing)
@@ -112,8 +127,12 @@ class _Ready:
 
     def end(self) -> None:
         """Let it end: a shell does at the end of its script."""
-        self._expiry.cancel()
+        self._forget_expiry()
         os.close(self._writing)
+
+    def _forget_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
 
 
 def _is_simple(script: str) -> bool:

@@ -36,9 +36,10 @@ async def change_hosts(agents: AgentPool, socket_path: Path, content: str) -> bo
     return await _send(agents, socket_path, "/files/upload?path=/etc/hosts", kind, form) == 200
 
 
-async def run_nothing(agents: AgentPool, socket_path: Path) -> bool:
-    """Run an empty command, so that what the first one has to load is there for the next, and return whether it ran."""
-    return await _post(agents, socket_path, "/process/execute", {"command": ":"}) == 200
+async def warm_up(agents: AgentPool, socket_path: Path) -> None:
+    """Run an empty command, and let the shell of the next one be there: the first one of somebody takes no longer."""
+    await _post(agents, socket_path, "/process/execute", {"command": ":"})
+    await _post(agents, socket_path, "/env", {"patient": True})
 
 
 async def _post(agents: AgentPool, socket_path: Path, target: str, body: object) -> int:

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import msgspec
 
-from daytona_plugins.local.platform.agent_environment import change_environment, run_nothing
+from daytona_plugins.local.platform.agent_environment import change_environment, warm_up
 from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 
@@ -177,7 +177,7 @@ class Parking:
         except (SpawnError, OSError):
             await self._forget(spec)
             raise
-        await run_nothing(self._agents, parked.running.socket_path)
+        await warm_up(self._agents, parked.running.socket_path)
         self._agents.forget(parked.running.socket_path)  # it may wait for longer than connections do
         self._waiting.append(parked)
         self._watchers.begin(self._watch(parked))

@@ -192,3 +192,22 @@ def test_a_shell_that_was_killed_meanwhile_is_replaced() -> None:
         assert await sandbox.run("echo alive") == "alive\n"
 
     in_a_sandbox(scenario)
+
+
+def ended(child: int) -> bool:
+    """Wait for the end of a child, and return whether it is still to be collected."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT) is not None
+
+
+def test_a_reaper_leaves_children_alone_until_it_is_installed() -> None:
+    """In the zygote, where requests are rehearsed, the children are sandboxes."""
+
+    async def scenario(sandbox: Sandbox) -> None:
+        child = os.fork()
+        if child == 0:
+            os._exit(7)
+        assert ended(child)
+        Reaper().collect()
+        assert ended(child)
+
+    in_a_sandbox(scenario)

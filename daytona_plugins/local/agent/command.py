@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from daytona_plugins.local.agent.reaper import Reaper
 
@@ -27,10 +27,14 @@ _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Output:
-    """What arrives on one pipe, up to a limit; the rest is read and dropped, so that nobody blocks on it."""
+    """What arrives on one pipe, up to a limit; the rest is read and dropped, so that nobody blocks on it.
 
-    def __init__(self, limit: int = OUTPUT_LIMIT) -> None:
+    *at_end* is called when its last writer has closed it, which is mostly by ending.
+    """
+
+    def __init__(self, at_end: Callable[[], None], limit: int = OUTPUT_LIMIT) -> None:
         self._collected = bytearray()
+        self._at_end = at_end
         self._limit = limit
         self._loop = asyncio.get_running_loop()
         self.truncated = False
@@ -58,6 +62,7 @@ class Output:
             self._loop.remove_reader(self._read_end)
             os.close(self._read_end)
             self.closed.set_result(None)
+            self._at_end()
         kept = data[: self._limit - len(self._collected)]
         self._collected += kept
         self.truncated = self.truncated or len(kept) < len(data)
@@ -144,8 +149,8 @@ def start_command(
     Raises:
         StartError: There is no such directory or shell.
     """
-    stdout = Output()
-    stderr = Output() if separate else stdout
+    stdout = Output(reaper.collect)
+    stderr = Output(reaper.collect) if separate else stdout
     stdin = text_file(script)
     for descriptor in passed:
         os.set_inheritable(descriptor, True)

@@ -56,8 +56,9 @@ def add_execute(toolbox: Toolbox) -> None:
             )
         except StartError as error:
             return json_response({"exitCode": -1, "result": str(error)})
+        # While this one runs we have nothing to do, and by the time that its answer is read the next shell is there.
+        asyncio.get_running_loop().call_soon(toolbox.shells.expect_another, shell)
         exit_code = await finish(command, timeout=wanted.timeout, drain=wanted.drain_seconds)
-        asyncio.get_running_loop().call_soon(toolbox.shells.expect_another, shell)  # when this is answered
         return json_response(_answer(wanted, command, exit_code))
 
     toolbox.router.add("POST", "/process/execute", execute)

@@ -113,7 +113,8 @@ class GitProgram:
     def _start(
         self, arguments: list[str], stdin: str, environment: dict[str, str], descriptors: Sequence[int]
     ) -> Command:
-        stdout, stderr, source = Output(), Output(), text_file(stdin)
+        stdout, stderr = Output(self._reaper.collect), Output(self._reaper.collect)
+        source = text_file(stdin)
         try:
             process = subprocess.Popen(  # noqa: S603 (the program is ours, and no shell sees its arguments)
                 arguments,

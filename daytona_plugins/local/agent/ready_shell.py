@@ -87,7 +87,7 @@ class _Ready:
         self._env = dict(os.environ)
         self._place = _work_directory()
         self._reaper = reaper
-        self._output = Output()
+        self._output = Output(reaper.collect)
         reading, self._writing = os.pipe()
         try:
             self._pid = spawn_shell(shell, reading, self._output, self._output, cwd=None, env=self._env)

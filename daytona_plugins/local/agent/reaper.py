@@ -19,10 +19,12 @@ class Reaper:
         self._claims: dict[int, asyncio.Future[int]] = {}
         self._childless = asyncio.Event()
         self._collected = asyncio.Event()
+        self._installed = False
 
     def install(self) -> None:
-        """Start to collect, in the running loop."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._collect)
+        """Start to collect, in the running loop: until then this process has somebody else to do it."""
+        self._installed = True
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.collect)
 
     def claim(self, pid: int) -> asyncio.Future[int]:
         """Return the future exit code of a child just started: 0 to 255, or the negative number of a signal."""
@@ -33,7 +35,7 @@ class Reaper:
     async def wait_until_childless(self) -> None:
         """Return when no child is left."""
         self._childless.clear()
-        self._collect()
+        self.collect()
         await self._childless.wait()
 
     async def wait_until_gone(self, group: int, timeout: float) -> bool:
@@ -48,7 +50,10 @@ class Reaper:
                     await self._collected.wait()
         return not _exists(group)
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
+        """Collect who has ended by now; to be called where that is likely, because a signal takes longer to be heard of."""
+        if not self._installed:
+            return
         try:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = ended

@@ -27,21 +27,21 @@ MARKERS: Final = (
 )
 
 INTRODUCTION = """\
-Written by `python -m benchmarks --write`. Numbers are medians of {rounds} rounds; in each round every program runs once in a
-fresh process, in turn, and in the opposite order every other round. A ratio is the median of the ratios of the rounds:
-how many times less ours takes than the other. Without another name the other is the official client, {official}, on asyncio
-where ours runs on trio. "must" and "aim" are the project's goals for the ratio, or, where nothing stands beside ours, for
-the number itself.
+Written by `python -m benchmarks --write`. Numbers are medians of {rounds} rounds. In each round every program runs once, one
+after another, each in a fresh process; every other round runs them in the opposite order. A ratio is the median of the ratios
+of the rounds, and says how many times less ours takes than the other. Unless the row names another, the other is the official
+client, {official}, which runs on asyncio where ours runs on trio. "must" and "aim" are the project's goals for the ratio or,
+if there is nothing to compare with, for the number itself.
 
-Times are processor time of the client's process, except those to the first answer and those of the embedded platform, which
-are wall time. The server sends canned bytes; for calls and terminals it runs on the client's core: between two cores of a virtual
-machine, most of what an exchange takes is waking a core, which would hide the client. The official client runs with its
-event connection switched off, which spares it a thread and a WebSocket. Over a network each call takes its round trip in
-addition, for everybody, and TLS adds the same for everybody.
+Times are CPU time of the client's process, except for times to the first answer and those of the embedded platform, which are
+wall-clock time. The server sends canned bytes. For calls and terminals it runs on the client's core: between two cores of a
+virtual machine, most of the time of an exchange goes into waking up a core, which would hide the client's share. The official
+client's event connection is switched off, which saves it a thread and a WebSocket. Over a network, every client also waits for
+the round trip, and TLS costs all of them the same.
 
-E2B's client speaks to another platform, so it is only imported and configured. The other clients of HTTP send the same
-request and read the same answer, without being an SDK. Memory of many sandboxes is what the machine has less while they
-are there, for each, times 1000.
+E2B's client talks to another platform, so it is only imported and configured. The other HTTP clients send the same request and
+read the same response, but are not SDKs. The memory of many sandboxes is how much less free memory the machine has while they
+exist, per sandbox, times 1000.
 """
 
 
@@ -86,7 +86,9 @@ def machine(loads: list[float]) -> str:
     """Say where and when this was measured, with which versions, and whether anything else ran there."""
     busy = max(loads) > BUSY
     warning = (
-        " **The machine was busy with other work: read the ratios, and not too closely.**" if busy else ""
+        " **The machine was busy with other work, so rely on the ratios only, and only roughly.**"
+        if busy
+        else ""
     )
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {os.cpu_count()} cores ({_processor()}), load average"

@@ -20,6 +20,8 @@ nitpicky = False  # annotations name types of the standard library and of privat
 
 html_theme = "furo"
 html_title = f"daytona-anyio {release}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 templates_path: list[str] = []
 
 myst_enable_extensions = ["colon_fence", "deflist"]

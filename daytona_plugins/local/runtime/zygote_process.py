@@ -28,7 +28,8 @@ SHARED: Final = (
     "daytona_plugins.local.forwarding",
     "daytona_plugins.local.agent.websocket",
     "daytona_plugins.local.runtime.messages",
-    "daytona_plugins.local.runtime.rootfs",
+    "email.utils",
+    "secrets",
 )
 """With what these import in their turn, that is nearly all that a platform and its zygote have in common."""
 

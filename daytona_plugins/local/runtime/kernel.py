@@ -185,12 +185,15 @@ def attach_mount(clone: int, target: str) -> None:
 
 
 def pivot_root(new_root: str) -> None:
-    """Make *new_root* the root, and drop every mount of the old one."""
+    """Make *new_root* the root; the old one stays mounted on top of it, where nobody looks, for `detach_old_root`."""
     os.chdir(new_root)
-    # With both arguments the same, the old root is mounted on top of the new one, where it is simply taken off.
     _syscall("pivot_root", _PIVOT_ROOT[machine], b".", b".")
-    _check(_libc.umount2(b".", MNT_DETACH), "umount the old root")
     os.chdir("/")
+
+
+def detach_old_root() -> None:
+    """Drop the root from before `pivot_root`, and every mount of it."""
+    _check(_libc.umount2(b"/", MNT_DETACH), "umount the old root")
 
 
 def prctl(option: int, value: int = 0) -> None:

@@ -49,20 +49,26 @@ def limit_programs() -> None:
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
 
 
-def give_up_privileges(*, max_processes: int) -> bool:
-    """Drop our own, and forbid dangerous calls, for good; return whether abstract sockets are closed off too."""
-    _limit(resource.RLIMIT_NPROC, max_processes)
-    kernel.set_capabilities(sum(1 << capability for capability in KEPT.values()))
-    scoped = _restrict_abstract_sockets()
-    kernel.set_seccomp_filter(build_filter())
-    return scoped
+def close_off_sockets() -> bool:
+    """Refuse connections to abstract Unix sockets of the host; return whether this kernel can do that."""
+    try:
+        kernel.restrict_abstract_sockets()
+    except OSError:  # needs Landlock 6, which came with Linux 6.12
+        return False
+    return True
 
 
-def _limit(what: int, most: int) -> None:
-    """Lower a limit; one that is lower already cannot be raised."""
-    _soft, hard = resource.getrlimit(what)
+def limit_processes(most: int) -> None:
+    """Let there be no more processes and threads than that; a limit that is lower already cannot be raised."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (most, most))
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+
+def give_up_privileges() -> None:
+    """Drop our own, and forbid dangerous calls, for good."""
+    kernel.set_capabilities(sum(1 << capability for capability in KEPT.values()))
+    kernel.set_seccomp_filter(build_filter())
 
 
 def hide_from_inside() -> None:
@@ -79,9 +85,9 @@ def hide_from_inside() -> None:
 def set_command_line(name: str) -> None:
     """Overwrite our arguments in place: they hold paths of the host, and `ps` inside a sandbox shows them."""
     start, end = _arguments()
-    with open("/proc/self/mem", "r+b", buffering=0) as memory:
-        memory.seek(start)
-        memory.write(name.encode().ljust(end - start, b"\0")[: end - start])
+    memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+    os.pwrite(memory, name.encode().ljust(end - start, b"\0")[: end - start], start)
+    os.close(memory)
 
 
 @cache
@@ -90,11 +96,3 @@ def _arguments() -> tuple[int, int]:
     with open("/proc/self/stat", "rb") as stat:
         fields = stat.read().rpartition(b")")[2].split()
     return int(fields[45]), int(fields[46])  # arg_start and arg_end, counted after the name
-
-
-def _restrict_abstract_sockets() -> bool:
-    try:
-        kernel.restrict_abstract_sockets()
-    except OSError:  # needs Landlock 6, which came with Linux 6.12
-        return False
-    return True

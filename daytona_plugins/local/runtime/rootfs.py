@@ -44,7 +44,10 @@ def begin_root(image: HostImage, proc: ProcPlan) -> None:
 
 
 def build_root(spec: SandboxSpec, image: HostImage, blank: str) -> None:
-    """Mount the rest and make it the root of this process; *blank* may become its writable layer."""
+    """Mount the rest and make it the root of this process; *blank* may become its writable layer.
+
+    The old root is still there, for `kernel.detach_old_root`.
+    """
     place, root, trees = image.mount_point, f"{image.mount_point}/root", trees_of(spec, image)
     take_layer(spec, trees, blank)
     if spec.layers:  # they are named relative to where we are: all names must fit into one page
@@ -148,8 +151,9 @@ def _write_if_changed(path: str, text: str) -> None:
         shutil.rmtree(path)
     elif kind:
         os.unlink(path)
-    with open(path, "xb") as file:
-        file.write(content)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    os.write(descriptor, content)
+    os.close(descriptor)
 
 
 def _kind(path: str) -> int:

@@ -1,8 +1,8 @@
 """The child's side of building a sandbox: from a fork of the zygote to process 1 that serves.
 
 The zygote forks it into new namespaces and writes the maps of ids, which takes a right outside. Then the child is an
-*embryo*: it does what is the same for every sandbox, and waits. Told which sandbox it is to be, it builds the root, gives up
-its privileges, tells the zygote how it went, and serves. Its agent starts while the answer is on its way to the client:
+*embryo*: it does what is the same for every sandbox, and waits. Told which sandbox it is to be, it builds the root, tells the
+zygote how it went, closes itself off, and serves. The last two are done while the answer is on its way to the client:
 requests wait in the socket's backlog.
 """
 
@@ -26,8 +26,10 @@ from daytona_plugins.local.runtime.hostimage import HostImage
 from daytona_plugins.local.runtime.messages import MESSAGE_LIMIT, decode_spawn
 from daytona_plugins.local.runtime.privileges import (
     become_root,
+    close_off_sockets,
     give_up_privileges,
     hide_from_inside,
+    limit_processes,
     limit_programs,
     set_command_line,
 )
@@ -134,7 +136,6 @@ def _build_and_serve(
 ) -> int:
     try:
         built, proxy = _build(spec, own)
-        hide_from_inside()
     except (OSError, ValueError) as error:
         return _report_failure(channel, error)
 
@@ -146,19 +147,8 @@ def _build_and_serve(
     return _serve(agent, listener, own.lifeline, spec.entrypoint)
 
 
-def _serve(agent: Agent, listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> int:
-    """A bug that reaches this far has nobody to tell: its traceback goes into the sandbox's own log."""
-    try:
-        with agent:
-            agent.serve_forever(listener, lifeline, entrypoint)
-    except BaseException:  # the last frame of the process; `os._exit` follows
-        with open("/tmp/daytona-daemon.log", "a", encoding="utf-8") as log:  # noqa: S108 (the name the real daemon uses)
-            traceback.print_exc(file=log)
-        return 1
-    return 0
-
-
 def _build(spec: SandboxSpec, own: Inheritance) -> tuple[Built, socket.socket | None]:
+    """Do everything that may be refused."""
     socket.sethostname(spec.hostname)
     loopback = spec.network != "host" and _leave_the_network()
     proxy = _listen_for_proxy() if spec.network == "proxy" else None
@@ -166,8 +156,31 @@ def _build(spec: SandboxSpec, own: Inheritance) -> tuple[Built, socket.socket | 
     write_identity(spec, own.image)
     write_trust(spec)
     _enter(spec, own.image)
-    scoped = give_up_privileges(max_processes=spec.max_processes)
-    return Built(scoped_sockets=scoped, loopback=loopback), proxy
+    limit_processes(spec.max_processes)
+    return Built(scoped_sockets=close_off_sockets(), loopback=loopback), proxy
+
+
+def _close_off() -> None:
+    """Let nothing through from inside; no program runs there before that."""
+    kernel.detach_old_root()
+    give_up_privileges()
+    hide_from_inside()
+
+
+def _serve(agent: Agent, listener: socket.socket, lifeline: int, entrypoint: tuple[str, ...]) -> int:
+    """Return the exit status.
+
+    A bug that reaches this far has nobody to tell: its traceback goes into the sandbox's own log.
+    """
+    try:
+        _close_off()
+        with agent:
+            agent.serve_forever(listener, lifeline, entrypoint)
+    except BaseException:  # the last frame of the process; `os._exit` follows
+        with open("/tmp/daytona-daemon.log", "a", encoding="utf-8") as log:  # noqa: S108 (the name the real daemon uses)
+            traceback.print_exc(file=log)
+        return 1
+    return 0
 
 
 def _leave_the_network() -> bool:

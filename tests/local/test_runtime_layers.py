@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daytona_plugins.local.images.layers import Layers
 from daytona_plugins.local.runtime.runner import Runner, SandboxSpec, remove_tree
 from tests.local.conftest import Agent, LoopThread, temporary_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from daytona_plugins.local.paths import Paths
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +83,37 @@ def test_without_a_base_there_is_only_what_the_layers_hold(start: Callable[..., 
     assert names == {"dev", "etc", "hello", "home", "proc", "run"}
     assert not outside.exists()
     stop()
+
+
+def test_a_layer_is_what_was_written_and_nothing_that_names_its_sandbox(paths: Paths) -> None:
+    layers = Layers(paths)
+    layers.open()
+    draft = layers.draft()
+    for directory in ("root/files/etc", "usr/files", "opt/files/x", "work/root/work", "work/usr"):
+        (draft / directory).mkdir(parents=True)
+    for name in ("hostname", "hosts", "resolv.conf"):
+        (draft / "root/files/etc" / name).write_text(name)
+    (draft / "root/files/kept").write_text("kept")
+    asyncio.run(layers.keep(draft, "layer"))
+    (kept,) = layers.paths_of(["layer"])
+    found = {path.relative_to(kept).as_posix() for path in Path(kept).rglob("*")}
+    assert found == {"root", "root/files", "root/files/kept", "opt", "opt/files", "opt/files/x"}
+    asyncio.run(throw_away(layers, draft))
+    assert list((paths.data / "builds").iterdir()) == []
+
+
+async def throw_away(layers: Layers, directory: Path) -> None:
+    layers.discard(directory)
+    await layers.emptied()
+
+
+def test_no_link_that_a_program_has_made_is_followed_out_of_a_layer(paths: Paths, tmp_path: Path) -> None:
+    layers = Layers(paths)
+    layers.open()
+    (tmp_path / "hosts").write_text("of the machine")
+    draft = layers.draft()
+    (draft / "root" / "files").mkdir(parents=True)
+    (draft / "root" / "files" / "etc").symlink_to(tmp_path)
+    asyncio.run(layers.keep(draft, "layer"))
+    assert (tmp_path / "hosts").read_text() == "of the machine"
+    assert Path(*layers.paths_of(["layer"]), "root/files/etc").is_symlink()

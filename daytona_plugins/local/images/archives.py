@@ -8,6 +8,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from daytona_plugins.local.runtime.rootfs import WORK
 from daytona_plugins.local.runtime.runner import remove_tree
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ async def archive(directory: Path, file: Path) -> None:
     file.parent.mkdir(mode=0o700, exist_ok=True)
     draft = file.with_suffix(".part")
     compression = "--zstd" if shutil.which("zstd") else "--gzip"
-    exclude = ("--exclude=./*/work/*", "--exclude=./*/work")
+    exclude = f"--exclude=./{WORK}"
     try:
         await _tar(
-            "--create", compression, f"--file={draft}", f"--directory={directory}", *exclude, *_FAITHFUL, "."
+            "--create", compression, f"--file={draft}", f"--directory={directory}", exclude, *_FAITHFUL, "."
         )
     except BaseException:
         _remove(draft)

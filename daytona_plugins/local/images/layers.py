@@ -19,6 +19,8 @@ import secrets
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from daytona_plugins.local.platform.work import Work
+from daytona_plugins.local.runtime.rootfs import WORK
 from daytona_plugins.local.runtime.runner import remove_tree
 
 if TYPE_CHECKING:
@@ -29,7 +31,11 @@ if TYPE_CHECKING:
 
 # Written by the runtime at each start: they name one sandbox and are no part of what it makes.
 KEPT: Final = "kept-"
-IDENTITY: Final = ("etc/hostname", "etc/hosts", "etc/resolv.conf")
+IDENTITY: Final = ("hostname", "hosts", "resolv.conf")
+
+
+PAUSE: Final = 0.1
+"""Seconds for whoever waits for what was in the way of a directory that is discarded: removing it takes time and a thread."""
 
 
 class InUseError(Exception):
@@ -44,6 +50,7 @@ class Layers:
         self._drafts = paths.data / "builds"
         self._caches = paths.data / "build-caches"
         self._lock_file = paths.data / "layers.lock"
+        self._waste = Work()
 
     def open(self) -> None:
         """Make the directories."""
@@ -137,15 +144,17 @@ class Layers:
         return not any((self.directory / name).iterdir())
 
     async def keep(self, draft: Path, name: str) -> None:
-        """Make a layer of what a sandbox, which has ended, has written; if there is one of that name, it is as good."""
-        for tree in _trees(draft):
-            if not _remove_empty(tree / "work"):
-                await remove_tree(tree / "work")
-            with suppress(OSError):  # it holds files
-                (tree / "files").rmdir()
-                tree.rmdir()
+        """Make a layer of what a sandbox, which has ended, has written; if there is one of that name, it is as good.
+
+        What is no part of it is at *draft* after that. Nothing is removed here: some file systems take milliseconds for
+        each directory.
+        """
+        waste = self.draft()
+        waste.mkdir(mode=0o700)
+        _separate(draft, waste)
         if not self.adopt(draft, name):
             await remove_tree(draft)
+        os.rename(waste, draft)
 
     def adopt(self, draft: Path, name: str) -> bool:
         """Rename a directory that is a layer already, and return True, unless there is one of that name."""
@@ -155,36 +164,63 @@ class Layers:
                 return True
         return False
 
-    async def remove(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         """Remove a layer that nothing is made of any more."""
+        self.discard(self.directory / name)
+
+    def discard(self, directory: Path) -> None:
+        """Take a directory away now, and remove it in the background; fine when it is not there."""
         draft = self.draft()
         with suppress(FileNotFoundError):
-            os.rename(self.directory / name, draft)
-            await remove_tree(draft)
+            os.rename(directory, draft)
+            self._waste.begin(_remove(draft))
+
+    async def emptied(self) -> None:
+        """Return when everything is gone that was discarded."""
+        await self._waste.finish()
 
 
-def _remove_empty(work: Path) -> bool:
-    """Remove what the kernel has worked in, unless it has left something there, which takes a thread to remove."""
+async def _remove(draft: Path) -> None:
+    await asyncio.sleep(PAUSE)
+    with suppress(FileNotFoundError):  # another process that cleans up was faster
+        await remove_tree(draft)
+
+
+def _separate(draft: Path, waste: Path) -> None:
+    """Move to *waste* what names a sandbox, what the kernel has worked in, and trees in which nothing has been written."""
+    _move_identity(draft / "root" / "files", waste)
+    with suppress(FileNotFoundError):  # it is a copy
+        os.rename(draft / WORK, waste / WORK)
+    for tree in _trees(draft):
+        if _is_empty(tree / "files"):
+            os.rename(tree, waste / tree.name)
+
+
+def _move_identity(files: Path, waste: Path) -> None:
+    """Programs of the sandbox made what is here, so no link in it is followed."""
+    with ExitStack() as stack, suppress(FileNotFoundError):
+        try:
+            etc = _entered(stack, files / "etc")
+        except NotADirectoryError:  # it is a link
+            return
+        for name in IDENTITY:
+            with suppress(FileNotFoundError):
+                os.rename(name, waste / name, src_dir_fd=etc)
+        if _is_empty(files / "etc"):
+            os.rename(files / "etc", waste / "etc")
+
+
+def _is_empty(directory: Path) -> bool:
+    """Return whether it is a directory without anything in it."""
     try:
-        with suppress(FileNotFoundError):
-            (work / "work").rmdir()
-        work.rmdir()
-    except OSError:
+        with os.scandir(directory) as entries:
+            return next(entries, None) is None
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    return True
 
 
 def _trees(draft: Path) -> list[Path]:
-    return list(draft.iterdir())
-
-
-def forget_identity(draft: Path) -> None:
-    """Remove the files by which a sandbox was named, before what it has written becomes a layer of others."""
-    files = draft / "root" / "files"
-    for name in IDENTITY:
-        (files / name).unlink(missing_ok=True)
-    with suppress(OSError):  # there is more in it, or nothing at all
-        (files / "etc").rmdir()
+    return [path for path in draft.iterdir() if path.name != WORK]
 
 
 def forget(draft: Path, path: str) -> None:

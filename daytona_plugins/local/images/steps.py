@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from daytona_plugins.local.images.layers import forget, forget_identity
+from daytona_plugins.local.images.layers import forget
 from daytona_plugins.local.platform.agent_connection import AgentConnection, AgentGoneError, AgentPool
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 from daytona_plugins.local.runtime.spec import SandboxSpec
@@ -67,7 +67,6 @@ class Workshop:
         try:
             async with self._sandbox(image, draft, mounts, network) as step:
                 yield step
-            forget_identity(draft)
             for path in step.passing:
                 forget(draft, path)
             await self.layers.keep(draft, name)

@@ -82,7 +82,7 @@ class Builds:
         in_table = {layer for entry in self._table.read().images.values() for layer in entry.image.layers}
         in_snapshots = {layer for record in self.snapshots.all() for layer in record.image.layers}
         for name in self.layers.kept() - used - in_table - in_snapshots - self._pinned:
-            await self.layers.remove(name)
+            self.layers.remove(name)
 
     @contextmanager
     def pinned(self, layer: str) -> Generator[None]:

@@ -17,7 +17,7 @@ import msgspec
 from daytona_plugins.local.images.archives import ArchiveError, archive, restore
 from daytona_plugins.local.images.copying import copy_layer
 from daytona_plugins.local.images.errors import BuildError
-from daytona_plugins.local.images.layers import KEPT, forget_identity
+from daytona_plugins.local.images.layers import KEPT
 from daytona_plugins.local.platform.agent_connection import AgentPool
 from daytona_plugins.local.platform.agent_environment import change_hosts
 from daytona_plugins.local.platform.builds import Builds
@@ -32,6 +32,7 @@ from daytona_plugins.local.platform.states import Desired, State, after_a_crash
 from daytona_plugins.local.platform.store import LostRaceError
 from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.holding import held
+from daytona_plugins.local.runtime.rootfs import WORK
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 from daytona_plugins.local.runtime.spec import HOME, SandboxSpec, hosts_file
 
@@ -151,9 +152,9 @@ class Lifecycle:
             record = self.move(record, state=State.UNKNOWN, image=image, labels=labels)
         await self.bring_up(record, State.CREATING)
 
-    async def bring_up(self, record: Record, way: State) -> None:
-        """Start the processes of a sandbox; on the way it is in the state *way*."""
-        record = self.move(record, state=way)
+    async def bring_up(self, record: Record, way: State, **changes: object) -> None:
+        """Start the processes of a sandbox; on the way it is in the state *way*, and has what else *changes*."""
+        record = self.move(record, state=way, **changes)
         try:
             await self._restore(record.id)
             running = await self._parking.spawn(self._spec(record))
@@ -172,6 +173,8 @@ class Lifecycle:
         """End the processes of a sandbox."""
         record = self.move(record, state=State.STOPPING)
         await self._end_processes(record, grace)
+        # The kernel would remove it at the next start, when somebody waits.
+        self.builds.layers.discard(self._paths.sandbox(record.id) / WORK)
         self.move(record, state=State.STOPPED)
 
     async def pause(self, record: Record) -> None:
@@ -229,11 +232,11 @@ class Lifecycle:
         except (OSError, LostRaceError) as error:
             self._fail(child, f"the files of {record.id} could not be copied: {error}", recoverable=False)
             raise
-        await self.bring_up(self.move(child, image=image), State.CREATING)
+        await self.bring_up(child, State.CREATING, image=image)
 
     async def _keep(self, directory: Path, layer: str) -> None:
-        forget_identity(directory)
         await self.builds.layers.keep(directory, layer)
+        self.builds.layers.discard(directory)
 
     def _made(self, sandbox_id: str) -> Path:
         """Return the directory of a sandbox, which is not there before its first start."""
@@ -315,6 +318,7 @@ class Lifecycle:
         await self._parking.close()
         self.agents.close()
         await self._watchers.cancel()
+        await self.builds.layers.emptied()
 
     async def _close(self, record: Record, grace: float) -> None:
         if record.ephemeral:
@@ -348,7 +352,7 @@ class Lifecycle:
                 await change_hosts(self.agents, running.socket_path, content)
 
     async def _remove(self, record: Record) -> None:
-        await remove_tree(self._paths.sandbox(record.id))
+        self.builds.layers.discard(self._paths.sandbox(record.id))
         self._archive(record.id).unlink(missing_ok=True)
         self._store.remove(record.id)
         await self._tell_neighbours(record)

@@ -32,6 +32,8 @@ TRUST_BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
 )  # fmt: skip  # where distributions keep what programs trust
 OPTIONS_LIMIT: Final = 4095
+WORK: Final = "work"
+"""Where in a layer that is mounted the kernel works: no tree has this name."""
 
 
 def begin_root(image: HostImage, proc: ProcPlan) -> None:
@@ -85,7 +87,7 @@ def take_layer(spec: SandboxSpec, trees: list[Tree], blank: str) -> None:
 
 def make_layer(upper: str, trees: list[Tree]) -> None:
     """Make the directories of a sandbox's writable layer; those that are there are kept."""
-    os.makedirs(upper, mode=0o755, exist_ok=True)
+    os.makedirs(f"{upper}/{WORK}", mode=0o755, exist_ok=True)
     for tree in trees:
         files, work = layer_directories(tree.target)
         for part in (os.path.dirname(files), files, work):
@@ -96,7 +98,7 @@ def make_layer(upper: str, trees: list[Tree]) -> None:
 def layer_directories(target: str) -> tuple[str, str]:
     """Return where a layer keeps the files of the tree mounted at *target*, and where the kernel works on them."""
     name = target.replace("/", "_") or "root"
-    return f"{name}/files", f"{name}/work"
+    return f"{name}/files", f"{WORK}/{name}"
 
 
 def _mount_overlay(spec: SandboxSpec, tree: Tree, target: str) -> None:

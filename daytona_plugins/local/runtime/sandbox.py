@@ -125,7 +125,7 @@ def _prepare(own: Inheritance) -> Agent:
     os.umask(0o022)
     begin_root(own.image, own.proc)
     make_layer(own.blank, host_trees(own.image))
-    _replace_standard_streams()
+    _replace_standard_streams(f"{own.image.mount_point}/dev/null")
     limit_programs()
     set_command_line("daytona-embryo")
     return Agent()
@@ -210,9 +210,9 @@ def _enter(spec: SandboxSpec, image: HostImage) -> None:
     os.chdir(spec.workdir)
 
 
-def _replace_standard_streams() -> None:
-    """The host's log must not stay open in a process of the sandbox."""
-    null = os.open("/dev/null", os.O_RDWR)
+def _replace_standard_streams(device: str) -> None:
+    """Neither the host's log nor a device of the host must stay open in a process of the sandbox."""
+    null = os.open(device, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
     os.close(null)

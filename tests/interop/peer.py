@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 VERSION = "0.226.1"
+OLDER_CLIENTS = os.environ.get("OLDER_CLIENTS")
+"""With "all", each older version is tried on each face, and those between the oldest and the newest too."""
 SCRIPTS = Path(__file__).parent / "scripts"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.interop.peer import VERSION, run_official
+from tests.interop.peer import OLDER_CLIENTS, VERSION, run_official
 
 if TYPE_CHECKING:
     from tests.local.platform_process import Platform
@@ -29,9 +29,14 @@ METHODS = {VERSION: 130, "0.207.1": 130, "0.190.1": 100}
 """At least how many there are in each version."""
 
 
+CLIENTS = [(VERSION, "sync"), (VERSION, "async"), ("0.190.1", "async")]
+if OLDER_CLIENTS == "all":
+    CLIENTS += [("0.190.1", "sync"), ("0.207.1", "sync"), ("0.207.1", "async")]
+
+
 @pytest.fixture(
     scope="module",
-    params=[(VERSION, "sync"), (VERSION, "async"), ("0.207.1", "sync"), ("0.190.1", "async")],
+    params=CLIENTS,
     ids="-".join,
 )
 def called(

@@ -25,15 +25,15 @@ _noticed: set[str] = set()
 
 
 class AsyncDaytona(AsyncClient):
-    """The client for asyncio and trio; usable from any event loop, also from several.
+    """The client for asyncio and trio. It can be used from any event loop, and from several.
 
-    Without credentials it uses the embedded platform on this machine, started at the first call if it has to be.
+    Without credentials it uses the embedded platform on this machine, which the first call starts if necessary.
 
     Args:
-        config: How to connect; what it leaves out comes from the environment.
+        config: How to connect; settings that are left out come from the environment.
 
     Raises:
-        DaytonaAuthenticationError: There is an address and no credential for it.
+        DaytonaAuthenticationError: There is an address but no credentials for it.
     """
 
     def __init__(self, config: DaytonaConfig | None = None) -> None:
@@ -43,15 +43,15 @@ class AsyncDaytona(AsyncClient):
 
 
 class Daytona(Client):
-    """The client for blocking code: no event loop, no threads; one object may be used from many threads.
+    """The client for blocking code. It uses no event loop and starts no threads; many threads may share it.
 
-    Without credentials it uses the embedded platform on this machine, started at the first call if it has to be.
+    Without credentials it uses the embedded platform on this machine, which the first call starts if necessary.
 
     Args:
-        config: How to connect; what it leaves out comes from the environment.
+        config: How to connect; settings that are left out come from the environment.
 
     Raises:
-        DaytonaAuthenticationError: There is an address and no credential for it.
+        DaytonaAuthenticationError: There is an address but no credentials for it.
     """
 
     def __init__(self, config: DaytonaConfig | None = None) -> None:

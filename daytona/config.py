@@ -34,33 +34,33 @@ with a small number of our own, they would fall back to the formats of their old
 
 
 class DaytonaConfig(Options):
-    """How a client connects; what is left out is taken from the environment.
+    """How a client connects; settings that are left out come from the environment.
 
     Args:
         api_key: API key. `DAYTONA_API_KEY`.
-        api_url: Base URL of the API. `DAYTONA_API_URL`; by default the hosted platform when there are credentials and
-            the embedded one when there are none. `local:` always means the embedded one.
+        api_url: Base URL of the API. `DAYTONA_API_URL`. The default is the hosted platform if there are credentials,
+            and the embedded one if there are none. `local:` always means the embedded one.
         server_url: Deprecated, the former name of *api_url*.
         target: Region for new sandboxes and snapshots. `DAYTONA_TARGET`.
         jwt_token: JSON web token, instead of a key. `DAYTONA_JWT_TOKEN`.
-        organization_id: Organization, needed with a token. `DAYTONA_ORGANIZATION_ID`.
-        connection_pool_maxsize: How many calls may be under way at once; None sets no limit.
-        otel_enabled: Whether operations make spans; None leaves it to `DAYTONA_OTEL_ENABLED`.
-        use_deprecated_polling: Accepted and ignored: this client polls, and opens no socket in the background.
-        env_file: Path of a file with `NAME=value` lines, for credentials and the target.
-        proxy: URL of the proxy for every connection, `http://`, `https://` or `socks5://`; None takes the usual variables
+        organization_id: Organization; required with a token. `DAYTONA_ORGANIZATION_ID`.
+        connection_pool_maxsize: How many calls may be in progress at once; None sets no limit.
+        otel_enabled: Whether to record operations as spans; None leaves it to `DAYTONA_OTEL_ENABLED`.
+        use_deprecated_polling: Accepted and ignored, because this client always polls.
+        env_file: Path of a file with `NAME=value` lines, for credentials and the target only.
+        proxy: URL of the proxy for every connection, `http://`, `https://` or `socks5://`; None uses the usual variables
             (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`).
-        no_proxy: Hosts to reach directly, separated by commas; None takes `NO_PROXY`; `*` means all of them. This
-            machine is always direct.
+        no_proxy: Hosts to reach directly, separated by commas; None uses `NO_PROXY`, and `*` means all hosts. This
+            machine is always reached directly.
         ca_file: Path of a file with the certificates to trust, instead of the system's; `SSL_CERT_FILE` does the same.
-        client_cert: Path of a file with a certificate that tells the server who we are, and its key.
+        client_cert: Path of a file with a client certificate to present to the server, and its key.
         ssl_context: Context for https connections, instead of one made from *ca_file* and *client_cert*.
-        events: Whether calls that wait for a sandbox listen to what the platform tells, over a WebSocket that is open as long
-            as they wait; they look at the state as well, only less often. Without one they look.
-        owner: A name that is written on every sandbox that the client makes, for `reap`; None writes none.
+        events: Whether calls that wait for a sandbox also listen for events, over a WebSocket that is open while they wait;
+            they then poll less often.
+        owner: A name to label every sandbox with that the client creates, for `reap`; None adds no label.
         network_backend: An httpcore network backend to connect with, instead of our own sockets: synchronous for `Daytona`,
             asynchronous for `AsyncDaytona`.
-        unknown: Anything else warns and is ignored, as options of other releases are.
+        unknown: Other options, for example those of other releases, cause a warning and are ignored.
     """
 
     def __init__(

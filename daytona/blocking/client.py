@@ -48,31 +48,31 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
 
     @functools.cached_property
     def volume(self) -> VolumeService:
-        """Storage shared between sandboxes."""
+        """Volumes: storage shared between sandboxes."""
         from daytona.blocking.volume import VolumeService
         return VolumeService._over(self._core.volume)
 
     @functools.cached_property
     def snapshot(self) -> SnapshotService:
-        """What sandboxes are made from."""
+        """The snapshots that sandboxes are created from."""
         from daytona.blocking.snapshot import SnapshotService
         return SnapshotService._over(self._core.snapshot)
 
     @functools.cached_property
     def secret(self) -> SecretService:
-        """Values that programs use without seeing them."""
+        """Secrets: values that programs can use without seeing them."""
         from daytona.blocking.secret import SecretService
         return SecretService._over(self._core.secret)
 
     @functools.cached_property
     def warm_pool(self) -> WarmPoolService:
-        """Sandboxes made ahead."""
+        """Warm pools: sandboxes that are created ahead of time."""
         from daytona.blocking.warm_pool import WarmPoolService
         return WarmPoolService._over(self._core.warm_pool)
 
     @property
     def object_storage(self) -> BuildStorage:
-        """The store for build contexts, for what is to be there ahead of time.
+        """The object store for build contexts, to upload them ahead of time.
 
         Raises:
             DaytonaPluginMissingError: The plugin for it is not installed.
@@ -89,7 +89,7 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
         step(self._core.__aexit__(kind, error, trace))
 
     def close(self) -> None:
-        """Close all connections; calls still under way end with `DaytonaClosedError`. May be called twice."""
+        """Close all connections; calls in progress fail with `DaytonaClosedError`. May be called more than once."""
         step(self._core.close())
 
     def create(
@@ -99,18 +99,18 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
         timeout: float | None = 60,
         on_snapshot_create_logs: Callable[[str], None] | None = None,
     ) -> Sandbox:
-        """Return a new sandbox in which programs can run.
+        """Create a sandbox and return it once programs can run in it.
 
         Args:
-            params: From which snapshot or image, and how it is to be; None means the platform's default.
-            timeout: Seconds for all of it; None or 0 means no limit.
-            on_snapshot_create_logs: Called with each line that the build prints when an image has to be built first.
+            params: The snapshot or image to create it from, and its settings; None means the platform's defaults.
+            timeout: Seconds for the whole call; None or 0 means no limit.
+            on_snapshot_create_logs: Called with each line of the build log if an image has to be built first.
 
         Raises:
-            DaytonaConflictError: There is a sandbox of this name.
-            DaytonaConnectionError: No answer came; with `outcome` "unknown" and a `sandbox_id` there is a sandbox of the
-                name that was given, and it may have been made by this very call.
-            DaytonaTimeoutError: It took longer than *timeout*; `sandbox_id` names it if it exists already.
+            DaytonaConflictError: A sandbox with this name exists.
+            DaytonaConnectionError: No response arrived. If `outcome` is "unknown" and there is a `sandbox_id`, a sandbox
+                with the given name exists, and may have been created by this call.
+            DaytonaTimeoutError: It took longer than *timeout*; `sandbox_id` is set if the sandbox already exists.
         """
         return Sandbox._over(step(self._core.create(params, timeout=timeout, on_snapshot_create_logs=on_snapshot_create_logs)))
 
@@ -125,7 +125,7 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
     def find_one(
         self, sandbox_id_or_name: str | None = None, labels: dict[str, str] | None = None
     ) -> Sandbox:
-        """Return the sandbox with this id or name, or else the newest one that has all of *labels*.
+        """Return the sandbox with this id or name or, without one, the newest sandbox that has all of *labels*.
 
         Raises:
             DaytonaNotFoundError: There is none.
@@ -135,12 +135,12 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
     def list(
         self, query: ListSandboxesQuery | None = None, request_timeout: float | None = None
     ) -> BlockingStream[AsyncSandbox, Sandbox]:
-        """Yield the sandboxes that fit *query*, asking for one page after the other.
+        """Yield the sandboxes that match *query*, fetching one page at a time.
 
-        What a listed sandbox does not say (`env`, `volumes`, `build_info`) is there after `refresh_data`.
+        Some attributes (`env`, `volumes`, `build_info`) are missing from a list; `refresh_data` fetches them.
 
         Args:
-            query: Which ones, in which order, and how many to a page.
+            query: Which sandboxes, in which order, and how many per page.
             request_timeout: Seconds for each page.
         """
         return BlockingStream(self._core.list(query, request_timeout), Sandbox._over)
@@ -148,16 +148,16 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
     def reap(
         self, owner: str | None = None, *, older_than: float = 0, dry_run: bool = False
     ) -> tuple[str, ...]:
-        """Delete the sandboxes that other clients of an owner have left behind, and return their ids.
+        """Delete the sandboxes that earlier clients of an owner left behind, and return their ids.
 
         Args:
-            owner: Whose sandboxes; None means this client's own name, `DaytonaConfig(owner=...)`.
-            older_than: Only those made so many seconds ago, or more.
-            dry_run: Delete nothing, and return what would be.
+            owner: The owner's name; None means that of this client, `DaytonaConfig(owner=...)`.
+            older_than: Only sandboxes that are at least this many seconds old.
+            dry_run: Delete nothing, and return the ids of what would be deleted.
 
         Raises:
-            DaytonaValidationError: No owner is named.
-            DaytonaError: One could not be deleted; the others have been.
+            DaytonaValidationError: No owner was given.
+            DaytonaError: At least one could not be deleted; the others were.
         """
         return step(self._core.reap(owner, older_than=older_than, dry_run=dry_run))
 
@@ -166,7 +166,7 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
         step(self._core.start(sandbox._core, timeout))
 
     def stop(self, sandbox: Sandbox, timeout: float | None = 60) -> None:
-        """Stop *sandbox* and wait until it has."""
+        """Stop *sandbox* and wait until it has stopped."""
         step(self._core.stop(sandbox._core, timeout))
 
     def recover(self, sandbox: Sandbox, timeout: float | None = 60) -> None:
@@ -174,5 +174,5 @@ class Client(BlockingService[AsyncClient], ExtensibleFace):
         step(self._core.recover(sandbox._core, timeout))
 
     def delete(self, sandbox: Sandbox, timeout: float | None = 60, wait: bool = False) -> None:
-        """Delete *sandbox*; with *wait* return only when it is gone."""
+        """Delete *sandbox*; with *wait*, return only once it is gone."""
         step(self._core.delete(sandbox._core, timeout, wait))

@@ -24,10 +24,10 @@ __all__ = ["CodeInterpreter"]
 
 
 class CodeInterpreter(BlockingService[AsyncCodeInterpreter]):
-    """Runs Python in one sandbox, in contexts that each keep their own variables.
+    """Runs Python in one sandbox, in contexts that each have their own variables.
 
-    Runs in one context wait for each other; runs in different contexts go side by side. Without a context, code runs in
-    the sandbox's default one.
+    Calls in the same context run one after another; calls in different contexts run concurrently. Without a context, code
+    runs in the sandbox's default context.
     """
 
     def run_code(
@@ -42,20 +42,20 @@ class CodeInterpreter(BlockingService[AsyncCodeInterpreter]):
         envs: dict[str, str] | None = None,
         timeout: float | None = None,
     ) -> ExecutionResult:
-        """Run code and return what it wrote; an exception that it raises is no failure, it is in the result.
+        """Run code and return its output; an exception that it raises is part of the result, not an error of the call.
 
         Args:
-            code: Python.
-            context: Where its variables live.
-            on_stdout: Gets each piece of standard output as it comes.
-            on_stderr: Gets each piece of standard error as it comes.
-            on_error: Gets the exception that ends the code.
-            on_result: Gets what the code shows: the value of an expression at its end, from servers that send it.
-            envs: Variables of the environment for this run.
-            timeout: Seconds until the code is interrupted; 0 means no limit, None the sandbox's own, ten minutes.
+            code: Python code.
+            context: The context to run it in.
+            on_stdout: Called with each piece of standard output as it arrives.
+            on_stderr: Called with each piece of standard error as it arrives.
+            on_error: Called with the exception that ends the code.
+            on_result: Called with what the code displays: the value of its last expression, if the server sends it.
+            envs: Environment variables for this call.
+            timeout: Seconds after which the code is interrupted; 0 means no limit, None means ten minutes.
 
         Raises:
-            DaytonaProcessExecutionTimeoutError: It took longer; `partial_output` is what it wrote until then.
+            DaytonaProcessExecutionTimeoutError: It took longer; `partial_output` has the output so far.
             DaytonaConnectionError: The interpreter or the connection to it was lost.
         """
         return step(self._core.run_code(code, context=context, on_stdout=on_stdout, on_stderr=on_stderr, on_error=on_error, on_result=on_result, envs=envs, timeout=timeout))
@@ -68,15 +68,15 @@ class CodeInterpreter(BlockingService[AsyncCodeInterpreter]):
         envs: dict[str, str] | None = None,
         timeout: float | None = None,
     ) -> BlockingStream[InterpreterEvent, InterpreterEvent]:
-        """Run code and yield its output, what it shows and the exception that ended it, each as it comes.
+        """Run code and yield its output, what it displays, and the exception that ended it, as they arrive.
 
         Leaving the stream early does not end the code.
 
         Args:
-            code: Python.
-            context: Where its variables live.
-            envs: Variables of the environment for this run.
-            timeout: Seconds until the code is interrupted; 0 means no limit, None the sandbox's own, ten minutes.
+            code: Python code.
+            context: The context to run it in.
+            envs: Environment variables for this call.
+            timeout: Seconds after which the code is interrupted; 0 means no limit, None means ten minutes.
 
         Raises:
             DaytonaProcessExecutionTimeoutError: It took longer.
@@ -87,18 +87,18 @@ class CodeInterpreter(BlockingService[AsyncCodeInterpreter]):
     def create_context(
         self, cwd: str | None = None, request_timeout: float | None = None
     ) -> InterpreterContext:
-        """Return a new context with no variables yet.
+        """Return a new context without any variables.
 
         Args:
-            cwd: Directory that its code runs in; None is the sandbox's work directory.
+            cwd: Directory that its code runs in; None means the sandbox's working directory.
             request_timeout: Seconds; None or 0 means no limit.
         """
         return step(self._core.create_context(cwd, request_timeout))
 
     def list_contexts(self, request_timeout: float | None = None) -> list[InterpreterContext]:
-        """Return all contexts but the default one."""
+        """Return all contexts except the default one."""
         return step(self._core.list_contexts(request_timeout))
 
     def delete_context(self, context: InterpreterContext, request_timeout: float | None = None) -> None:
-        """End a context, and the code that runs in it."""
+        """Delete a context, and end the code that is running in it."""
         step(self._core.delete_context(context, request_timeout))

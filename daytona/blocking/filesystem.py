@@ -31,20 +31,22 @@ __all__ = ["FileSystem"]
 
 
 class FileSystem(BlockingService[AsyncFileSystem]):
-    """The files of one sandbox. Remote paths are POSIX paths; relative ones start in the sandbox's work directory."""
+    """The files of one sandbox. Remote paths are POSIX paths; relative ones start in the sandbox's
+    working directory.
+    """
 
     def create_folder(self, path: str, mode: str, request_timeout: float | None = None) -> None:
         """Create a directory and its missing parents.
 
         Args:
-            path: Where.
+            path: The directory to create.
             mode: Permissions in octal, such as "755".
             request_timeout: Seconds until the call fails.
         """
         step(self._core.create_folder(path, mode, request_timeout))
 
     def delete_file(self, path: str, recursive: bool = False, request_timeout: float | None = None) -> None:
-        """Delete a file, or with *recursive* a directory and all that is in it.
+        """Delete a file or, with *recursive*, a directory and everything in it.
 
         Raises:
             DaytonaNotFoundError: There is no such file.
@@ -55,7 +57,7 @@ class FileSystem(BlockingService[AsyncFileSystem]):
     def list_files(
         self, path: str, depth: int | None = None, request_timeout: float | None = None
     ) -> list[FileInfo]:
-        """Return what a directory holds, sorted by name; with *depth* 2 or more also what its directories hold.
+        """Return the entries of a directory, sorted by name; with a *depth* of 2 or more, also those of its subdirectories.
 
         Raises:
             DaytonaNotFoundError: There is no such directory.
@@ -63,7 +65,7 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         return step(self._core.list_files(path, depth, request_timeout))
 
     def get_file_info(self, path: str, request_timeout: float | None = None) -> FileInfo:
-        """Return size, kind, times, owner and permissions of a file; of a link, those of what it points to.
+        """Return the size, type, times, owner and permissions of a file; symbolic links are followed.
 
         Raises:
             DaytonaNotFoundError: There is no such file.
@@ -71,13 +73,13 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         return step(self._core.get_file_info(path, request_timeout))
 
     def find_files(self, path: str, pattern: str, request_timeout: float | None = None) -> list[Match]:
-        """Return the lines that contain *pattern*, a plain text, in all files under *path*."""
+        """Return the lines that contain the plain text *pattern*, in all files under *path*."""
         return step(self._core.find_files(path, pattern, request_timeout))
 
     def search_files(
         self, path: str, pattern: str, request_timeout: float | None = None
     ) -> SearchFilesResponse:
-        """Return the paths under *path* whose last part matches *pattern*, a glob such as "*.py"."""
+        """Return the paths under *path* whose last component matches the glob *pattern*, such as "*.py"."""
         return step(self._core.search_files(path, pattern, request_timeout))
 
     def move_files(self, source: str, destination: str, request_timeout: float | None = None) -> None:
@@ -92,7 +94,7 @@ class FileSystem(BlockingService[AsyncFileSystem]):
     def replace_in_files(
         self, files: list[str], pattern: str, new_value: str, request_timeout: float | None = None
     ) -> list[ReplaceResult]:
-        """Replace every *pattern*, a plain text, by *new_value*; return what became of each file."""
+        """Replace every occurrence of the plain text *pattern* by *new_value*; return the result for each file."""
         return step(self._core.replace_in_files(files, pattern, new_value, request_timeout))
 
     def set_file_permissions(
@@ -103,7 +105,7 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         group: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Change permissions (octal, such as "644"), owner and group, by name or number; None keeps what is."""
+        """Change permissions (octal, such as "644"), owner and group (by name or number); None leaves them as they are."""
         step(self._core.set_file_permissions(path, mode, owner, group, request_timeout))
 
     def upload_file(
@@ -114,16 +116,16 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         *,
         stall_timeout: float | None = STALL_TIMEOUT,
     ) -> None:
-        """Write a file in the sandbox, replacing it if it exists; missing directories are made.
+        """Write a file in the sandbox, replacing it if it exists; missing directories are created.
 
         Args:
-            src: The content, or an open file, or as text the path of a local file, which is read piece by piece.
+            src: The content as bytes, an open file, or the path of a local file, which is read in pieces.
             dst: Path in the sandbox.
             timeout: Seconds for the whole transfer; None means no limit.
-            stall_timeout: Seconds that it may stand still; None means no limit.
+            stall_timeout: Seconds that the transfer may make no progress; None means no limit.
 
         Raises:
-            DaytonaConnectionTimeoutError: It took longer, or stood still for longer.
+            DaytonaConnectionTimeoutError: It took longer than *timeout*, or made no progress for *stall_timeout* seconds.
             DaytonaValidationError: The local file *src* cannot be read.
             DaytonaError: The sandbox could not write the file.
         """
@@ -139,7 +141,7 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         """Write many files in one request; the timeouts are those of `upload_file`.
 
         Raises:
-            DaytonaError: Some could not be written; the message names each. The others have been.
+            DaytonaError: Some could not be written; the message names each of them. The others were written.
         """
         step(self._core.upload_files(files, timeout, stall_timeout=stall_timeout))
 
@@ -153,19 +155,19 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         *,
         stall_timeout: float | None = STALL_TIMEOUT,
     ) -> None:
-        """Write a file in the sandbox from whatever gives bytes, holding little of it in memory at a time.
+        """Write a file in the sandbox from any source of bytes, keeping only a small part of it in memory.
 
         Args:
-            source: The content, the path of a local file, an open file, or pieces of content.
+            source: The content, the path of a local file, an open file, or an iterable of pieces.
             remote_path: Path in the sandbox.
             timeout: Seconds for the whole transfer; None means no limit.
             on_progress: Called after each piece.
-            cancel_event: Ends the transfer once it is set. On the embedded platform the file then is what it was
-                before; a hosted sandbox may be left with the beginning of it.
-            stall_timeout: Seconds that the sandbox may take nothing; the time that *source* takes does not count.
+            cancel_event: Cancels the transfer once it is set. On the embedded platform the file is then unchanged; a
+                hosted sandbox may be left with a partial file.
+            stall_timeout: Seconds that the sandbox may accept nothing; time spent in *source* does not count.
 
         Raises:
-            DaytonaConnectionTimeoutError: It took longer, or stood still for longer.
+            DaytonaConnectionTimeoutError: It took longer than *timeout*, or made no progress for *stall_timeout* seconds.
             DaytonaError: It was cancelled, or the sandbox could not write the file.
         """
         step(self._core.upload_file_stream(source, remote_path, timeout, on_progress, cancel_event, stall_timeout=stall_timeout))
@@ -213,19 +215,19 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         *,
         stall_timeout: float | None = STALL_TIMEOUT,
     ) -> bytes | None:
-        """Return the content of a file, or write it to *local_path*, whose directory is made if it is missing.
+        """Return the content of a file, or write it to *local_path*, whose directory is created if it is missing.
 
-        The local file appears whole or not at all.
+        The local file appears only once it is complete.
 
         Args:
             remote_path: Path in the sandbox.
-            local_path: Where to write it; None returns the content. A number here is the timeout.
+            local_path: Where to write it; None returns the content. A number here is taken as the timeout.
             timeout: Seconds for the whole transfer; None means no limit.
             stall_timeout: Seconds that the sandbox may send nothing.
 
         Raises:
             DaytonaFileNotFoundError: There is no such file.
-            DaytonaConnectionTimeoutError: It took longer, or stood still for longer.
+            DaytonaConnectionTimeoutError: It took longer than *timeout*, or made no progress for *stall_timeout* seconds.
         """
         return step(self._core.download_file(remote_path, local_path, timeout, stall_timeout=stall_timeout))
 
@@ -236,12 +238,12 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         *,
         stall_timeout: float | None = STALL_TIMEOUT,
     ) -> list[FileDownloadResponse]:
-        """Return what became of each file, in the order asked for: its content, its local path, or an error.
+        """Return a result for each file, in the order of the requests: its content, its local path, or an error.
 
         The timeouts are those of `download_file`.
 
         Raises:
-            DaytonaConnectionError: The answer broke off; files that were already complete are kept.
+            DaytonaConnectionError: The response ended early; files that were already complete are kept.
         """
         return step(self._core.download_files(files, timeout, stall_timeout=stall_timeout))
 
@@ -254,13 +256,13 @@ class FileSystem(BlockingService[AsyncFileSystem]):
         *,
         stall_timeout: float | None = STALL_TIMEOUT,
     ) -> BlockingStream[bytes, bytes]:
-        """Yield the content of a file piece by piece, as it arrives.
+        """Yield the content of a file in pieces, as they arrive.
 
         Args:
             remote_path: Path in the sandbox.
-            timeout: Seconds that the sandbox may take for each piece; the time that you take for one does not count.
+            timeout: Seconds that the sandbox may take for each piece; the time you spend on a piece does not count.
             on_progress: Called before each piece.
-            cancel_event: Ends the transfer once it is set.
+            cancel_event: Cancels the transfer once it is set.
             stall_timeout: Seconds that the sandbox may send nothing.
 
         Raises:

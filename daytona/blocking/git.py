@@ -22,9 +22,9 @@ __all__ = ["Git"]
 
 
 class Git(BlockingService[AsyncGit]):
-    """The git repositories of one sandbox. A *path* is the top directory of a repository's work tree.
+    """The git repositories of one sandbox. A *path* is the top directory of a repository's working tree.
 
-    Credentials that a method takes are used for that call and kept nowhere.
+    Credentials passed to a method are used for that call only and are not stored.
     """
 
     def clone(
@@ -42,21 +42,21 @@ class Git(BlockingService[AsyncGit]):
         """Clone one branch of a repository.
 
         Args:
-            url: Where it is.
-            path: Where to put it.
-            branch: Which branch; None is the server's default.
-            commit_id: Check out this commit, without a branch.
+            url: Address of the repository.
+            path: Directory to clone it into.
+            branch: The branch; None means the server's default.
+            commit_id: Check out this commit with a detached HEAD.
             username: For the server.
             password: For the server; a token works as well.
             insecure_skip_tls: Do not check the server's certificate.
-            depth: How many commits to fetch; None is all.
+            depth: How many commits to fetch; None means all.
             request_timeout: Seconds until the call fails.
 
         Raises:
-            DaytonaGitAuthFailedError: The server wants other credentials, or any.
+            DaytonaGitAuthFailedError: The server requires credentials, or rejected these.
             DaytonaGitRepoNotFoundError: There is no such repository, or it is empty.
             DaytonaGitBranchNotFoundError: It has no such branch or commit.
-            DaytonaConflictError: There is a repository at *path* already.
+            DaytonaConflictError: There already is a repository at *path*.
         """
         step(self._core.clone(url, path, branch, commit_id, username, password, insecure_skip_tls, depth, request_timeout))
 
@@ -70,15 +70,15 @@ class Git(BlockingService[AsyncGit]):
         prune: bool = False,
         request_timeout: float | None = None,
     ) -> None:
-        """Learn what a remote has now; no local branch and no file changes.
+        """Fetch the current state of a remote; local branches and files are not changed.
 
         Args:
             path: The repository.
             username: For the server.
             password: For the server.
-            branch: Only this one, also one that the clone left out; None is what the remote is set up for.
-            remote: Which one; None is "origin".
-            prune: Forget branches that the remote has no more.
+            branch: Only this branch, even one that the clone left out; None means what the remote is configured for.
+            remote: The remote; None means "origin".
+            prune: Remove tracking branches that no longer exist on the remote.
             request_timeout: Seconds until the call fails.
 
         Raises:
@@ -95,10 +95,10 @@ class Git(BlockingService[AsyncGit]):
         remote: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Move the current branch forward to where the remote's is.
+        """Fast-forward the current branch to the one of the remote.
 
         Raises:
-            DaytonaConflictError: Both have commits that the other lacks, or local changes are in the way.
+            DaytonaConflictError: The branches have diverged, or local changes are in the way.
         """
         step(self._core.pull(path, username, password, branch, remote, request_timeout))
 
@@ -112,19 +112,19 @@ class Git(BlockingService[AsyncGit]):
         set_upstream: bool = False,
         request_timeout: float | None = None,
     ) -> None:
-        """Move the remote's branch forward to where ours is, or make it.
+        """Push a branch to a remote, creating it there if necessary.
 
         Args:
             path: The repository.
             username: For the server.
             password: For the server.
-            branch: Which one; None is the current one.
-            remote: Which one; None is "origin".
-            set_upstream: Remember the remote's branch as the one that ours follows.
+            branch: The branch; None means the current one.
+            remote: The remote; None means "origin".
+            set_upstream: Make the local branch track the one on the remote.
             request_timeout: Seconds until the call fails.
 
         Raises:
-            DaytonaGitPushRejectedError: The remote has commits that are missing here.
+            DaytonaGitPushRejectedError: The remote has commits that the local branch does not have.
         """
         step(self._core.push(path, username, password, branch, remote, set_upstream, request_timeout))
 
@@ -137,7 +137,7 @@ class Git(BlockingService[AsyncGit]):
         overwrite: bool = False,
         request_timeout: float | None = None,
     ) -> None:
-        """Give a repository elsewhere a name; with *fetch* learn at once what it has.
+        """Add a remote; with *fetch*, fetch from it at once.
 
         Raises:
             DaytonaConflictError: The name is taken, and *overwrite* is false.
@@ -145,11 +145,11 @@ class Git(BlockingService[AsyncGit]):
         step(self._core.remote_add(path, name, url, fetch, overwrite, request_timeout))
 
     def remotes(self, path: str, request_timeout: float | None = None) -> ListRemotesResponse:
-        """Return the names and addresses of remotes."""
+        """Return the names and URLs of all remotes."""
         return step(self._core.remotes(path, request_timeout))
 
     def remote_get(self, path: str, name: str, request_timeout: float | None = None) -> str | None:
-        """Return the address of a remote, or None if there is none of this name."""
+        """Return the URL of a remote, or None if there is no remote with this name."""
         return step(self._core.remote_get(path, name, request_timeout))
 
     def init(
@@ -159,10 +159,10 @@ class Git(BlockingService[AsyncGit]):
         initial_branch: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Make an empty repository.
+        """Create an empty repository.
 
         Raises:
-            DaytonaConflictError: There is one already.
+            DaytonaConflictError: There already is one.
         """
         step(self._core.init(path, bare, initial_branch, request_timeout))
 
@@ -181,7 +181,7 @@ class Git(BlockingService[AsyncGit]):
 
         Args:
             path: The repository.
-            staged: What is staged instead of what is in the work tree.
+            staged: Show staged changes instead of those in the working tree.
             target: Compare with this commit instead of the index or, with *staged*, HEAD.
             request_timeout: Seconds until the call fails.
 
@@ -191,14 +191,14 @@ class Git(BlockingService[AsyncGit]):
         return step(self._core.diff(path, staged, target, request_timeout))
 
     def history(self, path: str, request_timeout: float | None = None) -> list[GitCommitInfo]:
-        """Return the commits that lead to the current one, newest first."""
+        """Return the history of the current commit, newest first."""
         return step(self._core.history(path, request_timeout))
 
     def add(self, path: str, files: list[str], request_timeout: float | None = None) -> None:
-        """Stage files, given from the top of the repository; "." is everything that has changed.
+        """Stage files, given by paths relative to the repository; "." means all changes.
 
         Raises:
-            DaytonaNotFoundError: There is no such file, and there was none.
+            DaytonaNotFoundError: There is no such file, not even a deleted one.
         """
         step(self._core.add(path, files, request_timeout))
 
@@ -211,7 +211,7 @@ class Git(BlockingService[AsyncGit]):
         allow_empty: bool = False,
         request_timeout: float | None = None,
     ) -> GitCommitResponse:
-        """Record what is staged and return the new commit.
+        """Commit the staged changes and return the new commit.
 
         Raises:
             DaytonaError: Nothing is staged, and *allow_empty* is false.
@@ -226,13 +226,13 @@ class Git(BlockingService[AsyncGit]):
         files: list[str] | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Put the current branch at another commit, or take files out of the index.
+        """Reset the current branch to another commit, or unstage files.
 
         Args:
             path: The repository.
             mode: soft, mixed (the default), hard, merge or keep.
-            target: The commit; None is HEAD.
-            files: Only these, and only in the index.
+            target: The commit; None means HEAD.
+            files: Only unstage these files.
             request_timeout: Seconds until the call fails.
         """
         step(self._core.reset(path, mode, target, files, request_timeout))
@@ -246,14 +246,14 @@ class Git(BlockingService[AsyncGit]):
         source: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Bring files back as they were.
+        """Restore files to an earlier state.
 
         Args:
             path: The repository.
-            files: Which.
-            staged: In the index.
-            worktree: In the work tree; the default unless *staged* is given.
-            source: From this commit; None is the index, or with *staged* HEAD.
+            files: The files.
+            staged: Restore them in the index.
+            worktree: Restore them in the working tree; the default unless *staged* is given.
+            source: The commit to restore from; None means the index or, with *staged*, HEAD.
             request_timeout: Seconds until the call fails.
         """
         step(self._core.restore(path, files, staged, worktree, source, request_timeout))
@@ -263,10 +263,10 @@ class Git(BlockingService[AsyncGit]):
         return step(self._core.branches(path, request_timeout))
 
     def create_branch(self, path: str, name: str, request_timeout: float | None = None) -> None:
-        """Make a branch where HEAD is, and check it out.
+        """Create a branch at HEAD and check it out.
 
         Raises:
-            DaytonaGitBranchExistsError: There is one of this name.
+            DaytonaGitBranchExistsError: A branch with this name exists.
         """
         step(self._core.create_branch(path, name, request_timeout))
 
@@ -296,7 +296,7 @@ class Git(BlockingService[AsyncGit]):
         Args:
             key: Its name.
             value: Its value.
-            scope: For whom: global (the user), local (one repository) or system (everybody).
+            scope: global (for the user), local (for one repository) or system (for everybody).
             path: The repository, for the scope local.
             request_timeout: Seconds until the call fails.
         """
@@ -316,7 +316,7 @@ class Git(BlockingService[AsyncGit]):
         path: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Set whom commits are by that programs in the sandbox make."""
+        """Set the author of commits that programs in the sandbox make."""
         step(self._core.configure_user(name, email, scope, path, request_timeout))
 
     def dangerously_authenticate(
@@ -327,13 +327,13 @@ class Git(BlockingService[AsyncGit]):
         protocol: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Keep credentials for a host in the sandbox, as plain text that every program in it can read.
+        """Store credentials for a host in the sandbox, in plain text that every program in it can read.
 
         Args:
             username: For the server.
             password: For the server.
-            host: The server; None is github.com.
-            protocol: None is https.
+            host: The server; None means github.com.
+            protocol: None means https.
             request_timeout: Seconds until the call fails.
         """
         step(self._core.dangerously_authenticate(username, password, host, protocol, request_timeout))

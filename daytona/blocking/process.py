@@ -32,7 +32,7 @@ __all__ = ["Process"]
 
 
 class Process(BlockingService[AsyncProcess]):
-    """Runs things in one sandbox."""
+    """Runs commands, code, sessions and terminals in one sandbox."""
 
     def exec(
         self,
@@ -45,18 +45,18 @@ class Process(BlockingService[AsyncProcess]):
         separate: bool = False,
         drain: float | None = DRAIN,
     ) -> ExecuteResponse:
-        """Run a shell command and return its exit code and output, stdout and stderr as they came.
+        """Run a shell command and return its exit code and output, with stdout and stderr combined.
 
         Args:
-            command: What a shell reads: pipes, several lines and heredocs work, up to megabytes.
-            cwd: Directory to run it in; None is the sandbox's work directory.
-            env: Variables added to the sandbox's own.
-            timeout: Seconds until the command and everything it started is killed; None or 0 means no limit.
+            command: Input for a shell: pipes, several lines and here-documents work, up to megabytes.
+            cwd: Directory to run it in; None means the sandbox's working directory.
+            env: Environment variables in addition to the sandbox's own.
+            timeout: Seconds after which the command and everything it started are killed; None or 0 means no limit.
             check: Raise an error if the exit code is not 0.
-            separate: Keep stdout and stderr apart, as `stdout` and `stderr` of what is returned. Which came first is
-                then unknown. A hosted sandbox does not tell them apart; sessions do, there as well.
-            drain: Seconds to wait for children in the background that hold the output open when the command itself
-                has ended; None waits for as long as they do, and so does a hosted sandbox.
+            separate: Return stdout and stderr separately, as `stdout` and `stderr`; their relative order is lost. Hosted
+                sandboxes can only separate them in sessions.
+            drain: After the command has ended, seconds to wait for background processes that keep its output open; None
+                waits until they end, and so does a hosted sandbox.
 
         Raises:
             DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
@@ -77,10 +77,10 @@ class Process(BlockingService[AsyncProcess]):
 
         Args:
             code: A program in the language that the sandbox was created with.
-            params: Its arguments and variables.
-            timeout: Seconds until it is killed; None or 0 means no limit.
+            params: Its arguments and environment variables.
+            timeout: Seconds after which it is killed; None or 0 means no limit.
             check: Raise an error if the exit code is not 0.
-            drain: Seconds to wait for what it has started and left behind, as `exec` does.
+            drain: Seconds to wait for background processes, as for `exec`.
 
         Raises:
             DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
@@ -101,15 +101,15 @@ class Process(BlockingService[AsyncProcess]):
 
         Args:
             id: A name for it.
-            on_data: Gets the output as it comes, on asyncio in a callback of the loop and so in no task. Where there
-                is no event loop, nothing comes by itself: it gets the output while `wait` waits. Without it, iterate
-                over the handle.
-            cwd: Directory to start in; None is the sandbox's work directory.
-            envs: Variables added to the sandbox's own; TERM is xterm-256color unless said otherwise.
+            on_data: Called with the output as it arrives; on asyncio, from a callback of the event loop rather than in a
+                task. Without an event loop nothing arrives in the background, so it is called while `wait` waits.
+                Without *on_data*, iterate over the handle.
+            cwd: Directory to start in; None means the sandbox's working directory.
+            envs: Environment variables in addition to the sandbox's own; TERM is xterm-256color by default.
             pty_size: The size of the terminal; None means 24 rows and 80 columns.
 
         Raises:
-            DaytonaConflictError: There is a terminal of this name.
+            DaytonaConflictError: A terminal with this name exists.
         """
         from daytona.blocking.pty import PtyHandle
         return PtyHandle._over(step(self._core.create_pty_session(id, on_data, cwd, envs, pty_size)))
@@ -117,7 +117,7 @@ class Process(BlockingService[AsyncProcess]):
     def connect_pty_session(
         self, session_id: str, *, on_data: Callable[[bytes], None] | None = None
     ) -> PtyHandle:
-        """Attach to a terminal that exists already, beside whoever is attached to it; output is what comes from now on.
+        """Attach to an existing terminal, which others may be attached to as well; only new output is received.
 
         Args:
             session_id: Its name.
@@ -130,11 +130,11 @@ class Process(BlockingService[AsyncProcess]):
         return PtyHandle._over(step(self._core.connect_pty_session(session_id, on_data)))
 
     def list_pty_sessions(self, request_timeout: float | None = None) -> list[PtySessionInfo]:
-        """Return the terminals whose programs run."""
+        """Return the terminals whose programs are running."""
         return step(self._core.list_pty_sessions(request_timeout))
 
     def get_pty_session_info(self, session_id: str, request_timeout: float | None = None) -> PtySessionInfo:
-        """Return a terminal as the sandbox describes it."""
+        """Return what the sandbox knows about a terminal."""
         return step(self._core.get_pty_session_info(session_id, request_timeout))
 
     def kill_pty_session(self, session_id: str, request_timeout: float | None = None) -> None:
@@ -144,14 +144,14 @@ class Process(BlockingService[AsyncProcess]):
     def resize_pty_session(
         self, session_id: str, pty_size: PtySize, request_timeout: float | None = None
     ) -> PtySessionInfo:
-        """Change the size of a terminal; the program in it is told by SIGWINCH."""
+        """Change the size of a terminal; its program receives SIGWINCH."""
         return step(self._core.resize_pty_session(session_id, pty_size, request_timeout))
 
     def create_session(self, session_id: str, request_timeout: float | None = None) -> None:
         """Start a shell that keeps its directory, variables and functions from one command to the next.
 
         Raises:
-            DaytonaConflictError: There is a session of this name.
+            DaytonaConflictError: A session with this name exists.
         """
         step(self._core.create_session(session_id, request_timeout))
 
@@ -174,18 +174,18 @@ class Process(BlockingService[AsyncProcess]):
     def get_session_command(
         self, session_id: str, command_id: str, request_timeout: float | None = None
     ) -> Command:
-        """Return one command of a session; its exit code is None while it runs."""
+        """Return one command of a session; its exit code is None while it is running."""
         return step(self._core.get_session_command(session_id, command_id, request_timeout))
 
     def execute_session_command(
         self, session_id: str, req: SessionExecuteRequest, timeout: float | None = None
     ) -> SessionExecuteResponse:
-        """Run a command in a session's shell; with `run_async` return as soon as it has its id.
+        """Run a command in a session's shell; with `run_async`, return as soon as it has an id.
 
         Args:
             session_id: The session.
             req: The command.
-            timeout: Seconds to wait for the answer; the command itself runs on.
+            timeout: Seconds to wait for the response; the command itself keeps running.
         """
         return step(self._core.execute_session_command(session_id, req, timeout))
 
@@ -194,16 +194,16 @@ class Process(BlockingService[AsyncProcess]):
     ) -> Command:
         """Return a command of a session once it has ended, with its exit code.
 
-        The sandbox tells when its log ends; nobody asks over and over.
+        The end of its log marks the end of the command, so there is no polling.
 
         Args:
             session_id: The session.
-            command_id: The command, which runs on when the time is up.
+            command_id: The command, which keeps running if the time is up.
             timeout: Seconds; None or 0 means no limit.
 
         Raises:
             DaytonaTimeoutError: It took longer.
-            DaytonaNotFoundError: There is no such command, or its session has been deleted meanwhile.
+            DaytonaNotFoundError: There is no such command, or its session was deleted in the meantime.
         """
         return step(self._core.wait_for_session_command(session_id, command_id, timeout))
 
@@ -220,14 +220,14 @@ class Process(BlockingService[AsyncProcess]):
     def stream_session_command_logs(
         self, session_id: str, command_id: str
     ) -> BlockingStream[LogEvent, LogEvent]:
-        """Yield what a command prints, from its first byte on, as it comes; the end of the command ends it.
+        """Yield the output of a command from its beginning, as it arrives, until the command ends.
 
-        A connection that drops is replaced, and nothing is missing or comes twice.
+        If the connection is lost, a new one continues where it stopped; nothing is missing or repeated.
         """
         return BlockingStream(self._core.stream_session_command_logs(session_id, command_id), same)
 
     def stream_entrypoint_logs(self) -> BlockingStream[LogEvent, LogEvent]:
-        """Yield what the sandbox's entrypoint prints, as `stream_session_command_logs` does for a command."""
+        """Yield the output of the sandbox's entrypoint, as `stream_session_command_logs` does for a command."""
         return BlockingStream(self._core.stream_entrypoint_logs(), same)
 
     def get_session_command_logs_async(
@@ -237,20 +237,20 @@ class Process(BlockingService[AsyncProcess]):
         on_stdout: Callable[[str], None],
         on_stderr: Callable[[str], None],
     ) -> Done:
-        """Give what a command prints to callbacks, from its first character on, until it ends.
+        """Pass the output of a command to callbacks, from its beginning until the command ends.
 
-        What a callback raises ends it. See `stream_session_command_logs` for a stream without callbacks.
+        An exception in a callback ends the call. `stream_session_command_logs` is a stream without callbacks.
         """
         return Done(step(self._core.get_session_command_logs_async(session_id, command_id, on_stdout, on_stderr)))
 
     def get_entrypoint_logs_async(
         self, on_stdout: Callable[[str], None], on_stderr: Callable[[str], None]
     ) -> Done:
-        """Give what the sandbox's entrypoint prints to callbacks, as `get_session_command_logs_async` does."""
+        """Pass the output of the sandbox's entrypoint to callbacks, as `get_session_command_logs_async` does."""
         return Done(step(self._core.get_entrypoint_logs_async(on_stdout, on_stderr)))
 
     def send_session_command_input(
         self, session_id: str, command_id: str, data: str, request_timeout: float | None = None
     ) -> None:
-        """Write to the standard input of a running command; a line needs its line end."""
+        """Write to the standard input of a running command; lines must end with a newline."""
         step(self._core.send_session_command_input(session_id, command_id, data, request_timeout))

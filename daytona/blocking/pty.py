@@ -22,8 +22,8 @@ __all__ = ["PtyHandle"]
 class PtyHandle(BlockingService[AsyncPtyHandle]):
     """A terminal that this program is attached to.
 
-    Its output goes to `on_data` as it comes, or else to who iterates over the handle or awaits `wait`. Closing the
-    handle detaches from the terminal, and the program in it runs on: `kill` ends that.
+    Output goes to `on_data` as it arrives or, without one, to whoever iterates over the handle or awaits `wait`. Closing
+    the handle detaches from the terminal and leaves its program running; use `kill` to end the program.
     """
 
     @property
@@ -33,20 +33,20 @@ class PtyHandle(BlockingService[AsyncPtyHandle]):
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of the program, None while it runs or when nobody knows it."""
+        """The exit code of the program; None while it is running, or if it is unknown."""
         return self._core.exit_code
 
     @property
     def error(self) -> str | None:
-        """What ended the program or the connection, None when there is nothing to tell."""
+        """Why the program or the connection ended; None if there is nothing to report."""
         return self._core.error
 
     def is_connected(self) -> bool:
-        """Return whether the program was running, and we attached to it, when we last heard of it."""
+        """Return whether, as far as is known, the program is running and this handle is attached to it."""
         return self._core.is_connected()
 
     def send_input(self, data: str | bytes) -> None:
-        """Type *data* into the terminal: a line ends with a newline, and `chr(3)` is Ctrl-C.
+        """Send input to the terminal; lines end with a newline, and `chr(3)` is Ctrl-C.
 
         Raises:
             DaytonaConnectionError: The program has ended, or the connection is gone.
@@ -54,11 +54,11 @@ class PtyHandle(BlockingService[AsyncPtyHandle]):
         step(self._core.send_input(data))
 
     def write(self, data: str | bytes) -> None:
-        """Type *data* into the terminal; another name of `send_input`."""
+        """Send input to the terminal; an alias of `send_input`."""
         step(self._core.write(data))
 
     def resize(self, pty_size: PtySize) -> PtySessionInfo:
-        """Change the size of the terminal; the program in it is told by SIGWINCH."""
+        """Change the size of the terminal; its program receives SIGWINCH."""
         return step(self._core.resize(pty_size))
 
     def kill(self) -> None:
@@ -66,7 +66,7 @@ class PtyHandle(BlockingService[AsyncPtyHandle]):
         step(self._core.kill())
 
     def wait_for_connection(self, timeout: float | None = CONNECT_TIMEOUT) -> None:
-        """Wait until the terminal is attached, as it is when a `Process` hands it out; output is kept for later.
+        """Wait until the terminal is attached, which it already is when a `Process` returns it; output is buffered.
 
         Raises:
             DaytonaTimeoutError: It took longer than *timeout* seconds.
@@ -84,20 +84,20 @@ class PtyHandle(BlockingService[AsyncPtyHandle]):
             raise StopIteration from None
 
     def wait(self, on_data: Callable[[bytes], None] | None = None, timeout: float | None = None) -> PtyResult:
-        """Return how the program ended, once it has; after *timeout* seconds what is known by then.
+        """Wait until the program ends and return how it ended; after *timeout* seconds, return what is known by then.
 
         Args:
-            on_data: Gets the output from now on; without one, and without one given before, it is dropped.
+            on_data: Called with the output from now on; if none was given, neither here nor before, output is discarded.
             timeout: Seconds; None or 0 means no limit.
         """
         return step(self._core.wait(on_data, timeout))
 
     def disconnect(self) -> None:
-        """Detach from the terminal; the program in it runs on. May be called twice."""
+        """Detach from the terminal; its program keeps running. May be called more than once."""
         step(self._core.disconnect())
 
     def close(self) -> None:
-        """Detach from the terminal; another name of `disconnect`."""
+        """Detach from the terminal; an alias of `disconnect`."""
         step(self._core.close())
 
     def __enter__(self) -> Self:

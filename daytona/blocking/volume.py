@@ -23,19 +23,19 @@ class VolumeService(BlockingService[AsyncVolumeService]):
 
         Args:
             name: Its name.
-            create: Make one if there is none, and return it when it can be mounted.
+            create: Create it if it does not exist, and return it once it can be mounted.
 
         Raises:
             DaytonaNotFoundError: There is none.
-            DaytonaTimeoutError: A new one was not ready within a minute.
+            DaytonaTimeoutError: The new volume was not ready within a minute.
         """
         return step(self._core.get(name, create))
 
     def create(self, name: str) -> Volume:
-        """Return a new volume; it can be mounted when its state is `ready`.
+        """Create a volume and return it; it can be mounted once its state is `ready`.
 
         Raises:
-            DaytonaBadRequestError: There is a volume with this name.
+            DaytonaBadRequestError: A volume with this name exists.
         """
         return step(self._core.create(name))
 

@@ -19,20 +19,20 @@ class WarmPoolService(BlockingService[AsyncWarmPoolService]):
     """The warm pools of an organization."""
 
     def create(self, snapshot: str, pool: int, target: str | None = None) -> WarmPool:
-        """Return a new pool, which fills by and by.
+        """Create a pool and return it; it fills up gradually.
 
         Args:
-            snapshot: What its sandboxes are made from.
-            pool: How many are kept ready.
+            snapshot: The snapshot that its sandboxes are created from.
+            pool: How many sandboxes to keep ready.
             target: The region; None means the organization's.
 
         Raises:
-            DaytonaConflictError: The snapshot has a pool in this region.
+            DaytonaConflictError: The snapshot already has a pool in this region.
         """
         return step(self._core.create(snapshot, pool, target))
 
     def update(self, warm_pool_id: str, pool: int) -> WarmPool:
-        """Change how many sandboxes are kept ready, and return the pool; 0 drains it.
+        """Change how many sandboxes are kept ready and return the pool; 0 empties it.
 
         Raises:
             DaytonaNotFoundError: There is none.
@@ -40,7 +40,7 @@ class WarmPoolService(BlockingService[AsyncWarmPoolService]):
         return step(self._core.update(warm_pool_id, pool))
 
     def delete(self, warm_pool_id: str) -> None:
-        """Delete a pool and the sandboxes that wait in it.
+        """Delete a pool and the sandboxes waiting in it.
 
         Raises:
             DaytonaNotFoundError: There is none.

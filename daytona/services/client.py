@@ -70,35 +70,35 @@ class AsyncClient(Extensible):
 
     @functools.cached_property
     def volume(self) -> AsyncVolumeService:
-        """Storage shared between sandboxes."""
+        """Volumes: storage shared between sandboxes."""
         from .volume import AsyncVolumeService
 
         return AsyncVolumeService(self._api)
 
     @functools.cached_property
     def snapshot(self) -> AsyncSnapshotService:
-        """What sandboxes are made from."""
+        """The snapshots that sandboxes are created from."""
         from .snapshot import AsyncSnapshotService
 
         return AsyncSnapshotService(self._api, self._target)
 
     @functools.cached_property
     def secret(self) -> AsyncSecretService:
-        """Values that programs use without seeing them."""
+        """Secrets: values that programs can use without seeing them."""
         from .secret import AsyncSecretService
 
         return AsyncSecretService(self._api)
 
     @functools.cached_property
     def warm_pool(self) -> AsyncWarmPoolService:
-        """Sandboxes made ahead."""
+        """Warm pools: sandboxes that are created ahead of time."""
         from .warm_pool import AsyncWarmPoolService
 
         return AsyncWarmPoolService(self._api)
 
     @property
     def object_storage(self) -> AsyncBuildStorage:
-        """The store for build contexts, for what is to be there ahead of time.
+        """The object store for build contexts, to upload them ahead of time.
 
         Raises:
             DaytonaPluginMissingError: The plugin for it is not installed.
@@ -117,7 +117,7 @@ class AsyncClient(Extensible):
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections; calls still under way end with `DaytonaClosedError`. May be called twice."""
+        """Close all connections; calls in progress fail with `DaytonaClosedError`. May be called more than once."""
         await self._api.transport.close()
 
     # -- Making ---------------------------------------------------------------------------------------------------
@@ -130,18 +130,18 @@ class AsyncClient(Extensible):
         timeout: float | None = 60,
         on_snapshot_create_logs: Callable[[str], Awaitable[None] | None] | None = None,
     ) -> AsyncSandbox:
-        """Return a new sandbox in which programs can run.
+        """Create a sandbox and return it once programs can run in it.
 
         Args:
-            params: From which snapshot or image, and how it is to be; None means the platform's default.
-            timeout: Seconds for all of it; None or 0 means no limit.
-            on_snapshot_create_logs: Called with each line that the build prints when an image has to be built first.
+            params: The snapshot or image to create it from, and its settings; None means the platform's defaults.
+            timeout: Seconds for the whole call; None or 0 means no limit.
+            on_snapshot_create_logs: Called with each line of the build log if an image has to be built first.
 
         Raises:
-            DaytonaConflictError: There is a sandbox of this name.
-            DaytonaConnectionError: No answer came; with `outcome` "unknown" and a `sandbox_id` there is a sandbox of the
-                name that was given, and it may have been made by this very call.
-            DaytonaTimeoutError: It took longer than *timeout*; `sandbox_id` names it if it exists already.
+            DaytonaConflictError: A sandbox with this name exists.
+            DaytonaConnectionError: No response arrived. If `outcome` is "unknown" and there is a `sandbox_id`, a sandbox
+                with the given name exists, and may have been created by this call.
+            DaytonaTimeoutError: It took longer than *timeout*; `sandbox_id` is set if the sandbox already exists.
         """
         from ._requests import creation, image_of, is_left_alone
 
@@ -167,11 +167,11 @@ class AsyncClient(Extensible):
         return sandbox
 
     async def _make(self, body: CreateSandbox, *, named_by_us: bool) -> SandboxData:
-        """Return one new sandbox, also when a request or an answer is lost on the way.
+        """Create exactly one sandbox, even if a request or a response is lost on the way.
 
-        Names are unique, so whether a lost request was carried out is found out by the name. If there is no such sandbox,
-        the request may be repeated. If there is one it is ours when we made up its name, or when it has the label of this
-        call. Else it may be somebody else's: that is for the caller to decide.
+        Names are unique, so the name tells whether a lost request was carried out. If no such sandbox exists, the request
+        may be repeated. If one exists, it is ours if we generated its name or if it has the label of this call. Otherwise
+        it may be somebody else's, which is for the caller to decide.
         """
         name, lost = body.name or "", False
         for attempt in range(MAKE_ATTEMPTS):
@@ -246,7 +246,7 @@ class AsyncClient(Extensible):
     async def find_one(
         self, sandbox_id_or_name: str | None = None, labels: dict[str, str] | None = None
     ) -> AsyncSandbox:
-        """Return the sandbox with this id or name, or else the newest one that has all of *labels*.
+        """Return the sandbox with this id or name or, without one, the newest sandbox that has all of *labels*.
 
         Raises:
             DaytonaNotFoundError: There is none.
@@ -263,12 +263,12 @@ class AsyncClient(Extensible):
     async def list(
         self, query: ListSandboxesQuery | None = None, request_timeout: float | None = None
     ) -> AsyncGenerator[AsyncSandbox]:
-        """Yield the sandboxes that fit *query*, asking for one page after the other.
+        """Yield the sandboxes that match *query*, fetching one page at a time.
 
-        What a listed sandbox does not say (`env`, `volumes`, `build_info`) is there after `refresh_data`.
+        Some attributes (`env`, `volumes`, `build_info`) are missing from a list; `refresh_data` fetches them.
 
         Args:
-            query: Which ones, in which order, and how many to a page.
+            query: Which sandboxes, in which order, and how many per page.
             request_timeout: Seconds for each page.
         """
         cursor: str | None = None
@@ -297,16 +297,16 @@ class AsyncClient(Extensible):
     async def reap(
         self, owner: str | None = None, *, older_than: float = 0, dry_run: bool = False
     ) -> tuple[str, ...]:
-        """Delete the sandboxes that other clients of an owner have left behind, and return their ids.
+        """Delete the sandboxes that earlier clients of an owner left behind, and return their ids.
 
         Args:
-            owner: Whose sandboxes; None means this client's own name, `DaytonaConfig(owner=...)`.
-            older_than: Only those made so many seconds ago, or more.
-            dry_run: Delete nothing, and return what would be.
+            owner: The owner's name; None means that of this client, `DaytonaConfig(owner=...)`.
+            older_than: Only sandboxes that are at least this many seconds old.
+            dry_run: Delete nothing, and return the ids of what would be deleted.
 
         Raises:
-            DaytonaValidationError: No owner is named.
-            DaytonaError: One could not be deleted; the others have been.
+            DaytonaValidationError: No owner was given.
+            DaytonaError: At least one could not be deleted; the others were.
         """
         owner = owner or (self._owner.name if self._owner is not None else None)
         if not owner:
@@ -337,7 +337,7 @@ class AsyncClient(Extensible):
         await sandbox.start(timeout)
 
     async def stop(self, sandbox: AsyncSandbox, timeout: float | None = 60) -> None:
-        """Stop *sandbox* and wait until it has."""
+        """Stop *sandbox* and wait until it has stopped."""
         await sandbox.stop(timeout)
 
     async def recover(self, sandbox: AsyncSandbox, timeout: float | None = 60) -> None:
@@ -345,7 +345,7 @@ class AsyncClient(Extensible):
         await sandbox.recover(timeout)
 
     async def delete(self, sandbox: AsyncSandbox, timeout: float | None = 60, wait: bool = False) -> None:
-        """Delete *sandbox*; with *wait* return only when it is gone."""
+        """Delete *sandbox*; with *wait*, return only once it is gone."""
         await sandbox.delete(timeout, wait)
 
 

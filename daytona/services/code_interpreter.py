@@ -31,10 +31,10 @@ GRACE: Final = 0.2
 
 
 class AsyncCodeInterpreter(AsyncService):
-    """Runs Python in one sandbox, in contexts that each keep their own variables.
+    """Runs Python in one sandbox, in contexts that each have their own variables.
 
-    Runs in one context wait for each other; runs in different contexts go side by side. Without a context, code runs in
-    the sandbox's default one.
+    Calls in the same context run one after another; calls in different contexts run concurrently. Without a context, code
+    runs in the sandbox's default context.
     """
 
     @operation("Failed to run code: ")
@@ -50,20 +50,20 @@ class AsyncCodeInterpreter(AsyncService):
         envs: dict[str, str] | None = None,
         timeout: float | None = None,
     ) -> ExecutionResult:
-        """Run code and return what it wrote; an exception that it raises is no failure, it is in the result.
+        """Run code and return its output; an exception that it raises is part of the result, not an error of the call.
 
         Args:
-            code: Python.
-            context: Where its variables live.
-            on_stdout: Gets each piece of standard output as it comes.
-            on_stderr: Gets each piece of standard error as it comes.
-            on_error: Gets the exception that ends the code.
-            on_result: Gets what the code shows: the value of an expression at its end, from servers that send it.
-            envs: Variables of the environment for this run.
-            timeout: Seconds until the code is interrupted; 0 means no limit, None the sandbox's own, ten minutes.
+            code: Python code.
+            context: The context to run it in.
+            on_stdout: Called with each piece of standard output as it arrives.
+            on_stderr: Called with each piece of standard error as it arrives.
+            on_error: Called with the exception that ends the code.
+            on_result: Called with what the code displays: the value of its last expression, if the server sends it.
+            envs: Environment variables for this call.
+            timeout: Seconds after which the code is interrupted; 0 means no limit, None means ten minutes.
 
         Raises:
-            DaytonaProcessExecutionTimeoutError: It took longer; `partial_output` is what it wrote until then.
+            DaytonaProcessExecutionTimeoutError: It took longer; `partial_output` has the output so far.
             DaytonaConnectionError: The interpreter or the connection to it was lost.
         """
         result, stdout, stderr = ExecutionResult(), list[str](), list[str]()
@@ -98,15 +98,15 @@ class AsyncCodeInterpreter(AsyncService):
         envs: dict[str, str] | None = None,
         timeout: float | None = None,
     ) -> AsyncGenerator[InterpreterEvent]:
-        """Run code and yield its output, what it shows and the exception that ended it, each as it comes.
+        """Run code and yield its output, what it displays, and the exception that ended it, as they arrive.
 
         Leaving the stream early does not end the code.
 
         Args:
-            code: Python.
-            context: Where its variables live.
-            envs: Variables of the environment for this run.
-            timeout: Seconds until the code is interrupted; 0 means no limit, None the sandbox's own, ten minutes.
+            code: Python code.
+            context: The context to run it in.
+            envs: Environment variables for this call.
+            timeout: Seconds after which the code is interrupted; 0 means no limit, None means ten minutes.
 
         Raises:
             DaytonaProcessExecutionTimeoutError: It took longer.
@@ -154,10 +154,10 @@ class AsyncCodeInterpreter(AsyncService):
     async def create_context(
         self, cwd: str | None = None, request_timeout: float | None = None
     ) -> InterpreterContext:
-        """Return a new context with no variables yet.
+        """Return a new context without any variables.
 
         Args:
-            cwd: Directory that its code runs in; None is the sandbox's work directory.
+            cwd: Directory that its code runs in; None means the sandbox's working directory.
             request_timeout: Seconds; None or 0 means no limit.
         """
         return await self._api.call(
@@ -170,7 +170,7 @@ class AsyncCodeInterpreter(AsyncService):
 
     @operation("Failed to list interpreter contexts: ")
     async def list_contexts(self, request_timeout: float | None = None) -> list[InterpreterContext]:
-        """Return all contexts but the default one."""
+        """Return all contexts except the default one."""
         answer = await self._api.call(
             "GET", "/process/interpreter/context", into=ListContextsResponse, timeout=request_timeout
         )
@@ -178,7 +178,7 @@ class AsyncCodeInterpreter(AsyncService):
 
     @operation("Failed to delete interpreter context: ")
     async def delete_context(self, context: InterpreterContext, request_timeout: float | None = None) -> None:
-        """End a context, and the code that runs in it."""
+        """Delete a context, and end the code that is running in it."""
         await self._api.call(
             "DELETE", f"/process/interpreter/context/{segment(context.id)}", timeout=request_timeout
         )

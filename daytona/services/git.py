@@ -41,9 +41,9 @@ __all__ = ["AsyncGit"]
 
 
 class AsyncGit(AsyncService):
-    """The git repositories of one sandbox. A *path* is the top directory of a repository's work tree.
+    """The git repositories of one sandbox. A *path* is the top directory of a repository's working tree.
 
-    Credentials that a method takes are used for that call and kept nowhere.
+    Credentials passed to a method are used for that call only and are not stored.
     """
 
     # -- Other repositories ---------------------------------------------------------------------------------------
@@ -64,21 +64,21 @@ class AsyncGit(AsyncService):
         """Clone one branch of a repository.
 
         Args:
-            url: Where it is.
-            path: Where to put it.
-            branch: Which branch; None is the server's default.
-            commit_id: Check out this commit, without a branch.
+            url: Address of the repository.
+            path: Directory to clone it into.
+            branch: The branch; None means the server's default.
+            commit_id: Check out this commit with a detached HEAD.
             username: For the server.
             password: For the server; a token works as well.
             insecure_skip_tls: Do not check the server's certificate.
-            depth: How many commits to fetch; None is all.
+            depth: How many commits to fetch; None means all.
             request_timeout: Seconds until the call fails.
 
         Raises:
-            DaytonaGitAuthFailedError: The server wants other credentials, or any.
+            DaytonaGitAuthFailedError: The server requires credentials, or rejected these.
             DaytonaGitRepoNotFoundError: There is no such repository, or it is empty.
             DaytonaGitBranchNotFoundError: It has no such branch or commit.
-            DaytonaConflictError: There is a repository at *path* already.
+            DaytonaConflictError: There already is a repository at *path*.
         """
         body = GitCloneRequest(
             url=url,
@@ -103,15 +103,15 @@ class AsyncGit(AsyncService):
         prune: bool = False,
         request_timeout: float | None = None,
     ) -> None:
-        """Learn what a remote has now; no local branch and no file changes.
+        """Fetch the current state of a remote; local branches and files are not changed.
 
         Args:
             path: The repository.
             username: For the server.
             password: For the server.
-            branch: Only this one, also one that the clone left out; None is what the remote is set up for.
-            remote: Which one; None is "origin".
-            prune: Forget branches that the remote has no more.
+            branch: Only this branch, even one that the clone left out; None means what the remote is configured for.
+            remote: The remote; None means "origin".
+            prune: Remove tracking branches that no longer exist on the remote.
             request_timeout: Seconds until the call fails.
 
         Raises:
@@ -136,10 +136,10 @@ class AsyncGit(AsyncService):
         remote: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Move the current branch forward to where the remote's is.
+        """Fast-forward the current branch to the one of the remote.
 
         Raises:
-            DaytonaConflictError: Both have commits that the other lacks, or local changes are in the way.
+            DaytonaConflictError: The branches have diverged, or local changes are in the way.
         """
         body = GitPullRequest(path=path, username=username, password=password, branch=branch, remote=remote)
         await self._post("/git/pull", body, request_timeout)
@@ -155,19 +155,19 @@ class AsyncGit(AsyncService):
         set_upstream: bool = False,
         request_timeout: float | None = None,
     ) -> None:
-        """Move the remote's branch forward to where ours is, or make it.
+        """Push a branch to a remote, creating it there if necessary.
 
         Args:
             path: The repository.
             username: For the server.
             password: For the server.
-            branch: Which one; None is the current one.
-            remote: Which one; None is "origin".
-            set_upstream: Remember the remote's branch as the one that ours follows.
+            branch: The branch; None means the current one.
+            remote: The remote; None means "origin".
+            set_upstream: Make the local branch track the one on the remote.
             request_timeout: Seconds until the call fails.
 
         Raises:
-            DaytonaGitPushRejectedError: The remote has commits that are missing here.
+            DaytonaGitPushRejectedError: The remote has commits that the local branch does not have.
         """
         body = GitPushRequest(
             path=path,
@@ -189,7 +189,7 @@ class AsyncGit(AsyncService):
         overwrite: bool = False,
         request_timeout: float | None = None,
     ) -> None:
-        """Give a repository elsewhere a name; with *fetch* learn at once what it has.
+        """Add a remote; with *fetch*, fetch from it at once.
 
         Raises:
             DaytonaConflictError: The name is taken, and *overwrite* is false.
@@ -199,12 +199,12 @@ class AsyncGit(AsyncService):
 
     @operation("Failed to list remotes: ")
     async def remotes(self, path: str, request_timeout: float | None = None) -> ListRemotesResponse:
-        """Return the names and addresses of remotes."""
+        """Return the names and URLs of all remotes."""
         return await self._remotes(path, request_timeout)
 
     @operation("Failed to get remote: ")
     async def remote_get(self, path: str, name: str, request_timeout: float | None = None) -> str | None:
-        """Return the address of a remote, or None if there is none of this name."""
+        """Return the URL of a remote, or None if there is no remote with this name."""
         found = (await self._remotes(path, request_timeout)).remotes
         return next((remote.url for remote in found if remote.name == name), None)
 
@@ -223,10 +223,10 @@ class AsyncGit(AsyncService):
         initial_branch: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Make an empty repository.
+        """Create an empty repository.
 
         Raises:
-            DaytonaConflictError: There is one already.
+            DaytonaConflictError: There already is one.
         """
         body = GitInitRequest(path=path, bare=bare, initial_branch=initial_branch)
         await self._post("/git/init", body, request_timeout)
@@ -250,7 +250,7 @@ class AsyncGit(AsyncService):
 
         Args:
             path: The repository.
-            staged: What is staged instead of what is in the work tree.
+            staged: Show staged changes instead of those in the working tree.
             target: Compare with this commit instead of the index or, with *staged*, HEAD.
             request_timeout: Seconds until the call fails.
 
@@ -269,17 +269,17 @@ class AsyncGit(AsyncService):
 
     @operation("Failed to get history: ")
     async def history(self, path: str, request_timeout: float | None = None) -> list[GitCommitInfo]:
-        """Return the commits that lead to the current one, newest first."""
+        """Return the history of the current commit, newest first."""
         return await self._api.call(
             "GET", "/git/history", query={"path": path}, into=list[GitCommitInfo], timeout=request_timeout
         )
 
     @operation("Failed to add files: ")
     async def add(self, path: str, files: list[str], request_timeout: float | None = None) -> None:
-        """Stage files, given from the top of the repository; "." is everything that has changed.
+        """Stage files, given by paths relative to the repository; "." means all changes.
 
         Raises:
-            DaytonaNotFoundError: There is no such file, and there was none.
+            DaytonaNotFoundError: There is no such file, not even a deleted one.
         """
         await self._post("/git/add", GitAddRequest(path=path, files=files), request_timeout)
 
@@ -293,7 +293,7 @@ class AsyncGit(AsyncService):
         allow_empty: bool = False,
         request_timeout: float | None = None,
     ) -> GitCommitResponse:
-        """Record what is staged and return the new commit.
+        """Commit the staged changes and return the new commit.
 
         Raises:
             DaytonaError: Nothing is staged, and *allow_empty* is false.
@@ -315,13 +315,13 @@ class AsyncGit(AsyncService):
         files: list[str] | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Put the current branch at another commit, or take files out of the index.
+        """Reset the current branch to another commit, or unstage files.
 
         Args:
             path: The repository.
             mode: soft, mixed (the default), hard, merge or keep.
-            target: The commit; None is HEAD.
-            files: Only these, and only in the index.
+            target: The commit; None means HEAD.
+            files: Only unstage these files.
             request_timeout: Seconds until the call fails.
         """
         body = GitResetRequest(path=path, mode=mode, target=target, files=files)
@@ -337,14 +337,14 @@ class AsyncGit(AsyncService):
         source: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Bring files back as they were.
+        """Restore files to an earlier state.
 
         Args:
             path: The repository.
-            files: Which.
-            staged: In the index.
-            worktree: In the work tree; the default unless *staged* is given.
-            source: From this commit; None is the index, or with *staged* HEAD.
+            files: The files.
+            staged: Restore them in the index.
+            worktree: Restore them in the working tree; the default unless *staged* is given.
+            source: The commit to restore from; None means the index or, with *staged*, HEAD.
             request_timeout: Seconds until the call fails.
         """
         body = GitRestoreRequest(path=path, files=files, staged=staged, worktree=worktree, source=source)
@@ -361,10 +361,10 @@ class AsyncGit(AsyncService):
 
     @operation("Failed to create branch: ")
     async def create_branch(self, path: str, name: str, request_timeout: float | None = None) -> None:
-        """Make a branch where HEAD is, and check it out.
+        """Create a branch at HEAD and check it out.
 
         Raises:
-            DaytonaGitBranchExistsError: There is one of this name.
+            DaytonaGitBranchExistsError: A branch with this name exists.
         """
         await self._post("/git/branches", GitBranchRequest(path=path, name=name), request_timeout)
 
@@ -400,7 +400,7 @@ class AsyncGit(AsyncService):
         Args:
             key: Its name.
             value: Its value.
-            scope: For whom: global (the user), local (one repository) or system (everybody).
+            scope: global (for the user), local (for one repository) or system (for everybody).
             path: The repository, for the scope local.
             request_timeout: Seconds until the call fails.
         """
@@ -427,7 +427,7 @@ class AsyncGit(AsyncService):
         path: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Set whom commits are by that programs in the sandbox make."""
+        """Set the author of commits that programs in the sandbox make."""
         body = GitConfigureUserRequest(name=name, email=email, scope=scope, path=path)
         await self._post("/git/config/user", body, request_timeout)
 
@@ -440,13 +440,13 @@ class AsyncGit(AsyncService):
         protocol: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Keep credentials for a host in the sandbox, as plain text that every program in it can read.
+        """Store credentials for a host in the sandbox, in plain text that every program in it can read.
 
         Args:
             username: For the server.
             password: For the server.
-            host: The server; None is github.com.
-            protocol: None is https.
+            host: The server; None means github.com.
+            protocol: None means https.
             request_timeout: Seconds until the call fails.
         """
         body = GitAuthenticateRequest(username=username, password=password, host=host, protocol=protocol)

@@ -60,7 +60,7 @@ EXCERPT: Final = 200
 
 
 class AsyncProcess(AsyncService):
-    """Runs things in one sandbox."""
+    """Runs commands, code, sessions and terminals in one sandbox."""
 
     def __init__(self, api: Api, language: str = "python") -> None:
         super().__init__(api)
@@ -78,18 +78,18 @@ class AsyncProcess(AsyncService):
         separate: bool = False,
         drain: float | None = DRAIN,
     ) -> ExecuteResponse:
-        """Run a shell command and return its exit code and output, stdout and stderr as they came.
+        """Run a shell command and return its exit code and output, with stdout and stderr combined.
 
         Args:
-            command: What a shell reads: pipes, several lines and heredocs work, up to megabytes.
-            cwd: Directory to run it in; None is the sandbox's work directory.
-            env: Variables added to the sandbox's own.
-            timeout: Seconds until the command and everything it started is killed; None or 0 means no limit.
+            command: Input for a shell: pipes, several lines and here-documents work, up to megabytes.
+            cwd: Directory to run it in; None means the sandbox's working directory.
+            env: Environment variables in addition to the sandbox's own.
+            timeout: Seconds after which the command and everything it started are killed; None or 0 means no limit.
             check: Raise an error if the exit code is not 0.
-            separate: Keep stdout and stderr apart, as `stdout` and `stderr` of what is returned. Which came first is
-                then unknown. A hosted sandbox does not tell them apart; sessions do, there as well.
-            drain: Seconds to wait for children in the background that hold the output open when the command itself
-                has ended; None waits for as long as they do, and so does a hosted sandbox.
+            separate: Return stdout and stderr separately, as `stdout` and `stderr`; their relative order is lost. Hosted
+                sandboxes can only separate them in sessions.
+            drain: After the command has ended, seconds to wait for background processes that keep its output open; None
+                waits until they end, and so does a hosted sandbox.
 
         Raises:
             DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
@@ -132,10 +132,10 @@ class AsyncProcess(AsyncService):
 
         Args:
             code: A program in the language that the sandbox was created with.
-            params: Its arguments and variables.
-            timeout: Seconds until it is killed; None or 0 means no limit.
+            params: Its arguments and environment variables.
+            timeout: Seconds after which it is killed; None or 0 means no limit.
             check: Raise an error if the exit code is not 0.
-            drain: Seconds to wait for what it has started and left behind, as `exec` does.
+            drain: Seconds to wait for background processes, as for `exec`.
 
         Raises:
             DaytonaCommandFailedError: The exit code is not 0, and *check* is set.
@@ -180,15 +180,15 @@ class AsyncProcess(AsyncService):
 
         Args:
             id: A name for it.
-            on_data: Gets the output as it comes, on asyncio in a callback of the loop and so in no task. Where there
-                is no event loop, nothing comes by itself: it gets the output while `wait` waits. Without it, iterate
-                over the handle.
-            cwd: Directory to start in; None is the sandbox's work directory.
-            envs: Variables added to the sandbox's own; TERM is xterm-256color unless said otherwise.
+            on_data: Called with the output as it arrives; on asyncio, from a callback of the event loop rather than in a
+                task. Without an event loop nothing arrives in the background, so it is called while `wait` waits.
+                Without *on_data*, iterate over the handle.
+            cwd: Directory to start in; None means the sandbox's working directory.
+            envs: Environment variables in addition to the sandbox's own; TERM is xterm-256color by default.
             pty_size: The size of the terminal; None means 24 rows and 80 columns.
 
         Raises:
-            DaytonaConflictError: There is a terminal of this name.
+            DaytonaConflictError: A terminal with this name exists.
         """
         from .pty import creation, open_terminal
 
@@ -199,7 +199,7 @@ class AsyncProcess(AsyncService):
     async def connect_pty_session(
         self, session_id: str, on_data: Callable[[bytes], Awaitable[None] | None] | None = None
     ) -> AsyncPtyHandle:
-        """Attach to a terminal that exists already, beside whoever is attached to it; output is what comes from now on.
+        """Attach to an existing terminal, which others may be attached to as well; only new output is received.
 
         Args:
             session_id: Its name.
@@ -214,7 +214,7 @@ class AsyncProcess(AsyncService):
 
     @operation("Failed to list PTY sessions: ")
     async def list_pty_sessions(self, request_timeout: float | None = None) -> list[PtySessionInfo]:
-        """Return the terminals whose programs run."""
+        """Return the terminals whose programs are running."""
         answer = await self._api.call("GET", "/process/pty", into=PtyListResponse, timeout=request_timeout)
         return answer.sessions
 
@@ -222,7 +222,7 @@ class AsyncProcess(AsyncService):
     async def get_pty_session_info(
         self, session_id: str, request_timeout: float | None = None
     ) -> PtySessionInfo:
-        """Return a terminal as the sandbox describes it."""
+        """Return what the sandbox knows about a terminal."""
         return await self._api.call("GET", _pty(session_id), into=PtySessionInfo, timeout=request_timeout)
 
     @operation("Failed to kill PTY session: ")
@@ -234,7 +234,7 @@ class AsyncProcess(AsyncService):
     async def resize_pty_session(
         self, session_id: str, pty_size: PtySize, request_timeout: float | None = None
     ) -> PtySessionInfo:
-        """Change the size of a terminal; the program in it is told by SIGWINCH."""
+        """Change the size of a terminal; its program receives SIGWINCH."""
         from .pty import resize
 
         return await resize(self._api, session_id, pty_size, request_timeout)
@@ -246,7 +246,7 @@ class AsyncProcess(AsyncService):
         """Start a shell that keeps its directory, variables and functions from one command to the next.
 
         Raises:
-            DaytonaConflictError: There is a session of this name.
+            DaytonaConflictError: A session with this name exists.
         """
         await self._api.call(
             "POST",
@@ -279,7 +279,7 @@ class AsyncProcess(AsyncService):
     async def get_session_command(
         self, session_id: str, command_id: str, request_timeout: float | None = None
     ) -> Command:
-        """Return one command of a session; its exit code is None while it runs."""
+        """Return one command of a session; its exit code is None while it is running."""
         return await self._api.call(
             "GET", _command(session_id, command_id), into=Command, timeout=request_timeout
         )
@@ -288,12 +288,12 @@ class AsyncProcess(AsyncService):
     async def execute_session_command(
         self, session_id: str, req: SessionExecuteRequest, timeout: float | None = None
     ) -> SessionExecuteResponse:
-        """Run a command in a session's shell; with `run_async` return as soon as it has its id.
+        """Run a command in a session's shell; with `run_async`, return as soon as it has an id.
 
         Args:
             session_id: The session.
             req: The command.
-            timeout: Seconds to wait for the answer; the command itself runs on.
+            timeout: Seconds to wait for the response; the command itself keeps running.
         """
         patience = timeout + MARGIN if timeout and timeout < 0 else _patience(timeout)
         reply = await self._api.call(
@@ -311,16 +311,16 @@ class AsyncProcess(AsyncService):
     ) -> Command:
         """Return a command of a session once it has ended, with its exit code.
 
-        The sandbox tells when its log ends; nobody asks over and over.
+        The end of its log marks the end of the command, so there is no polling.
 
         Args:
             session_id: The session.
-            command_id: The command, which runs on when the time is up.
+            command_id: The command, which keeps running if the time is up.
             timeout: Seconds; None or 0 means no limit.
 
         Raises:
             DaytonaTimeoutError: It took longer.
-            DaytonaNotFoundError: There is no such command, or its session has been deleted meanwhile.
+            DaytonaNotFoundError: There is no such command, or its session was deleted in the meantime.
         """
         with self._api.transport.deadline(timeout):
             async with aclosing(self._follow_command(session_id, command_id).events()) as events:
@@ -344,9 +344,9 @@ class AsyncProcess(AsyncService):
     async def stream_session_command_logs(
         self, session_id: str, command_id: str
     ) -> AsyncGenerator[LogEvent, None]:
-        """Yield what a command prints, from its first byte on, as it comes; the end of the command ends it.
+        """Yield the output of a command from its beginning, as it arrives, until the command ends.
 
-        A connection that drops is replaced, and nothing is missing or comes twice.
+        If the connection is lost, a new one continues where it stopped; nothing is missing or repeated.
         """
         async with aclosing(self._follow_command(session_id, command_id).events()) as events:
             async for event in events:
@@ -354,7 +354,7 @@ class AsyncProcess(AsyncService):
 
     @streaming_operation("Failed to get entrypoint logs: ")
     async def stream_entrypoint_logs(self) -> AsyncGenerator[LogEvent, None]:
-        """Yield what the sandbox's entrypoint prints, as `stream_session_command_logs` does for a command."""
+        """Yield the output of the sandbox's entrypoint, as `stream_session_command_logs` does for a command."""
         async with aclosing(self._follow_entrypoint().events()) as events:
             async for event in events:
                 yield event
@@ -368,9 +368,9 @@ class AsyncProcess(AsyncService):
         on_stdout: Callable[[str], Awaitable[None] | None],
         on_stderr: Callable[[str], Awaitable[None] | None],
     ) -> None:
-        """Give what a command prints to callbacks, from its first character on, until it ends.
+        """Pass the output of a command to callbacks, from its beginning until the command ends.
 
-        What a callback raises ends it. See `stream_session_command_logs` for a stream without callbacks.
+        An exception in a callback ends the call. `stream_session_command_logs` is a stream without callbacks.
         """
         await _tell_all(self._follow_command(session_id, command_id), on_stdout, on_stderr)
 
@@ -381,7 +381,7 @@ class AsyncProcess(AsyncService):
         on_stdout: Callable[[str], Awaitable[None] | None],
         on_stderr: Callable[[str], Awaitable[None] | None],
     ) -> None:
-        """Give what the sandbox's entrypoint prints to callbacks, as `get_session_command_logs_async` does."""
+        """Pass the output of the sandbox's entrypoint to callbacks, as `get_session_command_logs_async` does."""
         await _tell_all(self._follow_entrypoint(), on_stdout, on_stderr)
 
     def _follow_command(self, session_id: str, command_id: str) -> FollowedLog:
@@ -407,7 +407,7 @@ class AsyncProcess(AsyncService):
     async def send_session_command_input(
         self, session_id: str, command_id: str, data: str, request_timeout: float | None = None
     ) -> None:
-        """Write to the standard input of a running command; a line needs its line end."""
+        """Write to the standard input of a running command; lines must end with a newline."""
         await self._api.call(
             "POST",
             f"{_command(session_id, command_id)}/input",

@@ -45,8 +45,8 @@ logger = logging.getLogger(__name__)
 class AsyncPtyHandle(AsyncService):
     """A terminal that this program is attached to.
 
-    Its output goes to `on_data` as it comes, or else to who iterates over the handle or awaits `wait`. Closing the
-    handle detaches from the terminal, and the program in it runs on: `kill` ends that.
+    Output goes to `on_data` as it arrives or, without one, to whoever iterates over the handle or awaits `wait`. Closing
+    the handle detaches from the terminal and leaves its program running; use `kill` to end the program.
     """
 
     def __init__(
@@ -75,23 +75,23 @@ class AsyncPtyHandle(AsyncService):
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of the program, None while it runs or when nobody knows it."""
+        """The exit code of the program; None while it is running, or if it is unknown."""
         return self._terminal.exit_code
 
     @property
     def error(self) -> str | None:
-        """What ended the program or the connection, None when there is nothing to tell."""
+        """Why the program or the connection ended; None if there is nothing to report."""
         return self._terminal.error
 
     def is_connected(self) -> bool:
-        """Return whether the program was running, and we attached to it, when we last heard of it."""
+        """Return whether, as far as is known, the program is running and this handle is attached to it."""
         return self._terminal.running
 
     # -- Input ----------------------------------------------------------------------------------------------------
 
     @operation("Failed to send input to PTY: ")
     async def send_input(self, data: str | bytes) -> None:
-        """Type *data* into the terminal: a line ends with a newline, and `chr(3)` is Ctrl-C.
+        """Send input to the terminal; lines end with a newline, and `chr(3)` is Ctrl-C.
 
         Raises:
             DaytonaConnectionError: The program has ended, or the connection is gone.
@@ -105,12 +105,12 @@ class AsyncPtyHandle(AsyncService):
             raise DaytonaConnectionError(f"PTY session {self._session_id!r} has ended") from error
 
     async def write(self, data: str | bytes) -> None:
-        """Type *data* into the terminal; another name of `send_input`."""
+        """Send input to the terminal; an alias of `send_input`."""
         await self.send_input(data)
 
     @operation("Failed to resize PTY: ")
     async def resize(self, pty_size: PtySize) -> PtySessionInfo:
-        """Change the size of the terminal; the program in it is told by SIGWINCH."""
+        """Change the size of the terminal; its program receives SIGWINCH."""
         return await resize(self._api, self._session_id, pty_size)
 
     @operation("Failed to kill PTY: ")
@@ -121,7 +121,7 @@ class AsyncPtyHandle(AsyncService):
     # -- Output ---------------------------------------------------------------------------------------------------
 
     async def wait_for_connection(self, timeout: float | None = CONNECT_TIMEOUT) -> None:
-        """Wait until the terminal is attached, as it is when a `Process` hands it out; output is kept for later.
+        """Wait until the terminal is attached, which it already is when a `Process` returns it; output is buffered.
 
         Raises:
             DaytonaTimeoutError: It took longer than *timeout* seconds.
@@ -156,10 +156,10 @@ class AsyncPtyHandle(AsyncService):
         on_data: Callable[[bytes], Awaitable[None] | None] | None = None,
         timeout: float | None = None,
     ) -> PtyResult:
-        """Return how the program ended, once it has; after *timeout* seconds what is known by then.
+        """Wait until the program ends and return how it ended; after *timeout* seconds, return what is known by then.
 
         Args:
-            on_data: Gets the output from now on; without one, and without one given before, it is dropped.
+            on_data: Called with the output from now on; if none was given, neither here nor before, output is discarded.
             timeout: Seconds; None or 0 means no limit.
         """
         self._on_data = on_data or self._on_data
@@ -258,14 +258,14 @@ class AsyncPtyHandle(AsyncService):
     # -- The end --------------------------------------------------------------------------------------------------
 
     async def disconnect(self) -> None:
-        """Detach from the terminal; the program in it runs on. May be called twice."""
+        """Detach from the terminal; its program keeps running. May be called more than once."""
         self._terminal.lose(None)
         await self._socket.close()
         if self._pump is not None:
             await self._pump.stop()
 
     async def close(self) -> None:
-        """Detach from the terminal; another name of `disconnect`."""
+        """Detach from the terminal; an alias of `disconnect`."""
         await self.disconnect()
 
     def _hang_up(self) -> None:

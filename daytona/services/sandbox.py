@@ -66,10 +66,10 @@ _SANDBOX_OR_NULL: Final = cast("type[SandboxData | None]", SandboxData | None)
 
 
 class AsyncSandbox(SandboxView, Extensible):
-    """A sandbox and everything that can be done to it and in it.
+    """A sandbox, and everything that can be done with it and in it.
 
-    Its attributes are what the platform said last; `refresh_data` asks again. As a context manager it is deleted at
-    the end.
+    Its attributes are what the platform reported last; `refresh_data` asks again. When used as a context manager, it is
+    deleted at the end of the block.
     """
 
     _plugins = SANDBOX_SERVICES
@@ -92,7 +92,7 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @functools.cached_property
     def language(self) -> str:
-        """What `process.code_run` runs."""
+        """The language that `process.code_run` runs."""
         return self._data.labels.get(LANGUAGE_LABEL) or CodeLanguage.PYTHON.value
 
     @functools.cached_property
@@ -111,35 +111,35 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @functools.cached_property
     def fs(self) -> AsyncFileSystem:
-        """Its files."""
+        """The files in the sandbox."""
         from .filesystem import AsyncFileSystem
 
         return AsyncFileSystem(self._toolbox)
 
     @functools.cached_property
     def process(self) -> AsyncProcess:
-        """Commands, code and sessions."""
+        """Commands, code, sessions and terminals."""
         from .process import AsyncProcess
 
         return AsyncProcess(self._toolbox, self.language)
 
     @functools.cached_property
     def git(self) -> AsyncGit:
-        """Repositories."""
+        """Git repositories in the sandbox."""
         from .git import AsyncGit
 
         return AsyncGit(self._toolbox)
 
     @functools.cached_property
     def code_interpreter(self) -> AsyncCodeInterpreter:
-        """Python that keeps its variables."""
+        """Python that keeps its variables from one call to the next."""
         from .code_interpreter import AsyncCodeInterpreter
 
         return AsyncCodeInterpreter(self._toolbox)
 
     @property
     def computer_use(self) -> AsyncComputerUse:
-        """A desktop.
+        """A desktop in the sandbox.
 
         Raises:
             DaytonaPluginMissingError: The plugin for it is not installed.
@@ -153,7 +153,7 @@ class AsyncSandbox(SandboxView, Extensible):
         return f"<{type(self).__name__} {self._data.id} {self._data.state}>"
 
     async def __aenter__(self) -> Self:
-        """Let the platform delete it a while after it has stopped, should this program not come to do it."""
+        """Have the platform delete the sandbox some time after it has stopped, in case this program cannot."""
         if self._left_alone:
             try:
                 path = f"/autodelete/{ABANDONED_MINUTES}"
@@ -182,13 +182,13 @@ class AsyncSandbox(SandboxView, Extensible):
         *,
         command: Sequence[str] | None = None,
     ) -> AsyncLspServer:
-        """Return a language server for a project in this sandbox, not yet started.
+        """Return a language server for a project in this sandbox, which has not been started yet.
 
         Args:
             language_id: `python`, `typescript` or `javascript`.
             path_to_project: The directory of the project.
-            command: The program that serves and its arguments, as `AsyncLspServer` takes it; None takes the best
-                that the sandbox has.
+            command: The server program and its arguments, as for `AsyncLspServer`; None uses the best one that
+                the sandbox has.
 
         Raises:
             DaytonaPluginMissingError: The plugin for language servers is not installed.
@@ -215,7 +215,7 @@ class AsyncSandbox(SandboxView, Extensible):
         json: object = None,
         **query: str | bool | int,
     ) -> None:
-        """Make a request that answers with the sandbox, and keep what it says."""
+        """Send a request whose response describes the sandbox, and keep that."""
         self._replace(
             await self._api.call(
                 method, f"{self._path}{path}", json=json, query=query, into=SandboxData, timeout=timeout
@@ -226,10 +226,10 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to refresh sandbox data: ")
     async def refresh_data(self, request_timeout: float | None = None) -> None:
-        """Ask the platform about this sandbox; its attributes are then up to date.
+        """Update the attributes of this sandbox with what the platform knows about it.
 
         Raises:
-            DaytonaNotFoundError: It does not exist any more.
+            DaytonaNotFoundError: It no longer exists.
         """
         await self._refresh(request_timeout)
 
@@ -241,7 +241,7 @@ class AsyncSandbox(SandboxView, Extensible):
         """Start this sandbox and wait until programs can run in it.
 
         Args:
-            timeout: Seconds for all of it; None or 0 means no limit.
+            timeout: Seconds for the whole call; None or 0 means no limit.
         """
         with self._api.transport.deadline(timeout):
             await self._act("POST", "/start")
@@ -249,11 +249,11 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to stop sandbox: ")
     async def stop(self, timeout: float | None = 60, force: bool = False) -> None:
-        """End all programs and wait until this sandbox has stopped; its files stay.
+        """Stop this sandbox and all its programs, and wait until it has stopped; its files are kept.
 
         Args:
-            timeout: Seconds for all of it; None or 0 means no limit.
-            force: Kill the programs instead of asking them to end.
+            timeout: Seconds for the whole call; None or 0 means no limit.
+            force: Kill the programs instead of asking them to exit.
         """
         with self._api.transport.deadline(timeout):
             await self._act("POST", "/stop", force=force)
@@ -261,11 +261,11 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to remove sandbox: ")
     async def delete(self, timeout: float | None = 60, wait: bool = False) -> None:
-        """Delete this sandbox; one that is just changing its state is deleted as soon as it has.
+        """Delete this sandbox; if its state is just changing, it is deleted as soon as that is over.
 
         Args:
-            timeout: Seconds for all of it; None or 0 means no limit.
-            wait: Return only when it is gone.
+            timeout: Seconds for the whole call; None or 0 means no limit.
+            wait: Return only once it is gone.
         """
         with self._api.transport.deadline(timeout):
             await self._delete()
@@ -297,10 +297,10 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to recover sandbox: ")
     async def recover(self, timeout: float | None = 60) -> None:
-        """Bring this sandbox back from a recoverable error and wait until it has started.
+        """Recover this sandbox from an error and wait until it has started.
 
         Raises:
-            DaytonaBadRequestError: It is not in an error state, or the error cannot be recovered from.
+            DaytonaBadRequestError: It is not in an error state, or the error is not recoverable.
         """
         with self._api.transport.deadline(timeout):
             await self._act("POST", "/recover")
@@ -308,14 +308,14 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to archive sandbox: ")
     async def archive(self, request_timeout: float | None = None) -> None:
-        """Begin to move this stopped sandbox to cheaper storage; starting it brings it back."""
+        """Begin to move this stopped sandbox to cheaper storage; `start` brings it back."""
         with self._api.transport.deadline(request_timeout):
             await self._act("POST", "/archive")
             await self._refresh()
 
     @operation("Failed to pause sandbox: ")
     async def pause(self, timeout: float | None = 60) -> None:
-        """Freeze this sandbox with its memory, where its class can, and wait until it is."""
+        """Suspend this sandbox, keeping its memory, and wait until that is done; not every class of sandbox can."""
         with self._api.transport.deadline(timeout):
             await self._act("POST", "/pause")
             await self._refresh()
@@ -323,10 +323,10 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to resize sandbox: ")
     async def resize(self, resources: Resources, timeout: float | None = 60) -> None:
-        """Change cores, memory and disk, and wait until that is done.
+        """Change the CPU cores, memory and disk of this sandbox, and wait until that is done.
 
         Raises:
-            DaytonaBadRequestError: A running sandbox can grow in cores and memory only.
+            DaytonaBadRequestError: A running sandbox can only get more cores and memory.
         """
         if resources.gpu is not None or resources.gpu_type is not None:
             raise DaytonaValidationError(
@@ -339,7 +339,7 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to fork sandbox: ")
     async def fork(self, name: str | None = None, timeout: float | None = 60) -> AsyncSandbox:
-        """Return a new sandbox with a copy of this one's files, started."""
+        """Return a new, started sandbox with a copy of this one's files."""
         with self._api.transport.deadline(timeout):
             data = await self._api.call(
                 "POST", f"{self._path}/fork", json=ForkSandbox(name=name), into=SandboxData
@@ -350,7 +350,7 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to create snapshot: ")
     async def create_snapshot(self, name: str, timeout: float | None = 60) -> None:
-        """Make a snapshot of this sandbox, from which others can be created, and wait until that is done."""
+        """Create a snapshot of this sandbox, from which others can be created, and wait until that is done."""
         body = CreateSandboxSnapshot(name=name, include_memory=False)
         with self._api.transport.deadline(timeout):
             await self._act("POST", "/snapshot", json=body)
@@ -366,7 +366,7 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failure during waiting for sandbox to stop: ")
     async def wait_for_sandbox_stop(self, timeout: float | None = 60) -> None:
-        """Wait until this sandbox has stopped, or is gone."""
+        """Wait until this sandbox has stopped or no longer exists."""
         with self._api.transport.deadline(timeout):
             await self._wait(waiting.STOPPED)
 
@@ -407,7 +407,7 @@ class AsyncSandbox(SandboxView, Extensible):
     async def set_labels(
         self, labels: dict[str, str], request_timeout: float | None = None
     ) -> dict[str, str]:
-        """Replace all labels by these and return them; the label that holds the language is kept."""
+        """Replace all labels by these and return them; the label that stores the language is kept."""
         wanted = {**labels}
         if LANGUAGE_LABEL in self._data.labels:
             wanted.setdefault(LANGUAGE_LABEL, self._data.labels[LANGUAGE_LABEL])
@@ -423,32 +423,32 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to set public status: ")
     async def set_public(self, public: bool, request_timeout: float | None = None) -> None:
-        """Let anybody with the address see previews, or only who has a token."""
+        """Allow previews to anybody with the URL, or only to those with a token."""
         await self._set(f"/public/{str(public).lower()}", request_timeout, public=public)
 
     @operation("Failed to set auto-stop interval: ")
     async def set_autostop_interval(self, interval: int, request_timeout: float | None = None) -> None:
-        """Stop after *interval* minutes without activity; 0 means never."""
+        """Stop the sandbox after *interval* minutes without activity; 0 means never."""
         await self._set(f"/autostop/{_minutes(interval)}", request_timeout, auto_stop_interval=interval)
 
     @operation("Failed to set auto-pause interval: ")
     async def set_auto_pause_interval(self, interval: int, request_timeout: float | None = None) -> None:
-        """Pause after *interval* minutes without activity; 0 means never."""
+        """Pause the sandbox after *interval* minutes without activity; 0 means never."""
         await self._set(f"/autopause/{_minutes(interval)}", request_timeout, auto_pause_interval=interval)
 
     @operation("Failed to set auto-archive interval: ")
     async def set_auto_archive_interval(self, interval: int, request_timeout: float | None = None) -> None:
-        """Archive after *interval* minutes of being stopped; 0 means as late as the platform allows."""
+        """Archive the sandbox once it has been stopped for *interval* minutes; 0 means the longest the platform allows."""
         await self._set(f"/autoarchive/{_minutes(interval)}", request_timeout, auto_archive_interval=interval)
 
     @operation("Failed to set auto-delete interval: ")
     async def set_auto_delete_interval(self, interval: int, request_timeout: float | None = None) -> None:
-        """Delete after *interval* minutes of being stopped; 0 means at once, a negative number never."""
+        """Delete the sandbox once it has been stopped for *interval* minutes; 0 means at once, a negative number never."""
         await self._set(f"/autodelete/{int(interval)}", request_timeout, auto_delete_interval=interval)
 
     @operation("Failed to set TTL: ")
     async def set_ttl(self, ttl_minutes: int, request_timeout: float | None = None) -> None:
-        """Destroy this sandbox *ttl_minutes* from now, whatever it does; 0 takes the limit away."""
+        """Destroy this sandbox *ttl_minutes* from now, whatever it is doing; 0 removes the limit."""
         await self._set(f"/ttl/{_minutes(ttl_minutes)}", request_timeout)
 
     async def _set(self, path: str, timeout: float | None, **fields: object) -> None:
@@ -464,10 +464,10 @@ class AsyncSandbox(SandboxView, Extensible):
         domain_allow_list: str | None = None,
         request_timeout: float | None = None,
     ) -> None:
-        """Change what this sandbox reaches: nothing, only some networks (CIDR blocks) or only some domains.
+        """Change what this sandbox can reach: nothing, only some networks (CIDR blocks), or only some domains.
 
         Raises:
-            DaytonaValidationError: Nothing is to be changed.
+            DaytonaValidationError: None of the settings was given.
         """
         body = UpdateSandboxNetworkSettings(
             network_block_all=network_block_all,
@@ -489,7 +489,7 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to update secrets: ")
     async def update_secrets(self, secrets: dict[str, str], request_timeout: float | None = None) -> None:
-        """Replace the secrets of this sandbox: names of variables, and of the secrets they stand for."""
+        """Replace the secrets of this sandbox, given as a mapping from variable names to the names of secrets."""
         body = UpdateSandboxSecrets(secrets=[{name: secret} for name, secret in secrets.items()])
         await self._act("PUT", "/secrets", json=body, timeout=request_timeout)
 
@@ -497,26 +497,26 @@ class AsyncSandbox(SandboxView, Extensible):
     async def update_env(
         self, env: dict[str, str], *, unset: list[str] | None = None, request_timeout: float | None = None
     ) -> None:
-        """Set and unset variables for programs that are started from now on."""
+        """Set and unset environment variables for programs that are started from now on."""
         await self._toolbox.call(
             "POST", "/env", json=UpdateEnvRequest(set=env, unset=unset), timeout=request_timeout
         )
 
     @operation("Failed to refresh sandbox activity: ")
     async def refresh_activity(self, request_timeout: float | None = None) -> None:
-        """Count as activity: what stops an idle sandbox starts to count again."""
+        """Report activity, which restarts the intervals for idle sandboxes."""
         await self._touch(request_timeout)
 
     @operation("Failed to keep sandbox alive: ")
     async def keep_alive(self, every: float = 60, request_timeout: float | None = None) -> None:
-        """Count as activity now, and then again and again until this sandbox is gone or the client is closed.
+        """Report activity now, and then periodically until this sandbox is gone or the client is closed.
 
-        Calls into a sandbox count by themselves, so this is for programs that only wait. Blocking code has nobody who could
-        go on: it counts once.
+        Calls into a sandbox count as activity anyway, so this is for programs that only wait. In blocking code nothing can
+        run in the background, so it reports activity once.
 
         Args:
-            every: Seconds from one time to the next.
-            request_timeout: Seconds for the first.
+            every: Seconds between reports.
+            request_timeout: Seconds for the first report.
         """
         if every <= 0:
             raise DaytonaValidationError(f"every={every} is not a number of seconds")
@@ -540,7 +540,7 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to get preview link: ")
     async def get_preview_link(self, port: int, request_timeout: float | None = None) -> PortPreviewUrl:
-        """Return the address of what listens on *port*, and the token that a private one wants."""
+        """Return the URL of whatever listens on *port*, and the token that a private sandbox requires."""
         return await self._api.call(
             "GET", f"{self._path}/ports/{int(port)}/preview-url", into=PortPreviewUrl, timeout=request_timeout
         )
@@ -549,7 +549,7 @@ class AsyncSandbox(SandboxView, Extensible):
     async def create_signed_preview_url(
         self, port: int, expires_in_seconds: int | None = None, request_timeout: float | None = None
     ) -> SignedPortPreviewUrl:
-        """Return an address of what listens on *port* that needs no token and ends by itself (60 s by default)."""
+        """Return a URL of whatever listens on *port* that needs no token and expires, after 60 seconds by default."""
         return await self._api.call(
             "GET",
             f"{self._path}/ports/{int(port)}/signed-preview-url",
@@ -562,7 +562,7 @@ class AsyncSandbox(SandboxView, Extensible):
     async def expire_signed_preview_url(
         self, port: int, token: str, request_timeout: float | None = None
     ) -> None:
-        """End a signed address now."""
+        """Invalidate a signed preview URL now."""
         path = f"{self._path}/ports/{int(port)}/signed-preview-url/{segment(token)}/expire"
         await self._api.call("POST", path, timeout=request_timeout)
 
@@ -570,7 +570,7 @@ class AsyncSandbox(SandboxView, Extensible):
     async def create_ssh_access(
         self, expires_in_minutes: int | None = None, request_timeout: float | None = None
     ) -> SshAccessDto:
-        """Return a token to log in with, and the command to type; every earlier token of this sandbox ends."""
+        """Return a token and a command to log in with; all earlier tokens of this sandbox become invalid."""
         return await self._api.call(
             "POST",
             f"{self._path}/ssh-access",
@@ -581,7 +581,7 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to revoke SSH access: ")
     async def revoke_ssh_access(self, token: str, request_timeout: float | None = None) -> None:
-        """End one token; open connections stay."""
+        """Invalidate one token; open connections stay open."""
         if not token:
             raise DaytonaValidationError("An empty token would revoke every access of the sandbox")
         await self._api.call(
@@ -592,7 +592,7 @@ class AsyncSandbox(SandboxView, Extensible):
     async def validate_ssh_access(
         self, token: str, request_timeout: float | None = None
     ) -> SshAccessValidationDto:
-        """Return whether a token is good, and for which sandbox: not only this one is looked at."""
+        """Return whether a token is valid, and for which sandbox, which may be another one."""
         return await self._api.call(
             "GET",
             "/sandbox/ssh-access/validate",
@@ -603,33 +603,33 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to create download URL: ")
     async def download_url(self, path: str, ttl_seconds: int | None = None) -> str:
-        """Return an address that downloads a file without a key.
+        """Return a URL that downloads a file without a key.
 
         Args:
             path: Path in the sandbox.
-            ttl_seconds: How long it works; None means an hour, 0 for ever.
+            ttl_seconds: How long it is valid; None means an hour, 0 forever.
         """
         return await self._signed_urls.url("GET", "/files/download", path, ttl_seconds)
 
     @operation("Failed to create upload URL: ")
     async def upload_url(self, path: str, ttl_seconds: int | None = None) -> str:
-        """Return an address to which a file can be posted without a key: as form field `file`, or as it is."""
+        """Return a URL to which a file can be posted without a key, as the form field `file` or as the plain body."""
         return await self._signed_urls.url("POST", "/files/upload-v2", path, ttl_seconds)
 
     @operation("Failed to rotate signing key: ")
     async def rotate_signing_key(self) -> None:
-        """Make every signed file address that was given out so far useless."""
+        """Invalidate all signed file URLs that were created so far."""
         await self._signed_urls.rotate()
 
     # -- Inside ---------------------------------------------------------------------------------------------------
 
     @operation("Failed to get user home directory: ")
     async def get_user_home_dir(self) -> str:
-        """Return the home directory of the user that programs run as."""
+        """Return the home directory of the user that runs programs."""
         return (await self._toolbox.call("GET", "/user-home-dir", into=Directory)).dir
 
     async def get_user_root_dir(self) -> str:
-        """Return what `get_user_home_dir` does, under its older name."""
+        """Deprecated: use `get_user_home_dir`."""
         warnings.warn(
             "get_user_root_dir is deprecated; use get_user_home_dir", DeprecationWarning, stacklevel=2
         )
@@ -637,12 +637,12 @@ class AsyncSandbox(SandboxView, Extensible):
 
     @operation("Failed to get working directory path: ")
     async def get_work_dir(self) -> str:
-        """Return the directory where programs start and relative paths begin."""
+        """Return the working directory, in which programs start and relative paths are resolved."""
         return (await self._toolbox.call("GET", "/work-dir", into=Directory)).dir
 
     @operation("Failed to get sandbox metrics: ")
     async def get_metrics_latest(self) -> SandboxMetrics:
-        """Return the load of this sandbox now; sizes in bytes, what is not known is 0."""
+        """Return the current resource usage of this sandbox; sizes are in bytes, and unknown values are 0."""
         from . import _metrics  # few programs ask
 
         return _metrics.record_of(await self._toolbox.call("GET", "/system/metrics", into=SystemMetrics))
@@ -651,11 +651,11 @@ class AsyncSandbox(SandboxView, Extensible):
     async def get_metrics(
         self, start: datetime | None = None, end: datetime | None = None
     ) -> list[SandboxMetrics]:
-        """Return the load of this sandbox over time, oldest first; sizes in bytes, what was not measured is 0.
+        """Return the resource usage of this sandbox over time, oldest first; sizes are in bytes, unknown values are 0.
 
         Args:
-            start: The first moment; None means the sandbox's creation. A time without a zone is UTC.
-            end: The last moment; None means now.
+            start: The beginning; None means the sandbox's creation. Times without a zone are in UTC.
+            end: The end; None means now.
         """
         from . import _metrics
 

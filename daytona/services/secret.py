@@ -11,7 +11,7 @@ __all__ = ["AsyncSecretService"]
 
 
 class AsyncSecretService(AsyncService):
-    """The secrets of an organization; their values go in and never come out."""
+    """The secrets of an organization; their values can be set but not read."""
 
     @operation("Failed to list secrets: ")
     async def list(
@@ -22,12 +22,12 @@ class AsyncSecretService(AsyncService):
         sort: str | None = None,
         order: str | None = None,
     ) -> ListSecretsResponse:
-        """Return one page of secrets, how many there are in all, and where the next page starts.
+        """Return one page of secrets, the total number of secrets, and where the next page starts.
 
         Args:
-            cursor: `next_cursor` of the page before; None starts at the beginning.
-            limit: How many to a page.
-            name: What their names contain.
+            cursor: The `next_cursor` of the previous page; None starts at the beginning.
+            limit: How many secrets per page.
+            name: Only secrets whose names contain this.
             sort: "name", "createdAt" or "updatedAt".
             order: "asc" or "desc".
         """
@@ -47,10 +47,10 @@ class AsyncSecretService(AsyncService):
 
     @operation("Failed to create secret: ")
     async def create(self, params: CreateSecretParams) -> Secret:
-        """Return a new secret.
+        """Create a secret and return it.
 
         Raises:
-            DaytonaConflictError: There is one with this name.
+            DaytonaConflictError: A secret with this name exists.
         """
         body = CreateSecret(
             name=params.name, value=params.value, description=params.description, hosts=params.hosts
@@ -59,7 +59,7 @@ class AsyncSecretService(AsyncService):
 
     @operation("Failed to update secret: ")
     async def update(self, secret_id: str, params: UpdateSecretParams) -> Secret:
-        """Change a secret and return it; what is None stays as it is.
+        """Change a secret and return it; parameters that are None stay unchanged.
 
         Raises:
             DaytonaNotFoundError: There is none.

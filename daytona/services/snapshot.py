@@ -55,15 +55,15 @@ class AsyncSnapshotService(AsyncService):
         on_logs: Callable[[str], Awaitable[None] | None] | None = None,
         timeout: float | None = 0,
     ) -> Snapshot:
-        """Return a new snapshot from which sandboxes can be made.
+        """Create a snapshot from which sandboxes can be created, and return it once it is ready.
 
         Args:
-            params: Its name, and the image it is made of: a name, or a description to build from.
-            on_logs: Called with each step, and with each line that the build prints.
-            timeout: Seconds for all of it; None or 0 means no limit.
+            params: Its name, and its image: a name, or an `Image` to build.
+            on_logs: Called with each step, and with each line of the build log.
+            timeout: Seconds for the whole call; None or 0 means no limit.
 
         Raises:
-            DaytonaConflictError: There is a snapshot of this name.
+            DaytonaConflictError: A snapshot with this name exists.
             DaytonaTimeoutError: It took longer than *timeout*.
         """
         with self._api.transport.deadline(timeout):
@@ -109,7 +109,7 @@ class AsyncSnapshotService(AsyncService):
 
     @operation("Failed to delete snapshot: ")
     async def delete(self, snapshot: Snapshot | str) -> None:
-        """Delete a snapshot, given itself, its id or its name; sandboxes made from it go on.
+        """Delete a snapshot, given as an object, an id or a name; sandboxes created from it are not affected.
 
         Raises:
             DaytonaNotFoundError: There is none.
@@ -125,7 +125,7 @@ class AsyncSnapshotService(AsyncService):
 
     @operation("Failed to activate snapshot: ")
     async def activate(self, snapshot: Snapshot | str) -> Snapshot:
-        """Make an inactive snapshot, given itself, its id or its name, usable again.
+        """Make an inactive snapshot, given as an object, an id or a name, usable again.
 
         Raises:
             DaytonaBadRequestError: It is not inactive.
@@ -143,7 +143,7 @@ class AsyncSnapshotService(AsyncService):
 
     @operation("Failed to deactivate snapshot: ")
     async def deactivate(self, snapshot: Snapshot | str) -> None:
-        """Let no more sandboxes be made from a snapshot, given itself, its id or its name.
+        """Prevent further sandboxes from being created from a snapshot, given as an object, an id or a name.
 
         Raises:
             DaytonaNotFoundError: There is none.
@@ -162,7 +162,7 @@ class AsyncSnapshotService(AsyncService):
         Args:
             page: Its number; the first is 1.
             limit: How many snapshots a page has.
-            source_sandbox_id: Only those that were taken from this sandbox.
+            source_sandbox_id: Only snapshots that were created from this sandbox.
         """
         for name, value in (("page", page), ("limit", limit)):
             if value is not None and value < 1:

@@ -25,11 +25,11 @@ class AsyncVolumeService(AsyncService):
 
         Args:
             name: Its name.
-            create: Make one if there is none, and return it when it can be mounted.
+            create: Create it if it does not exist, and return it once it can be mounted.
 
         Raises:
             DaytonaNotFoundError: There is none.
-            DaytonaTimeoutError: A new one was not ready within a minute.
+            DaytonaTimeoutError: The new volume was not ready within a minute.
         """
         try:
             return await self._named(name)
@@ -64,10 +64,10 @@ class AsyncVolumeService(AsyncService):
 
     @operation("Failed to create volume: ")
     async def create(self, name: str) -> Volume:
-        """Return a new volume; it can be mounted when its state is `ready`.
+        """Create a volume and return it; it can be mounted once its state is `ready`.
 
         Raises:
-            DaytonaBadRequestError: There is a volume with this name.
+            DaytonaBadRequestError: A volume with this name exists.
         """
         return await self._create(name)
 

@@ -6,15 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.egress.certificates import can_sign
-from daytona_plugins.local.runtime.cgroups import Cgroups
 from daytona_plugins.local.runtime.shifting import can_shift
+from daytona_plugins.local.runtime.trying import try_groups
+from daytona_plugins.local.runtime.unkept import why_not_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daytona_plugins.local.paths import Paths
-
-DELEGATE = "systemd-run --user --scope -p Delegate=yes daytona local start"
 
 
 def diagnose(paths: Paths) -> Iterator[str]:
@@ -38,12 +37,16 @@ def _users(paths: Paths) -> str:
     return "users: user 0 inside is root outside, without capabilities\n  more: run the platform as an ordinary user"
 
 
+def _limits_processes(paths: Paths) -> bool:
+    """Return whether processes are counted for each user, and a sandbox has one of its own."""
+    return os.getuid() != 0 or can_shift(str(paths.data))
+
+
 def _limits(paths: Paths) -> Iterator[str]:
-    groups = Cgroups(f"{paths.data} diagnosis")
-    kept = groups.controllers
-    groups.close()
+    kept = try_groups(f"{paths.data} diagnosis")
     cpu = "enforced" if "cpu" in kept else "ignored"
     memory = "enforced" if "memory" in kept else "watched"
-    yield f"limits that were asked for: cpu {cpu}, memory {memory}, disk watched, processes enforced"
-    if kept != {"cpu", "memory"}:
-        yield f"  more: no control group can be made here; try `{DELEGATE}`, or start the platform as root"
+    processes = "enforced" if _limits_processes(paths) or "pids" in kept else "ignored"
+    yield f"limits that were asked for: cpu {cpu}, memory {memory}, disk watched, processes {processes}"
+    for sentence in why_not_kept({"cpu", "memory"} - kept):
+        yield f"  more: {sentence}"

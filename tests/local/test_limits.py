@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,11 @@ from daytona_plugins.local.platform.lifecycle import DEMAND
 from daytona_plugins.local.platform.sizes import Size
 from daytona_plugins.local.platform.states import State
 from daytona_plugins.local.platform.watching import DISK_PERIOD
-from daytona_plugins.local.runtime.cgroups import (
-    OWN_PART,
-    Cgroups,
-    hierarchies,
-    parse_hierarchies,
-    remove_abandoned,
-    settings,
-)
+from daytona_plugins.local.runtime.cgroup_claims import DELEGATED, OWN_PART
+from daytona_plugins.local.runtime.cgroup_trees import controllers_of, hierarchies, parse_hierarchies
+from daytona_plugins.local.runtime.cgroups import Cgroups, remove_abandoned, settings
 from daytona_plugins.local.runtime.spec import Limits
+from daytona_plugins.local.runtime.trying import try_groups
 from daytona_plugins.local.runtime.usage import disk_of, memory_of
 from daytona_plugins.local.web import HTTPError
 from tests.local.fake_driver import fake_sandboxes
@@ -34,7 +31,7 @@ from tests.local.ordinary_user import needs_root, run_as_ordinary_user
 from tests.local.test_escape import Builder, building
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 MIB = 1024**2
 BOMB = "import os, time\nn = 0\ntry:\n    while n < 300:\n        if os.fork() == 0: time.sleep(60)\n        n += 1\nexcept OSError as e:\n    print(n, e.errno)"
@@ -47,11 +44,9 @@ def builder() -> Iterator[Builder]:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     """What the kernel can keep on this machine."""
-    groups = Cgroups(str(tmp_path_factory.mktemp("limits")))
-    groups.close()
-    return groups.controllers
+    return try_groups(str(tmp_path_factory.mktemp("limits")))
 
 
 # The kernel's limits
@@ -65,7 +60,7 @@ def test_processes_are_limited_everywhere(builder: Builder):
     assert builder.box("beside").run("echo fine") == "fine\n"
 
 
-def test_limits_are_told_as_what_they_are(builder: Builder, kept: set[str]):
+def test_limits_are_told_as_what_they_are(builder: Builder, kept: frozenset[str]):
     box = builder.box("told", limits=Limits(cpu=1, memory=512 * MIB, disk=512 * MIB))
     assert box.sandbox.isolation.limits == {
         "cpu": "enforced" if "cpu" in kept else "ignored",
@@ -82,11 +77,23 @@ def test_without_limits_nothing_is_promised(builder: Builder):
     assert {box.sandbox.isolation.limits[name] for name in ("cpu", "memory", "disk")} == {"ignored"}
 
 
-def test_what_needs_more_memory_than_allowed_is_killed(builder: Builder, kept: set[str]):
+def test_what_needs_more_memory_than_allowed_is_killed(builder: Builder, kept: frozenset[str]):
     box = builder.box("memory", limits=Limits(memory=96 * MIB))
     answer = box.post("/process/execute", {"command": "python3 -c 'len(bytearray(300 << 20))'"}).json
     assert answer["exitCode"] == (137 if "memory" in kept else 0)
     assert box.run("echo alive") == "alive\n"
+
+
+def test_memory_that_is_missing_in_one_sandbox_is_there_for_others(builder: Builder, kept: frozenset[str]):
+    if "memory" not in kept:
+        pytest.skip("no control group for memory can be made here")
+    beside = builder.box("beside-memory", limits=Limits(memory=96 * MIB))
+    beside.run("sleep 1000 >/dev/null 2>&1 &")
+    box = builder.box("no-memory", limits=Limits(memory=96 * MIB))
+    for _ in range(3):
+        command = {"command": "python3 -c 'len(bytearray(300 << 20))'"}
+        assert box.post("/process/execute", command).json["exitCode"] == 137
+    assert beside.run("pgrep -c sleep") == "1\n"
 
 
 def test_files_in_memory_count_as_memory(builder: Builder):
@@ -95,7 +102,7 @@ def test_files_in_memory_count_as_memory(builder: Builder):
         assert "No space left" in box.run(f"head -c 48M /dev/zero > {directory}/file")
 
 
-def test_a_limit_can_be_changed_while_programs_run(builder: Builder, kept: set[str]):
+def test_a_limit_can_be_changed_while_programs_run(builder: Builder, kept: frozenset[str]):
     box = builder.box("changed")
     box.run("sleep 1000 >/dev/null 2>&1 &")
     box.sandbox.limit(Limits(cpu=1, memory=96 * MIB))
@@ -109,11 +116,11 @@ def test_a_limit_can_be_changed_while_programs_run(builder: Builder, kept: set[s
         assert box.post("/process/execute", command).json["exitCode"] == 0
 
 
-def test_processors_are_limited_and_groups_go_with_their_sandbox(builder: Builder, kept: set[str]):
+def test_processors_are_limited_and_groups_go_with_their_sandbox(builder: Builder, kept: frozenset[str]):
     name = f"processors-{os.getpid()}"
     box = builder.box(name, limits=Limits(cpu=1))
     groups = list(Path("/sys/fs/cgroup").glob(f"**/daytona-*/{name}"))
-    assert len(groups) == len(kept)
+    assert len(groups) == ("cpu" in kept)
     box.run("sleep 1000 >/dev/null 2>&1 &")
     sleeper = Path(f"/proc/{box.pid}/task/{box.pid}/children").read_text().split()[0]
     assert all(sleeper in (group / "cgroup.procs").read_text().split() for group in groups)
@@ -130,7 +137,7 @@ def test_processors_are_limited_and_groups_go_with_their_sandbox(builder: Builde
 MOUNTINFO = """\
 30 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
-35 31 0:32 /docker/x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+35 31 0:32 /docker/x /sys/fs/cgroup/memory ro,nosuid - cgroup cgroup rw,memory
 41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
 """
 OWN = "3:cpu,cpuacct:/user\n2:memory:/docker/x/y\n0::/user.slice/app.scope\n"
@@ -138,12 +145,13 @@ OWN = "3:cpu,cpuacct:/user\n2:memory:/docker/x/y\n0::/user.slice/app.scope\n"
 
 def test_trees_of_both_versions_are_found():
     found = {
-        str(tree.own): (tree.version, set(tree.controllers)) for tree in parse_hierarchies(MOUNTINFO, OWN)
+        str(tree.own): (tree.version, set(tree.controllers), tree.read_only)
+        for tree in parse_hierarchies(MOUNTINFO, OWN)
     }
     assert found == {
-        "/sys/fs/cgroup/cpu,cpuacct/user": (1, {"cpu", "cpuacct"}),
-        "/sys/fs/cgroup/memory/y": (1, {"memory"}),
-        "/sys/fs/cgroup/unified/user.slice/app.scope": (2, set()),
+        "/sys/fs/cgroup/cpu,cpuacct/user": (1, {"cpu", "cpuacct"}, False),
+        "/sys/fs/cgroup/memory/y": (1, {"memory"}, True),
+        "/sys/fs/cgroup/unified/user.slice/app.scope": (2, set(), False),
     }
 
 
@@ -152,8 +160,10 @@ def test_trees_of_both_versions_are_found():
     [
         (1, "cpu", 2, {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "200000"}),
         (2, "cpu", 2, {"cpu.max": "200000 100000"}),
-        (1, "memory", 5, {"memory.limit_in_bytes": "5"}),
+        (1, "memory", 5, {"memory.limit_in_bytes": "5", "memory.swappiness": "0"}),
         (2, "memory", 5, {"memory.max": "5", "memory.swap.max": "0"}),
+        (1, "pids", 7, {"pids.max": "7"}),
+        (2, "pids", 7, {"pids.max": "7"}),
     ],
 )
 def test_each_version_has_its_own_files(version: int, name: str, value: int, files: dict[str, str]):
@@ -163,49 +173,70 @@ def test_each_version_has_its_own_files(version: int, name: str, value: int, fil
 HANDED_OVER = """
 import os, sys
 from pathlib import Path
-from daytona_plugins.local.runtime import cgroups
-own, controller = Path(sys.argv[1]), sys.argv[2]
+from daytona_plugins.local.runtime import cgroup_claims
+own, controller, marked = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "marked"
+cgroup_claims.CONTROLLERS = (controller,)
 (own / "cgroup.procs").write_text(str(os.getpid()))
-tree = cgroups.Hierarchy(2, Path("/nowhere"), own, frozenset())
-made = cgroups.make_in_version_2(tree, controller, "daytona-groups")
-moved = Path("/proc/self/cgroup").read_text().split("0::")[1].strip()
+tree = cgroup_claims.Hierarchy(2, Path("/nowhere"), own, frozenset())
+parts = (own / "cgroup.procs").read_text().split()
+assert (len(parts) == 2) == marked, parts
+made = cgroup_claims.claim(tree, "daytona-groups").directory
+moved = Path("/proc/self/cgroup").read_text().split("0::")[1].split()[0]
 (made / "one").mkdir()
 print(made.relative_to(own), Path(moved).name, controller in (made / "one" / "cgroup.controllers").read_text())
-again = cgroups.make_in_version_2(tree._replace(own=own / cgroups.OWN_PART), controller, "daytona-groups")
-print(again == made)
+again = cgroup_claims.claim(tree._replace(own=own / cgroup_claims.OWN_PART), "daytona-groups")
+print(again.directory == made, (own / "cgroup.procs").read_text() == "")
 (made / "one").rmdir()
 made.rmdir()
 """
 
 
-@needs_root
-def test_a_group_that_was_handed_over_is_divided():
-    """In version 2 a group has members or limited groups in it, so whoever was given one moves into a part of it."""
-    trees = [
-        tree for tree in hierarchies() if tree.version == 2 and (tree.mount / "cgroup.controllers").exists()
-    ]
-    controllers = {tree.mount: (tree.mount / "cgroup.controllers").read_text().split() for tree in trees}
-    if not any(controllers.values()):
+@contextmanager
+def group_in_version_2() -> Generator[tuple[Path, str]]:
+    """A group that can have others in it, and a controller of theirs."""
+    mounts = [tree.mount for tree in hierarchies() if tree.version == 2]
+    found = [(mount, name) for mount in mounts for name in sorted(controllers_of(mount))]
+    if not found:
         pytest.skip("this machine has no controller in version 2 of the interface")
-    mount, (controller, *_) = next((mount, names) for mount, names in controllers.items() if names)
+    mount, controller = found[0]
     (mount / "cgroup.subtree_control").write_text(f"+{controller}")
     own = mount / f"daytona-test-{os.getpid()}"
     own.mkdir()
     try:
-        program = [sys.executable, "-c", HANDED_OVER, str(own), controller]
-        result = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
-        assert result.stdout.splitlines() == ["daytona-groups daytona-platform True", "True"], result.stderr
+        yield own, controller
     finally:
         (own / OWN_PART).rmdir()
         own.rmdir()
 
 
 @needs_root
-def test_groups_that_were_left_behind_are_removed(tmp_path: Path, kept: set[str]):
+@pytest.mark.parametrize("who", ["marked", "alone"])
+def test_a_group_that_was_handed_over_is_divided(who: str):
+    """In version 2 a group has members or limited groups in it, so whoever was given one moves into a part of it.
+
+    Others that are in it move too, where systemd has marked it as handed over.
+    """
+    with group_in_version_2() as (own, controller), subprocess.Popen(["sleep", "60"]) as other:
+        if who == "marked":
+            os.setxattr(own, DELEGATED, b"1")
+            (own / "cgroup.procs").write_text(str(other.pid))
+        program = [sys.executable, "-c", HANDED_OVER, str(own), controller, who]
+        result = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+        other.kill()
+        other.wait()
+        assert result.stdout.splitlines() == ["daytona-groups daytona-platform True", "True True"], (
+            result.stderr
+        )
+
+
+@needs_root
+def test_groups_that_were_left_behind_are_removed(tmp_path: Path, kept: frozenset[str]):
     groups = Cgroups(str(tmp_path))
-    groups.open("lost")
+    with subprocess.Popen(["sleep", "60"]) as lost:
+        assert groups.open("lost").keep(lost.pid, {"cpu": 1, "memory": 96 * MIB}) == kept & {"cpu", "memory"}
+        lost.kill()
     found = list(Path("/sys/fs/cgroup").glob("**/daytona-*/lost"))
-    assert len(found) == len(kept)
+    assert bool(found) == bool(kept)
     remove_abandoned(str(tmp_path))
     assert not any(path.parent.exists() for path in found)
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from daytona.errors import DaytonaLocalPlatformError
+from daytona_plugins.local.runtime import scope
 from daytona_plugins.local.runtime.cgroups import Cgroups, Group, remove_abandoned
 from daytona_plugins.local.runtime.messages import (
     MESSAGE_LIMIT,
@@ -36,6 +37,7 @@ from daytona_plugins.local.runtime.messages import (
     decode_event,
 )
 from daytona_plugins.local.runtime.spec import Holds, Isolation, Limits, SandboxSpec
+from daytona_plugins.local.runtime.unkept import why_not_kept
 from daytona_plugins.local.runtime.zygote_process import ZygoteProcess, start_zygote
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ __all__ = ["Isolation", "Runner", "RunningSandbox", "SandboxSpec", "SpawnError",
 
 WITHOUT_KERNEL: Final[dict[str, Holds]] = {"cpu": "ignored", "memory": "watched", "disk": "watched"}
 """What becomes of a limit for which there is no control group."""
+CONTROLLERS: Final = {"cpu": "cpu", "memory": "memory", "processes": "pids"}
+"""What keeps a limit, for those that a control group can keep."""
 START_TIMEOUT: Final = 60.0
 BACKLOG: Final = 1024
 
@@ -77,6 +81,7 @@ class RunningSandbox:
         self._isolation = spawned.isolation
         self._group = group
         self._kept: set[str] = set()
+        self._reasons: list[str] = []
         self._ended = ended
         self.proxy = proxy
         """Who connects to the proxy's port inside is answered on this socket; whoever answers closes it."""
@@ -84,20 +89,32 @@ class RunningSandbox:
     @property
     def isolation(self) -> Isolation:
         """What separates it from this machine, and which of its limits hold in which way."""
-        return with_limits(self._isolation, self.spec.limits, self._kept)
+        told = with_limits(self._isolation, self.spec.limits, self._kept)
+        return msgspec.structs.replace(told, notes=[*told.notes, *self._reasons])
 
     @property
     def watched(self) -> Limits:
         """The limits that the kernel does not keep, and somebody has to look after."""
-        return msgspec.structs.replace(self.spec.limits, **dict.fromkeys(self._kept))
+        return msgspec.structs.replace(self.spec.limits, **dict.fromkeys(self._kept - {"processes"}))
 
     def limit(self, limits: Limits) -> None:
         """Change its limits while it runs."""
         self.spec = msgspec.structs.replace(self.spec, limits=limits)
-        if limits != Limits():
+        if wanted := self._wanted():
             group = self._group()
-            group.take(self.pid)
-            self._kept = group.limit(limits)
+            kept = group.keep(self.pid, wanted)
+            self._kept = {name for name, controller in CONTROLLERS.items() if controller in kept}
+            self._reasons = why_not_kept(wanted.keys() - group.controllers)
+
+    def _wanted(self) -> dict[str, int]:
+        """Return what a control group is to keep: processes only where they are not limited without one."""
+        limits, unlimited = self.spec.limits, self._isolation.limits["processes"] == "ignored"
+        wanted = {
+            "cpu": limits.cpu,
+            "memory": limits.memory,
+            "pids": self.spec.max_processes if unlimited else None,
+        }
+        return {controller: value for controller, value in wanted.items() if value is not None}
 
     async def stop(self, *, grace: float = 5.0) -> None:
         """Ask every process inside to end, wait up to *grace* seconds, then kill; fine on a sandbox that has ended."""
@@ -141,6 +158,7 @@ class Runner:
         self._send_lock = asyncio.Lock()
         self._cgroups: Cgroups | None = None
         self._groups: dict[str, Group] = {}
+        self._settling: asyncio.Task[None] | None = None
 
     @property
     def zygote_pid(self) -> int:
@@ -156,6 +174,7 @@ class Runner:
         """
         runner = cls(paths, zygote or start_zygote(paths.data))
         remove_abandoned(str(paths.data))
+        runner._settle()
         try:
             await runner._wait_for_zygote()
         except BaseException:
@@ -172,12 +191,20 @@ class Runner:
             message = f"sandboxes cannot be isolated on this machine: {verdict.cause} {verdict.remedy}"
             raise DaytonaLocalPlatformError(message, cause=verdict.cause, remedy=verdict.remedy)
 
+    def _settle(self) -> None:
+        """Get a part of the tree of control groups, while the zygote starts."""
+        if scope.is_wanted():
+            pids = [os.getpid(), self.zygote_pid]
+            self._settling = asyncio.create_task(asyncio.to_thread(scope.move, pids))
+
     async def spawn(self, spec: SandboxSpec) -> RunningSandbox:
         """Build a sandbox, and return when requests to its agent are answered or wait for that.
 
         Raises:
             SpawnError: It could not be built; nothing of it is left but files in `spec.upper`.
         """
+        if self._settling is not None:
+            await asyncio.shield(self._settling)  # a sandbox begins in the group that the zygote is in
         if spec.id in self._spawning or spec.id in self._ended:
             raise SpawnError(f"sandbox {spec.id!r} is running already")
         path = self._paths.agent_socket(spec.id)
@@ -222,6 +249,8 @@ class Runner:
         if self._control.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._control)
         await asyncio.to_thread(self._zygote.close)
+        if self._settling is not None:
+            await self._settling
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -293,9 +322,10 @@ class Runner:
 def with_limits(isolation: Isolation, limits: Limits, kept: set[str]) -> Isolation:
     """Tell of each limit whether the kernel keeps it, the platform looks after it, or nobody does."""
     holds: dict[str, Holds] = dict(isolation.limits)
-    for name in ("cpu", "memory", "disk"):
+    for name, without in WITHOUT_KERNEL.items():
         if getattr(limits, name) is not None:
-            holds[name] = "enforced" if name in kept else WITHOUT_KERNEL[name]
+            holds[name] = without
+    holds |= dict.fromkeys(kept, "enforced")
     return msgspec.structs.replace(isolation, limits=holds)
 
 

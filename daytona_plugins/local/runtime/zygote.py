@@ -89,6 +89,7 @@ class _Zygote:
             pass  # the platform went away between its command and our answer
         finally:
             self._kill_all()
+            _remove_groups(data)
 
     def _begin(self, data: str, prepared: int) -> None:
         """Do first what can be done first: a platform that knows that there can be sandboxes is asked for one meanwhile."""
@@ -246,6 +247,13 @@ class _Zygote:
             _kill(self._embryo.pid)
         for pid in self._sandboxes:
             _kill(pid)
+
+
+def _remove_groups(data: str) -> None:
+    """A platform that was killed cannot do it; imported here, because only the end of a zygote needs it."""
+    from daytona_plugins.local.runtime.cgroups import remove_abandoned
+
+    remove_abandoned(data)
 
 
 def _wake_up(_number: int, _frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daytona_plugins.local.runtime import scope
-from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, read
+from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, family, read
 from daytona_plugins.local.runtime.trying import try_groups
 from tests.local.ordinary_user import needs_root, run_as_ordinary_user
 
@@ -26,11 +26,13 @@ needs_systemd = pytest.mark.skipif(
 
 @contextmanager
 def sleeping() -> Generator[int]:
-    with subprocess.Popen(["sleep", "60"]) as process:
+    """A process that waits for the one that it has started."""
+    with subprocess.Popen(["sh", "-c", "sleep 60 & wait"]) as process:
         try:
             yield process.pid
         finally:
-            process.kill()
+            for pid in list(family(process.pid)):
+                os.kill(pid, signal.SIGKILL)
 
 
 def group_of(pid: int) -> str:
@@ -40,11 +42,12 @@ def group_of(pid: int) -> str:
 @needs_systemd
 def test_processes_are_moved_and_the_scope_ends_with_them():
     with sleeping() as pid:
-        scope.move([pid])
+        scope.move(pid)
         group = Path(f"/sys/fs/cgroup{group_of(pid)}")
         assert group.name == f"daytona-{pid}.scope"
         assert os.access(group / "cgroup.subtree_control", os.W_OK)
         assert group_of(os.getpid()) != group_of(pid)
+        assert {group_of(one) for one in family(pid)} == {group_of(pid)}
     state = ["systemctl", "--user", "show", "--property=ActiveState", "--value", group.name]
     while subprocess.run(state, capture_output=True, text=True, check=True).stdout == "active\n":
         pass
@@ -64,9 +67,8 @@ def test_nobody_is_moved_where_nobody_answers(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(scope, "PATIENCE", 0.2)
     with sleeping() as pid:
         before = group_of(pid)
-        scope.move([pid])
+        scope.move(pid)
         assert group_of(pid) == before
-        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

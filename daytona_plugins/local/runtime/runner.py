@@ -194,8 +194,7 @@ class Runner:
     def _settle(self) -> None:
         """Get a part of the tree of control groups, while the zygote starts."""
         if scope.is_wanted():
-            pids = [os.getpid(), self.zygote_pid]
-            self._settling = asyncio.create_task(asyncio.to_thread(scope.move, pids))
+            self._settling = asyncio.create_task(asyncio.to_thread(scope.move, os.getpid()))
 
     async def spawn(self, spec: SandboxSpec) -> RunningSandbox:
         """Build a sandbox, and return when requests to its agent are answered or wait for that.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.runtime.cgroup_claims import CONTROLLERS, OWN_PART, is_handed_over
-from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, controllers_of, hierarchies, read
+from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, controllers_of, family, hierarchies, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,13 +44,21 @@ def is_wanted() -> bool:
     )
 
 
-def move(pids: Sequence[int]) -> None:
-    """Move processes of ours into a scope that is handed over to us; where that fails they stay where they are."""
-    name = f"daytona-{pids[0]}.scope"
-    if _ask(name, pids):
-        deadline = time.monotonic() + PATIENCE
-        while not all(_is_in(pid, name) for pid in pids) and time.monotonic() < deadline:
-            time.sleep(POLL)
+def move(process: int) -> None:
+    """Move a process of ours, and all that it has started, into a scope that is handed over to us.
+
+    Where that fails they stay where they are.
+    """
+    name = f"daytona-{process}.scope"
+    deadline = time.monotonic() + PATIENCE
+    if not _start(name, process):
+        return
+    while not _is_in(process, name) and time.monotonic() < deadline:
+        time.sleep(POLL)
+    while (
+        late := [pid for pid in family(process) if _is_outside(pid, name)]
+    ) and time.monotonic() < deadline:
+        _attach(name, late)  # who was started by one that had not been moved yet
 
 
 def _would_help(tree: Hierarchy) -> bool:
@@ -59,15 +67,24 @@ def _would_help(tree: Hierarchy) -> bool:
     return not divisible and bool(controllers_of(tree.mount).intersection(CONTROLLERS))
 
 
-def _ask(name: str, pids: Sequence[int]) -> bool:
+def _start(name: str, process: int) -> bool:
     """Return whether systemd has promised the scope, which is gone when its last process is."""
-    properties = ["PIDs", "au", str(len(pids)), *map(str, pids), "Delegate", "b", "1"]
-    properties += ["CollectMode", "s", "inactive-or-failed", "Description", "s", "Sandboxes of daytona"]
-    command = ["busctl", "--user", "--quiet", "call", *_MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))"]
+    about = ["Delegate", "b", "1", "CollectMode", "s", "inactive-or-failed", "Description", "s", "daytona"]
+    properties = ["4", "PIDs", "au", "1", str(process), *about]
+    return _call("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", *properties, "0")
+
+
+def _attach(name: str, pids: Sequence[int]) -> bool:
+    """Return whether all have been moved: one that has ended meanwhile keeps the others from it."""
+    return _call("AttachProcessesToUnit", "ssau", name, "", str(len(pids)), *map(str, pids))
+
+
+def _call(*method: str) -> bool:
+    """Call a method of the systemd of this user, and return whether that succeeded."""
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime_directory())}
     try:
         answer = subprocess.run(  # noqa: S603 (a fixed program; the rest is numbers and our own words)
-            [*command, name, "fail", "4", *properties, "0"],
+            ["busctl", "--user", "--quiet", "call", *_MANAGER, *method],  # noqa: S607 (as systemd is installed)
             env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
@@ -77,3 +94,8 @@ def _ask(name: str, pids: Sequence[int]) -> bool:
 
 def _is_in(pid: int, scope: str) -> bool:
     return any(line.endswith(f"/{scope}") for line in read(f"/proc/{pid}/cgroup").splitlines())
+
+
+def _is_outside(pid: int, scope: str) -> bool:
+    """Return whether a process lives elsewhere; of one that has ended the kernel says nothing."""
+    return read(f"/proc/{pid}/cgroup") != "" and not _is_in(pid, scope)

@@ -26,7 +26,7 @@ def _try(name: str, writing: int) -> NoReturn:
     """Run as the child."""
     try:
         if scope.is_wanted():
-            scope.move([os.getpid()])
+            scope.move(os.getpid())
         groups = Cgroups(name)
         os.write(writing, " ".join(groups.controllers).encode())
         groups.close()

@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ from tests.local.test_escape import Builder, building
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from daytona_plugins.local.paths import Paths
 
 MIB = 1024**2
 BOMB = "import os, time\nn = 0\ntry:\n    while n < 300:\n        if os.fork() == 0: time.sleep(60)\n        n += 1\nexcept OSError as e:\n    print(n, e.errno)"
@@ -239,6 +242,41 @@ def test_groups_that_were_left_behind_are_removed(tmp_path: Path, kept: frozense
     assert bool(found) == bool(kept)
     remove_abandoned(str(tmp_path))
     assert not any(path.parent.exists() for path in found)
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from daytona_plugins.local.paths import Paths
+from daytona_plugins.local.runtime.runner import Runner, SandboxSpec
+from daytona_plugins.local.runtime.cgroups import directory_name
+from daytona_plugins.local.runtime.spec import Limits
+
+async def main():
+    paths = Paths(*map(Path, sys.argv[1:]))
+    runner = await Runner.start(paths)
+    spec = SandboxSpec(id="kept", hostname="kept", upper=str(paths.sandbox("kept")), limits=Limits(cpu=1))
+    await runner.spawn(spec)
+    print(directory_name(str(paths.data)), flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@needs_root
+def test_a_platform_that_was_killed_leaves_no_groups(paths: Paths, kept: frozenset[str]):
+    if "cpu" not in kept:
+        pytest.skip("no control group for processors can be made here")
+    program = [sys.executable, "-c", KILLED, str(paths.data), str(paths.runtime)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as platform:
+        assert platform.stdout is not None
+        name = platform.stdout.readline().strip()
+        assert any(Path("/sys/fs/cgroup").glob(f"**/{name}/kept"))
+        platform.kill()
+    deadline = time.monotonic() + 60
+    while any(Path("/sys/fs/cgroup").glob(f"**/{name}")):
+        assert time.monotonic() < deadline, "the zygote removes them when its platform is gone"
 
 
 # What the platform looks after

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CONTROLLERS: Final = ("cpu", "memory", "pids")
 OWN_PART: Final = "daytona-platform"
+ROUNDS: Final = 3
+"""Who is started by one that has not been moved yet is found in the next round."""
 DELEGATED: Final = "user.delegate"
 """An attribute that systemd gives to what it has handed over; older ones than 251 do not."""
 
@@ -71,11 +73,12 @@ def _divide(tree: Hierarchy, name: str) -> Claim:
         raise PermissionError(f"{own} has no controller that limits")
     everybody = own == tree.mount or is_handed_over(own)
     _make(own / OWN_PART)
-    _move(_members(own) if everybody else family(os.getpid()), own / OWN_PART)
+    for _ in range(ROUNDS):
+        _move(_members(own, everybody=everybody), own / OWN_PART)
     try:
         return _hand_down(own, name)
     except OSError:
-        _move(_members(own / OWN_PART), own)
+        _move(_members(own / OWN_PART, everybody=True), own)
         (own / OWN_PART).rmdir()
         raise
 
@@ -100,8 +103,9 @@ def _enable(group: Path, controller: str) -> bool:
     return True
 
 
-def _members(group: Path) -> list[int]:
-    return [int(pid) for pid in read(group / "cgroup.procs").split()]
+def _members(group: Path, *, everybody: bool) -> set[int]:
+    members = {int(pid) for pid in read(group / "cgroup.procs").split()}
+    return members if everybody else members.intersection(family(os.getpid()))
 
 
 def _move(pids: Iterable[int], group: Path) -> None:

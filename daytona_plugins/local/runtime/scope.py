@@ -22,8 +22,8 @@ from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, controllers_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PATIENCE: Final = 5.0
-"""In seconds, for systemd to answer and then to do it; sandboxes can be made meanwhile but not limited."""
+PATIENCE: Final = 20.0
+"""In seconds, for systemd to answer and then to do it, which sandboxes wait for."""
 POLL: Final = 0.005
 _MANAGER: Final = (
     "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",

@@ -98,6 +98,10 @@ class Connection:
         """Return the next piece of the answer, or nothing at its end."""
         while not self._body and not self._reader.complete:
             await self._receive()
+        return self.take_body()
+
+    def take_body(self) -> bytes:
+        """Return what has arrived of the body, and nobody has asked for."""
         pieces, self._body = self._body, []
         return b"".join(pieces)
 
@@ -194,14 +198,23 @@ class Exchange:
         held = use.pop_all()
         if status == 101:
             return Upgrade(headers, lambda client: self._tunnel(client, held))
-        returned = [(name, value) for name, value in headers if name.lower() not in _NOT_PASSED_ON]
+        returned = [(name, value) for name, value in headers if name not in _NOT_PASSED_ON]
+        is_head = self._request.method == "HEAD"
+        # The length in an answer to HEAD, and in a 304, is that of another answer.
+        if self._connection.has_arrived and self._upload is None and status != 304 and not is_head:
+            return self._whole(status, returned, held)
         body = self._body(held)
-        if self._request.method == "HEAD":  # nobody would ask for the body, and so nobody would end it
+        if is_head:  # nobody would ask for the body, and so nobody would end it
             await anext(body, b"")
-        elif self._connection.has_arrived and status != 304:  # whose length is that of another answer
-            own = [(name, value) for name, value in returned if name.lower() != "content-length"]
-            return Response(status, own, b"".join([chunk async for chunk in body]))
         return Response(status, returned, body)
+
+    def _whole(self, status: int, headers: Iterable[tuple[str, str]], held: contextlib.ExitStack) -> Response:
+        """Return an answer of which nothing is still to come."""
+        own = [(name, value) for name, value in headers if name != "content-length"]
+        with held:
+            body = self._connection.take_body()
+            self._release()
+        return Response(status, own, body)
 
     async def _send(self) -> None:
         """Send the request; a body goes along in a task, because a peer may answer before it has read all."""

@@ -72,12 +72,13 @@ class Proxy:
                 return Response(502)
 
     def _authorized(self, request: Request) -> Record:
-        known = self._keys.opens_sandboxes(request)
+        if self._keys.opens_sandboxes(request):
+            return self._sandboxes.get(request.params["sandboxId"])
         token = request.headers.get(PREVIEW_HEADER) or request.query.first(PREVIEW_PARAMETER)
-        if not known and not token and not is_signed(request):
+        if not token and not is_signed(request):
             raise HTTPError(401, "Invalid credentials")
         record = self._sandboxes.get(request.params["sandboxId"])
-        if known or (token and same(token, record.auth_token)):
+        if token and same(token, record.auth_token):
             return record
         if not is_signed(request):
             raise HTTPError(401, "Invalid credentials")
@@ -99,4 +100,6 @@ def _redirected(answer: Response, record: Record) -> Response:
 
 def without_parameter(query: str, name: str) -> str:
     """Return a query string without one of its parameters; the others stay as they were sent."""
-    return "&".join(part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != name)
+    return query and "&".join(
+        part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != name
+    )

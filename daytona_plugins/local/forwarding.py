@@ -125,8 +125,8 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        """Whether the peer has not hung up."""
-        return not self._wire.has_ended
+        """Whether the peer has not hung up, and waits for what it is asked."""
+        return self._wire.is_quiet
 
     def close(self) -> None:
         """Hang up; may be called twice."""

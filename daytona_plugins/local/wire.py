@@ -109,8 +109,10 @@ class Wire(asyncio.BufferedProtocol):
 
     def write(self, *pieces: bytes) -> None:
         """Send, or keep for sending: `drain` waits while too much is kept. To a peer that is gone nothing is sent."""
-        if not self._lost:
-            self._transport.writelines(pieces)
+        if (
+            not self._lost
+        ):  # not `writelines`, which in some versions of Python never says that the peer is slow
+            self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     async def drain(self) -> None:
         """Return when the peer has taken enough.
@@ -133,9 +135,9 @@ class Wire(asyncio.BufferedProtocol):
         self._transport.close()
 
     @property
-    def has_ended(self) -> bool:
-        """Whether the peer has hung up, or said that it will send nothing more."""
-        return self._ended or self._transport.is_closing()
+    def is_quiet(self) -> bool:
+        """Whether the connection is open in both directions, and nothing has arrived that nobody has read."""
+        return not (self._ended or self._received or self._transport.is_closing())
 
     def limit(self, seconds: float | None) -> None:
         """Break the connection in so many seconds, unless another limit is set by then; None takes it away."""

@@ -211,6 +211,21 @@ def test_connections_to_the_agent_are_used_again() -> None:
     through(count, scenario)
 
 
+def test_what_an_agent_says_unasked_is_no_answer_to_the_next_request() -> None:
+    async def answer_and_more(request: web.Request) -> web.Response:
+        asyncio.get_running_loop().call_soon(
+            request._exchange._wire.write,  # pyright: ignore[reportPrivateUsage]
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse",
+        )
+        return web.text_response("true")
+
+    async def scenario(here: World) -> None:
+        for _ in range(3):
+            assert (await here.ask(f"{here.base}/x")).endswith(b"true")
+
+    through(answer_and_more, scenario)
+
+
 def test_connections_to_the_agent_end_with_the_sandbox() -> None:
     async def scenario(here: World) -> None:
         await here.ask(f"{here.base}/x")

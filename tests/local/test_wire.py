@@ -38,6 +38,7 @@ def connected(
 
 def test_what_arrives_is_read_once_and_in_order() -> None:
     async def scenario(wire: Wire, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert wire.is_quiet
         writer.write(b"one")
         received = await wire.read()
         reading = asyncio.ensure_future(wire.read())
@@ -48,7 +49,7 @@ def test_what_arrives_is_read_once_and_in_order() -> None:
         writer.write_eof()
         assert await wire.read() == b"last"
         assert await wire.read() == await wire.read() == b""
-        assert wire.has_ended
+        assert not wire.is_quiet
 
     connected(scenario)
 

@@ -191,6 +191,28 @@ def test_a_get_has_neither_body_nor_length() -> None:
     )
 
 
+def test_fields_can_be_added_to_a_request() -> None:
+    request = API.request("POST", "/x", json=1)
+    more = request.with_fields([("Traceparent", "00-1")])
+    assert lines(more) == [*lines(request)[:-1], b"Traceparent: 00-1", lines(request)[-1]]
+    assert more.body == b"1"
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "upgrades"),
+    [
+        ("GET", [("Connection", "Upgrade"), ("Upgrade", "websocket")], True),
+        ("POST", [("Connection", "Upgrade"), ("Upgrade", "websocket")], False),
+        ("GET", [], False),
+        ("GET", [("X-Upgrade", "websocket")], False),
+    ],
+)
+def test_only_a_get_that_asks_for_another_protocol_may_leave_http(
+    method: str, fields: list[tuple[str, str]], upgrades: bool
+) -> None:
+    assert API.request(method, "/x", extra=fields).upgrades is upgrades
+
+
 def test_an_empty_post_says_that_it_is_empty() -> None:
     assert b"Content-Length: 0" in lines(API.request("POST", "/sandbox/x/start"))
 

@@ -123,6 +123,20 @@ def test_a_change_brings_quick_looks_back_but_not_for_ever() -> None:
     assert after_changes == [POLLS[2], POLLS[2], POLLS[-1], POLLS[-1]]
 
 
+def test_a_change_while_looks_are_quick_anyway_changes_nothing() -> None:
+    schedule = Schedule()
+    delays: list[float] = []
+    for _ in range(2):
+        schedule.changed()
+        delays.append(schedule.next(0.0))
+    schedule.changed()
+    delays += [schedule.next(0.0) for _ in range(6)]
+    assert tuple(delays) == POLLS
+    for _ in range(2):
+        schedule.changed()  # neither of the two times when it counts has been used up
+        assert [schedule.next(0.0), schedule.next(0.0)] == [POLLS[2], POLLS[3]]
+
+
 def test_a_platform_that_tells_is_looked_at_less_often() -> None:
     schedule = Schedule()
     assert [schedule.next(0.0, told=True) for _ in range(5)] == [*POLLS_BESIDE_EVENTS, 5.0, 5.0]

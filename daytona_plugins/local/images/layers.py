@@ -207,7 +207,8 @@ def _move_identity(files: Path, waste: Path) -> None:
             with suppress(FileNotFoundError):
                 os.rename(name, waste / name, src_dir_fd=etc)
         if _is_empty(files / "etc"):
-            os.rename(files / "etc", waste / "etc")
+            with suppress(PermissionError):  # it was closed to its owner, and does no harm where it is
+                os.rename(files / "etc", waste / "etc")
 
 
 def _is_empty(directory: Path) -> bool:

@@ -33,10 +33,10 @@ _REQUIREMENTS = "/.requirements.txt"
 
 
 class Image(PydanticField):
-    """A Dockerfile that grows by each method, and the local files it copies.
+    """A Dockerfile that each method extends, and the local files that it copies.
 
-    Start with `Image.base`, `Image.debian_slim` or `Image.from_dockerfile`; every further method changes the image
-    and returns it.
+    Start with `Image.base`, `Image.debian_slim` or `Image.from_dockerfile`; all other methods modify the
+    image and return it.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Image(PydanticField):
         return self._text
 
     def copy(self) -> Image:
-        """Return an image of its own with the same content."""
+        """Return an independent copy of this image."""
         twin = Image()
         twin._text, twin._context_list = self._text, list(self._context_list)
         return twin
@@ -93,13 +93,13 @@ class Image(PydanticField):
 
     @classmethod
     def from_dockerfile(cls, path: str | Path, *, strict_context: bool = False) -> Self:
-        """Return the image that a Dockerfile describes; what it copies is looked for beside it.
+        """Return the image that a Dockerfile describes; the files that it copies are relative to its directory.
 
-        What `.dockerignore` there names, or one of the Dockerfile's own, `Dockerfile.dockerignore`, is left out.
+        Files named in `.dockerignore`, or in `Dockerfile.dockerignore`, are left out.
 
         Args:
             path: The Dockerfile.
-            strict_context: Refuse sources outside of its directory.
+            strict_context: Refuse sources outside its directory.
         """
         file = Path(path).expanduser()
         if not file.exists():
@@ -138,7 +138,7 @@ class Image(PydanticField):
         pre: bool = False,
         extra_options: str = "",
     ) -> Self:
-        """Install what a local requirements file lists."""
+        """Install the packages listed in a local requirements file."""
         path = os.path.expanduser(requirements_txt)
         if not os.path.exists(path):
             raise DaytonaNotFoundError(f"Requirements file {requirements_txt} does not exist")
@@ -159,7 +159,7 @@ class Image(PydanticField):
         pre: bool = False,
         extra_options: str = "",
     ) -> Self:
-        """Install the dependencies of a local project, with those of the named optional groups."""
+        """Install the dependencies of a local project, including those of the given optional groups."""
         return self.pip_install(
             *_project_dependencies(pyproject_toml, optional_dependencies),
             find_links=[find_links] if find_links else None,
@@ -192,18 +192,18 @@ class Image(PydanticField):
         return self._add(*[f"RUN {command}" for command in words])
 
     def env(self, env_vars: Mapping[str, str]) -> Self:
-        """Set variables for every program."""
+        """Set environment variables for all programs."""
         for name, value in env_vars.items():
             if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a checker
                 raise TypeError(f"the value of {name} is {value!r}; it must be a string")
         return self._add(*[f"ENV {name}={_quoted(value)}" for name, value in env_vars.items()])
 
     def workdir(self, path: str | Path) -> Self:
-        """Set the directory programs start in."""
+        """Set the directory in which programs start."""
         return self._add(f"WORKDIR {_quoted(str(path))}")
 
     def entrypoint(self, entrypoint_commands: list[str]) -> Self:
-        """Set the program the sandbox starts with."""
+        """Set the program that is started with the sandbox."""
         return self._add(f"ENTRYPOINT {_json_words(entrypoint_commands)}")
 
     def cmd(self, cmd: list[str]) -> Self:
@@ -221,8 +221,8 @@ class Image(PydanticField):
 
         Args:
             dockerfile_commands: The lines.
-            context_dir: Where what they copy is looked for; None means the current directory.
-            strict_context: Refuse sources outside of *context_dir*.
+            context_dir: The directory of the files that they copy; None means the current directory.
+            strict_context: Refuse sources outside *context_dir*.
         """
         if strict_context and not context_dir:
             raise DaytonaValidationError("strict_context needs a context_dir to be strict about")

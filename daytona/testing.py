@@ -54,40 +54,40 @@ class DropBefore(Fault):
 
 @dataclass(frozen=True)
 class DropAfter(Fault):
-    """The connection breaks after the platform has done what it was asked: the answer is lost."""
+    """The connection breaks after the platform has carried out the request, so the response is lost."""
 
 
 @dataclass(frozen=True)
 class Delay(Fault):
-    """The answer is whole, and comes so many seconds later."""
+    """The response is complete, but delayed by so many seconds."""
 
     seconds: float = 1.0
 
 
 @dataclass(frozen=True)
 class Cut(Fault):
-    """The connection breaks after so many bytes of the answer."""
+    """The connection breaks after so many bytes of the response."""
 
     after: int
 
 
 @dataclass(frozen=True)
 class CutMessages(Fault):
-    """The connection of a WebSocket breaks after so many messages of the platform; other answers pass."""
+    """A WebSocket connection breaks after so many messages from the platform; other responses pass."""
 
     after: int
 
 
 @dataclass(frozen=True)
 class Stall(Fault):
-    """Nothing more comes after so many bytes of the answer, and the connection stays."""
+    """The response stops after so many bytes, but the connection stays open."""
 
     after: int = 0
 
 
 @dataclass(frozen=True)
 class Drip(Fault):
-    """The answer comes a few bytes at a time."""
+    """The response arrives a few bytes at a time."""
 
     size: int = 1
     seconds: float = 1.0
@@ -95,7 +95,7 @@ class Drip(Fault):
 
 @dataclass(frozen=True)
 class Answer(Fault):
-    """Somebody else answers, and the platform is not asked: a proxy's page, a rate limit, garbage."""
+    """Something other than the platform responds: a page from a proxy, a rate limit, garbage."""
 
     status: int = 502
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -136,12 +136,12 @@ class _Rule:
 
 
 class FaultyRelay:
-    """Stands before the platform at *url*; `url` is where clients go instead.
+    """A relay in front of the platform at *url*; clients connect to its `url` instead.
 
     Args:
         url: The API's base URL, plain http.
-        public_url: Scheme, host and port that clients know the relay by, where something stands before it in turn, a
-            proxy or an end of TLS; None means its own. It may also be set later.
+        public_url: The scheme, host and port that clients use, if something else is in front of the relay, such as a
+            proxy or a TLS endpoint; None means its own. It may also be set later.
     """
 
     def __init__(self, url: str, public_url: str | None = None) -> None:
@@ -167,7 +167,7 @@ class FaultyRelay:
         self.close()
 
     def inject(self, fault: Fault, *, method: str | None = None, path: str = ".*", times: int = 1) -> None:
-        """Let *fault* happen to the next *times* requests with this method whose path matches, a regular expression."""
+        """Inject *fault* into the next *times* requests with this method whose path matches a regular expression."""
         with self._lock:
             self._rules.append(_Rule(fault, method, re.compile(path), times))
 
@@ -178,7 +178,7 @@ class FaultyRelay:
         )
 
     def close_idle(self) -> None:
-        """Close every connection on which no request is under way, as a server does after a while."""
+        """Close all idle connections, as a server does after a while."""
         with self._lock:
             idle = list(self._idle)
         for connection in idle:

@@ -1,4 +1,4 @@
-"""What users fill in: how a sandbox, a snapshot or a secret is to be, and which sandboxes to list."""
+"""Parameters that users fill in: settings for new sandboxes, snapshots and secrets, and queries for sandboxes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ImageSource(Protocol):
 
 
 class _Written(type):
-    """Leaves out keywords that a class does not know, and tells of them."""
+    """Drops keywords that a class does not know, with a warning."""
 
     if not TYPE_CHECKING:  # or checkers would let everything pass
 
@@ -62,12 +62,12 @@ class _Written(type):
 
 
 class Params(Record, metaclass=_Written):
-    """What users fill in; keywords that are unknown warn and are ignored, as options of other releases are."""
+    """Parameters that users fill in; unknown keywords, such as options of other releases, warn and are ignored."""
 
 
 @dataclass
 class Resources:
-    """The size of a sandbox: cores, memory and disk in GiB, graphics processors."""
+    """The size of a sandbox: CPU cores, memory and disk in GiB, and GPUs."""
 
     cpu: int | None = None
     memory: int | None = None
@@ -76,46 +76,46 @@ class Resources:
     gpu_type: GpuType | list[GpuType] | None = None
 
     def gpu_types(self) -> list[GpuType] | None:
-        """Return the acceptable models as a list, which the wire always has."""
+        """Return the acceptable models as a list, as the protocol requires."""
         if self.gpu_type is None or isinstance(self.gpu_type, list):
             return self.gpu_type
         return [self.gpu_type]
 
 
 def _resources(given: Resources | dict[str, int] | None) -> Resources | None:
-    """Return what may be written as a dictionary too, in a file of settings say."""
+    """Return resources, which may be given as a dictionary, for example from a settings file."""
     return Resources(**given) if isinstance(given, dict) else given  # type: ignore[arg-type]  # as it was written
 
 
 @dataclass(kw_only=True)
 class CreateSandboxBaseParams(Params):
-    """How a new sandbox is to be.
+    """Settings for a new sandbox.
 
     Args:
-        name: Unique in the organization; None leaves the choice to the platform.
-        language: What `code_run` runs; None means Python.
-        os_user: The user programs run as.
-        env_vars: Variables for every program.
-        labels: Words to find it by.
-        public: Previews need no token.
-        auto_stop_interval: Minutes without activity until it stops; 0 means never.
-        auto_pause_interval: Minutes without activity until it pauses; 0 means never.
-        auto_archive_interval: Minutes of being stopped until it is archived; 0 means as late as possible.
-        auto_delete_interval: Minutes of being stopped until it is deleted; negative means never.
-        ttl_minutes: Minutes until it is destroyed, whatever it does.
+        name: A name that is unique in the organization; None generates one.
+        language: The language that `code_run` runs; None means Python.
+        os_user: The user that runs programs.
+        env_vars: Environment variables for all programs.
+        labels: Key-value pairs to find it by.
+        public: Whether previews need no token.
+        auto_stop_interval: Minutes without activity after which it stops; 0 means never.
+        auto_pause_interval: Minutes without activity after which it pauses; 0 means never.
+        auto_archive_interval: Minutes after its stop at which it is archived; 0 means as late as possible.
+        auto_delete_interval: Minutes after its stop at which it is deleted; a negative number means never.
+        ttl_minutes: Minutes after which it is destroyed, whatever it is doing.
         queue_timeout: Seconds to wait for free capacity.
-        volumes: Storage to mount.
-        secrets: Variable names, and the secrets whose placeholders they get.
-        network_block_all: No network.
-        kvm: With nested virtualization.
-        network_allow_list: The only networks it reaches: comma-separated CIDR blocks.
-        domain_allow_list: The only domains it reaches, comma-separated.
-        outbound_proxy_url: A proxy for what it sends.
-        otel_endpoint_override: Where its telemetry goes.
+        volumes: Volumes to mount.
+        secrets: A mapping from environment variables to the names of the secrets whose placeholders they get.
+        network_block_all: Block all network access.
+        kvm: Enable nested virtualization.
+        network_allow_list: The only networks that it can reach, as comma-separated CIDR blocks.
+        domain_allow_list: The only domains that it can reach, separated by commas.
+        outbound_proxy_url: A proxy for its outgoing connections.
+        otel_endpoint_override: Where to send its telemetry.
         ephemeral: Delete it as soon as it stops.
-        spot: Use capacity that may be taken back.
-        linked_sandbox: A sandbox to be placed next to.
-        target: The region; None means that of the client.
+        spot: Use spot capacity, which may be taken back at any time.
+        linked_sandbox: The sandbox that this one is linked to.
+        target: The region; None means the client's.
     """
 
     name: str | None = None
@@ -165,7 +165,7 @@ class CreateSandboxBaseParams(Params):
 
 @dataclass(kw_only=True)
 class CreateSandboxFromImageParams(CreateSandboxBaseParams):
-    """How a new sandbox is to be, made from an image, named or built here."""
+    """Settings for a new sandbox that is created from an image: the name of one, or an `Image` to build."""
 
     image: str | ImageSource
     resources: Resources | None = None
@@ -177,14 +177,14 @@ class CreateSandboxFromImageParams(CreateSandboxBaseParams):
 
 @dataclass(kw_only=True)
 class CreateSandboxFromSnapshotParams(CreateSandboxBaseParams):
-    """How a new sandbox is to be, made from a snapshot; None means the platform's default."""
+    """Settings for a new sandbox that is created from a snapshot; None means the platform's default snapshot."""
 
     snapshot: str | None = None
 
 
 @dataclass(kw_only=True)
 class CreateSnapshotParams(Params):
-    """How a new snapshot is to be."""
+    """Settings for a new snapshot."""
 
     name: str
     image: str | ImageSource
@@ -199,7 +199,7 @@ class CreateSnapshotParams(Params):
 
 @dataclass(kw_only=True, repr=False)
 class CreateSecretParams(Params):
-    """How a new secret is to be; only requests to *hosts* get its value."""
+    """Settings for a new secret; its value is only sent in requests to *hosts*."""
 
     name: str
     value: str
@@ -209,7 +209,7 @@ class CreateSecretParams(Params):
 
 @dataclass(kw_only=True, repr=False)
 class UpdateSecretParams(Params):
-    """What is to change in a secret; None leaves it as it is."""
+    """Changes to a secret; None leaves a setting unchanged."""
 
     value: str | None = None
     description: str | None = None

@@ -208,7 +208,8 @@ def group_in_version_2() -> Generator[tuple[Path, str]]:
     try:
         yield own, controller
     finally:
-        (own / OWN_PART).rmdir()
+        if (own / OWN_PART).exists():
+            (own / OWN_PART).rmdir()
         own.rmdir()
 
 
@@ -230,6 +231,19 @@ def test_a_group_that_was_handed_over_is_divided(who: str):
         assert result.stdout.splitlines() == ["daytona-groups daytona-platform True", "True True"], (
             result.stderr
         )
+
+
+@needs_root
+def test_a_group_with_strangers_in_it_is_not_divided():
+    with group_in_version_2() as (own, controller), subprocess.Popen(["sleep", "60"]) as other:
+        (own / "cgroup.procs").write_text(str(other.pid))
+        program = [sys.executable, "-c", HANDED_OVER, str(own), controller, "marked"]
+        result = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+        assert f"{own} has members" in result.stderr
+        assert (own / "cgroup.procs").read_text().split() == [str(other.pid)]
+        assert not (own / OWN_PART).exists()
+        other.kill()
+        other.wait()
 
 
 @needs_root

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CASES: list[tuple[Kind, Step, int, Facts]] = [
     # Debian before 11, and whoever set it: the switch answers EPERM.
     ("userns_disabled", "user", errno.EPERM, Facts(userns_switched_off=True)),
-    ("userns_disabled", "user", errno.ENOSPC, Facts()),
+    ("userns_limit", "user", errno.ENOSPC, Facts()),
     ("userns_disabled", "user", errno.EPERM, Facts()),
     ("no_userns", "user", errno.EINVAL, Facts()),
     # Docker's default profile forbids unshare.

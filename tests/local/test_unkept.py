@@ -17,8 +17,8 @@ ALL = frozenset(CONTROLLERS)
     ("facts", "told"),
     [
         ({"writable": False, "version_2": ALL}, "unmask=/sys/fs/cgroup"),
-        ({"whole_tree": False}, "was not handed over to this container"),
-        ({"whole_tree": False, "root": True}, "was not handed over to this container"),
+        ({"whole_tree": False}, "this container was handed over none"),
+        ({"whole_tree": False, "root": True}, "this container was handed over none"),
         ({"version_2": frozenset({"cpu"})}, "cgroup_enable=memory"),
         ({"version_1": ALL}, "systemd.unified_cgroup_hierarchy=1"),
         ({"version_2": ALL, "root": True}, "outside of containers"),

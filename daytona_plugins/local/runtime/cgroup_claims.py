@@ -84,7 +84,13 @@ def _divide(tree: Hierarchy, name: str) -> Claim:
 
 
 def _hand_down(group: Path, name: str) -> Claim:
-    """Make our directory below a group without members, with as many controllers as there are."""
+    """Make our directory below a group without members, with as many controllers as there are.
+
+    Only the root of the whole tree, which has no type, may have members. Elsewhere the kernel would let `cpu` and `pids` be
+    handed down beside members, but to threads of these only.
+    """
+    if (group / "cgroup.type").exists() and _members(group, everybody=True):
+        raise PermissionError(f"{group} has members")
     kept = [one for one in CONTROLLERS if one in controllers_of(group) and _enable(group, one)]
     if not kept:
         raise PermissionError(f"{group} hands down no controller that limits")

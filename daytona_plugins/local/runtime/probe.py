@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 TIMEOUT: Final = 2.0
 APPARMOR_SWITCH: Final = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 USERNS_SWITCH: Final = "/proc/sys/kernel/unprivileged_userns_clone"
-USERNS_LIMIT: Final = "/proc/sys/user/max_user_namespaces"
 
 Step = Literal[
     "user", "maps", "namespaces", "mount", "overlay", "process", "proc", "devpts", "network", "seccomp"
@@ -40,7 +39,7 @@ STEPS: Final[tuple[Step, ...]] = (
 )  # fmt: skip
 
 Kind = Literal[
-    "root", "userns", "architecture", "no_userns", "userns_disabled", "apparmor", "seccomp_blocked", "no_id_map",
+    "root", "userns", "architecture", "no_userns", "userns_disabled", "userns_limit", "apparmor", "seccomp_blocked", "no_id_map",
     "no_namespaces", "overlay_on_overlay", "no_overlay", "proc_masked", "no_network", "no_seccomp", "stuck",
 ]  # fmt: skip
 
@@ -92,7 +91,11 @@ _REFUSALS: Final[dict[Kind, tuple[str, str]]] = {
     "no_userns": ("This kernel was built without user namespaces.", _OWN_KERNEL),
     "userns_disabled": (
         "User namespaces are switched off for ordinary users.",
-        "As administrator, run `sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000`.",
+        "As administrator, run `sysctl -w kernel.unprivileged_userns_clone=1`, or run the platform as root.",
+    ),
+    "userns_limit": (
+        "The limit of user namespaces (`user.max_user_namespaces`) is reached, or it is 0, which switches them off.",
+        "As administrator, run `sysctl -w user.max_user_namespaces=15000`.",
     ),
     "apparmor": ("AppArmor lets ordinary users make a user namespace but do nothing in it.", _APPARMOR),
     "seccomp_blocked": ("A seccomp filter around this process forbids new namespaces.", _CONTAINER),
@@ -141,7 +144,9 @@ def _kind_of(failure: Failure, facts: Facts) -> Kind:
 def _user_refused(number: int, facts: Facts) -> Kind:
     if number == errno.EINVAL:
         return "no_userns"
-    if number in (errno.ENOSPC, errno.EUSERS) or facts.userns_switched_off:
+    if number in (errno.ENOSPC, errno.EUSERS):
+        return "userns_limit"
+    if facts.userns_switched_off:
         return "userns_disabled"
     if facts.seccomp_filtered or number == errno.ENOSYS:
         return "seccomp_blocked"
@@ -231,7 +236,7 @@ def gather_facts(data: Path) -> Facts:
         supported_machine=kernel.supported(),
         seccomp_filtered=status.get("Seccomp") == "2",
         apparmor_restricts=_read(APPARMOR_SWITCH) == "1",
-        userns_switched_off=_read(USERNS_SWITCH) == "0" or _read(USERNS_LIMIT) == "0",
+        userns_switched_off=_read(USERNS_SWITCH) == "0",
         data=str(data),
         data_filesystem=_filesystem_of(data),
     )

@@ -28,7 +28,7 @@ _CAUSES: Final[dict[Why, tuple[str, str]]] = {
         "Start the container with `--privileged` (Docker) or `--security-opt unmask=/sys/fs/cgroup` (Podman)",
     ),
     "container": (
-        "`{missing}` was not handed over to this container",
+        "this container was handed over none for `{missing}`",
         (
             "Start the container with a control group that it may divide (`--privileged --cgroupns=private`), or the"
             " platform outside of it"
@@ -159,5 +159,5 @@ def _why_an_ordinary_user(controller: str, facts: Facts) -> Why:
 def _sentence(why: Why, missing: list[str], facts: Facts) -> str:
     limits = ", ".join("processes" if one == "pids" else one for one in missing)
     cause, remedy = _CAUSES[why]
-    about = {"missing": ", ".join(missing), "user": facts.user, "own": facts.own}
+    about = {"missing": ",".join(missing), "user": facts.user, "own": facts.own}
     return f"No control group keeps {limits}: {cause}. {remedy}.".format(**about)

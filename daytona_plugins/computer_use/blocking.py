@@ -45,14 +45,14 @@ __all__ = ["Accessibility", "ComputerUse", "Display", "Keyboard", "Mouse", "Reco
 
 
 class Mouse(BlockingService[AsyncMouse]):
-    """The mouse of a desktop. Places are pixels from the top left; outside the screen they mean its edge."""
+    """The mouse of a desktop. Coordinates are pixels from the top left; those outside the screen are moved to its edge."""
 
     def get_position(self, request_timeout: float | None = None) -> MousePositionResponse:
-        """Return where the pointer is."""
+        """Return the position of the pointer."""
         return step(self._core.get_position(request_timeout))
 
     def move(self, x: int, y: int, request_timeout: float | None = None) -> MousePositionResponse:
-        """Move the pointer and return where it is then."""
+        """Move the pointer and return its new position."""
         return step(self._core.move(x, y, request_timeout))
 
     def down(
@@ -94,8 +94,8 @@ class Mouse(BlockingService[AsyncMouse]):
             button: "left", "middle" or "right".
             double: Click twice.
             request_timeout: Seconds until the call fails.
-            clicks: How often, from 1 to 10; goes before *double*.
-            modifiers: Keys held meanwhile, such as "ctrl".
+            clicks: How many clicks, from 1 to 10; takes precedence over *double*.
+            modifiers: Keys to hold during the click, such as "ctrl".
         """
         return step(self._core.click(x, y, button, double, request_timeout, clicks=clicks, modifiers=modifiers))
 
@@ -110,7 +110,7 @@ class Mouse(BlockingService[AsyncMouse]):
         *,
         modifiers: list[str] | None = None,
     ) -> MouseDragResponse:
-        """Press a button at one place, move to another, release it, and return where the pointer is then."""
+        """Press a button at one place, move to another, release it, and return the new position of the pointer."""
         return step(self._core.drag(start_x, start_y, end_x, end_y, button, request_timeout, modifiers=modifiers))
 
     def scroll(
@@ -128,10 +128,10 @@ class Mouse(BlockingService[AsyncMouse]):
 
 
 class Keyboard(BlockingService[AsyncKeyboard]):
-    """The keyboard of a desktop. What is typed goes to the window that has the focus."""
+    """The keyboard of a desktop. Input goes to the window that has the focus."""
 
     def type(self, text: str, delay: int | None = None, request_timeout: float | None = None) -> None:
-        """Type *text*, with *delay* milliseconds between its characters; a line's end is the Enter key."""
+        """Type *text*, with *delay* milliseconds between characters; a newline presses the Enter key."""
         step(self._core.type(text, delay, request_timeout))
 
     def press(
@@ -154,7 +154,7 @@ class Keyboard(BlockingService[AsyncKeyboard]):
 
 
 class Screenshot(BlockingService[AsyncScreenshot]):
-    """Pictures of a desktop; each shows itself in a notebook, and saves itself to a path."""
+    """Screenshots of a desktop; each can be displayed in a notebook and saved to a path."""
 
     def take_full_screen(
         self, show_cursor: bool = False, request_timeout: float | None = None
@@ -205,10 +205,10 @@ class Display(BlockingService[AsyncDisplay]):
 
 
 class RecordingService(BlockingService[AsyncRecordingService]):
-    """Films of a desktop."""
+    """Recordings of a desktop."""
 
     def start(self, label: str | None = None, request_timeout: float | None = None) -> Recording:
-        """Begin to film the screen.
+        """Start to record the screen.
 
         Raises:
             DaytonaRecordingFfmpegNotFoundError: The sandbox has no ffmpeg.
@@ -216,7 +216,7 @@ class RecordingService(BlockingService[AsyncRecordingService]):
         return step(self._core.start(label, request_timeout))
 
     def stop(self, recording_id: str, request_timeout: float | None = None) -> Recording:
-        """End a film; it can be downloaded then.
+        """Stop a recording, which can then be downloaded.
 
         Raises:
             DaytonaNotFoundError: There is no such recording, or it has ended.
@@ -224,11 +224,11 @@ class RecordingService(BlockingService[AsyncRecordingService]):
         return step(self._core.stop(recording_id, request_timeout))
 
     def list(self, request_timeout: float | None = None) -> ListRecordingsResponse:
-        """Return the films, those still running first."""
+        """Return all recordings, active ones first."""
         return step(self._core.list(request_timeout))
 
     def get(self, recording_id: str, request_timeout: float | None = None) -> Recording:
-        """Return one film's state.
+        """Return the state of a recording.
 
         Raises:
             DaytonaNotFoundError: There is no such recording.
@@ -236,20 +236,20 @@ class RecordingService(BlockingService[AsyncRecordingService]):
         return step(self._core.get(recording_id, request_timeout))
 
     def delete(self, recording_id: str, request_timeout: float | None = None) -> None:
-        """Delete a film.
+        """Delete a recording.
 
         Raises:
-            DaytonaRecordingStillActiveError: It has not ended.
+            DaytonaRecordingStillActiveError: It is still active.
         """
         step(self._core.delete(recording_id, request_timeout))
 
     def download(self, recording_id: str, local_path: str) -> None:
-        """Write a film to *local_path*, whole or not at all; its directory is made if it is missing."""
+        """Write a recording to *local_path*, which appears only once it is complete; missing directories are created."""
         step(self._core.download(recording_id, local_path))
 
 
 class Accessibility(BlockingService[AsyncAccessibility]):
-    """What a screen reader would see: programs, windows and their parts by name, to find and to use without pixels."""
+    """The accessibility tree of a desktop: programs, windows and their elements, to find and use by name."""
 
     def get_tree(
         self,
@@ -258,16 +258,16 @@ class Accessibility(BlockingService[AsyncAccessibility]):
         max_depth: int | None = None,
         request_timeout: float | None = None,
     ) -> AccessibilityTreeResponse:
-        """Return the parts of programs as a tree.
+        """Return the accessibility tree.
 
         Args:
-            scope: "focused" (the program in front), "pid" or "all".
-            pid: Process whose parts are meant, for the scope "pid".
+            scope: "focused" (the program with the focus), "pid" or "all".
+            pid: The process, for the scope "pid".
             max_depth: Levels below the root; -1 means all.
             request_timeout: Seconds until the call fails.
 
         Raises:
-            DaytonaA11yUnavailableError: The desktop does not run, or has no accessibility.
+            DaytonaA11yUnavailableError: The desktop is not running, or does not support accessibility.
         """
         return step(self._core.get_tree(scope, pid, max_depth, request_timeout))
 
@@ -282,45 +282,45 @@ class Accessibility(BlockingService[AsyncAccessibility]):
         limit: int | None = None,
         request_timeout: float | None = None,
     ) -> AccessibilityNodesResponse:
-        """Return the parts of programs that fit everything given.
+        """Return the elements that match all of the given criteria.
 
         Args:
-            scope: "focused" (the program in front), "pid" or "all".
-            pid: Process whose parts are meant, for the scope "pid".
-            role: What it is, such as "push button".
-            name: Its name, compared as *name_match* says.
+            scope: "focused" (the program with the focus), "pid" or "all".
+            pid: The process, for the scope "pid".
+            role: The role, such as "push button".
+            name: The name, compared as specified by *name_match*.
             name_match: "substring", "exact" or "regex".
-            states: What holds of it, such as "focused".
-            limit: The most to return.
+            states: States that it must have, such as "focused".
+            limit: The maximum number of elements to return.
             request_timeout: Seconds until the call fails.
         """
         return step(self._core.find_nodes(scope, pid, role, name, name_match, states, limit, request_timeout))
 
     def focus_node(self, node_id: str, request_timeout: float | None = None) -> None:
-        """Give a part the keyboard."""
+        """Give an element the keyboard focus."""
         step(self._core.focus_node(node_id, request_timeout))
 
     def invoke_node(
         self, node_id: str, action: str | None = None, request_timeout: float | None = None
     ) -> None:
-        """Do what a part offers: press a button, say. None does the first of its actions."""
+        """Perform an action of an element, such as pressing a button; None means its first action."""
         step(self._core.invoke_node(node_id, action, request_timeout))
 
     def set_node_value(self, node_id: str, value: str, request_timeout: float | None = None) -> None:
-        """Write into a part: its text, or its number."""
+        """Set the value of an element: its text or its number."""
         step(self._core.set_node_value(node_id, value, request_timeout))
 
 
 class ComputerUse(BlockingService[AsyncComputerUse]):
-    """The desktop of a sandbox. It is there after `start`, and ends with `stop` or with the sandbox.
+    """The desktop of a sandbox. It exists from `start` until `stop`, or until the sandbox stops.
 
     Attributes:
         mouse: Moves, clicks, drags and scrolls.
         keyboard: Types.
-        screenshot: Takes pictures.
-        display: Knows displays and windows.
-        recording: Films.
-        accessibility: Reads and uses what is on the screen by name.
+        screenshot: Takes screenshots.
+        display: Lists displays and windows.
+        recording: Records the screen.
+        accessibility: Finds and uses elements on the screen by name.
     """
 
     @functools.cached_property
@@ -348,7 +348,7 @@ class ComputerUse(BlockingService[AsyncComputerUse]):
         return Accessibility._over(self._core.accessibility)
 
     def start(self, request_timeout: float | None = None) -> ComputerUseStartResponse:
-        """Start the desktop, if it does not run, and return its programs.
+        """Start the desktop, if it is not running, and return its programs.
 
         Raises:
             DaytonaServiceUnavailableError: The sandbox lacks a program; the message names the package that brings it.
@@ -356,7 +356,7 @@ class ComputerUse(BlockingService[AsyncComputerUse]):
         return step(self._core.start(request_timeout))
 
     def stop(self, request_timeout: float | None = None) -> ComputerUseStopResponse:
-        """End the desktop and every program on it."""
+        """Stop the desktop and all programs on it."""
         return step(self._core.stop(request_timeout))
 
     def get_status(self, request_timeout: float | None = None) -> ComputerUseStatusResponse:
@@ -366,23 +366,23 @@ class ComputerUse(BlockingService[AsyncComputerUse]):
     def get_process_status(
         self, process_name: str, request_timeout: float | None = None
     ) -> ProcessStatusResponse:
-        """Return whether one of the desktop's programs runs, such as "xvfb"."""
+        """Return whether one of the desktop's programs, such as "xvfb", is running."""
         return step(self._core.get_process_status(process_name, request_timeout))
 
     def restart_process(
         self, process_name: str, request_timeout: float | None = None
     ) -> ProcessRestartResponse:
-        """Start one of the desktop's programs anew."""
+        """Restart one of the desktop's programs."""
         return step(self._core.restart_process(process_name, request_timeout))
 
     def get_process_logs(
         self, process_name: str, request_timeout: float | None = None
     ) -> ProcessLogsResponse:
-        """Return what one of the desktop's programs has written."""
+        """Return the standard output of one of the desktop's programs."""
         return step(self._core.get_process_logs(process_name, request_timeout))
 
     def get_process_errors(
         self, process_name: str, request_timeout: float | None = None
     ) -> ProcessErrorsResponse:
-        """Return what one of the desktop's programs has complained about."""
+        """Return the error output of one of the desktop's programs."""
         return step(self._core.get_process_errors(process_name, request_timeout))

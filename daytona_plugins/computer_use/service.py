@@ -66,18 +66,18 @@ _Object = dict[str, object]
 
 
 class AsyncMouse(AsyncService):
-    """The mouse of a desktop. Places are pixels from the top left; outside the screen they mean its edge."""
+    """The mouse of a desktop. Coordinates are pixels from the top left; those outside the screen are moved to its edge."""
 
     @operation("Failed to get mouse position: ")
     async def get_position(self, request_timeout: float | None = None) -> MousePositionResponse:
-        """Return where the pointer is."""
+        """Return the position of the pointer."""
         return await self._api.call(
             "GET", "/computeruse/mouse/position", into=MousePositionResponse, timeout=request_timeout
         )
 
     @operation("Failed to move mouse: ")
     async def move(self, x: int, y: int, request_timeout: float | None = None) -> MousePositionResponse:
-        """Move the pointer and return where it is then."""
+        """Move the pointer and return its new position."""
         return await self._api.call(
             "POST",
             "/computeruse/mouse/move",
@@ -140,8 +140,8 @@ class AsyncMouse(AsyncService):
             button: "left", "middle" or "right".
             double: Click twice.
             request_timeout: Seconds until the call fails.
-            clicks: How often, from 1 to 10; goes before *double*.
-            modifiers: Keys held meanwhile, such as "ctrl".
+            clicks: How many clicks, from 1 to 10; takes precedence over *double*.
+            modifiers: Keys to hold during the click, such as "ctrl".
         """
         body = MouseClickRequest(x=x, y=y, button=button, double=double, clicks=clicks, modifiers=modifiers)
         return await self._api.call(
@@ -160,7 +160,7 @@ class AsyncMouse(AsyncService):
         *,
         modifiers: list[str] | None = None,
     ) -> MouseDragResponse:
-        """Press a button at one place, move to another, release it, and return where the pointer is then."""
+        """Press a button at one place, move to another, release it, and return the new position of the pointer."""
         body = MouseDragRequest(
             start_x=start_x, start_y=start_y, end_x=end_x, end_y=end_y, button=button, modifiers=modifiers
         )
@@ -188,11 +188,11 @@ class AsyncMouse(AsyncService):
 
 
 class AsyncKeyboard(AsyncService):
-    """The keyboard of a desktop. What is typed goes to the window that has the focus."""
+    """The keyboard of a desktop. Input goes to the window that has the focus."""
 
     @operation("Failed to type text: ")
     async def type(self, text: str, delay: int | None = None, request_timeout: float | None = None) -> None:
-        """Type *text*, with *delay* milliseconds between its characters; a line's end is the Enter key."""
+        """Type *text*, with *delay* milliseconds between characters; a newline presses the Enter key."""
         body = KeyboardTypeRequest(text=text, delay=delay)
         await self._api.call("POST", "/computeruse/keyboard/type", json=body, timeout=request_timeout)
 
@@ -224,7 +224,7 @@ class AsyncKeyboard(AsyncService):
 
 
 class AsyncScreenshot(AsyncService):
-    """Pictures of a desktop; each shows itself in a notebook, and saves itself to a path."""
+    """Screenshots of a desktop; each can be displayed in a notebook and saved to a path."""
 
     @operation("Failed to take screenshot: ")
     async def take_full_screen(
@@ -324,11 +324,11 @@ class AsyncDisplay(AsyncService):
 
 
 class AsyncRecordingService(AsyncService):
-    """Films of a desktop."""
+    """Recordings of a desktop."""
 
     @operation("Failed to start recording: ")
     async def start(self, label: str | None = None, request_timeout: float | None = None) -> Recording:
-        """Begin to film the screen.
+        """Start to record the screen.
 
         Raises:
             DaytonaRecordingFfmpegNotFoundError: The sandbox has no ffmpeg.
@@ -343,7 +343,7 @@ class AsyncRecordingService(AsyncService):
 
     @operation("Failed to stop recording: ")
     async def stop(self, recording_id: str, request_timeout: float | None = None) -> Recording:
-        """End a film; it can be downloaded then.
+        """Stop a recording, which can then be downloaded.
 
         Raises:
             DaytonaNotFoundError: There is no such recording, or it has ended.
@@ -358,14 +358,14 @@ class AsyncRecordingService(AsyncService):
 
     @operation("Failed to list recordings: ")
     async def list(self, request_timeout: float | None = None) -> ListRecordingsResponse:
-        """Return the films, those still running first."""
+        """Return all recordings, active ones first."""
         return await self._api.call(
             "GET", "/computeruse/recordings", into=ListRecordingsResponse, timeout=request_timeout
         )
 
     @operation("Failed to get recording: ")
     async def get(self, recording_id: str, request_timeout: float | None = None) -> Recording:
-        """Return one film's state.
+        """Return the state of a recording.
 
         Raises:
             DaytonaNotFoundError: There is no such recording.
@@ -375,24 +375,24 @@ class AsyncRecordingService(AsyncService):
 
     @operation("Failed to delete recording: ")
     async def delete(self, recording_id: str, request_timeout: float | None = None) -> None:
-        """Delete a film.
+        """Delete a recording.
 
         Raises:
-            DaytonaRecordingStillActiveError: It has not ended.
+            DaytonaRecordingStillActiveError: It is still active.
         """
         path = f"/computeruse/recordings/{segment(recording_id)}"
         await self._api.call("DELETE", path, timeout=request_timeout)
 
     @operation("Failed to download recording: ")
     async def download(self, recording_id: str, local_path: str) -> None:
-        """Write a film to *local_path*, whole or not at all; its directory is made if it is missing."""
+        """Write a recording to *local_path*, which appears only once it is complete; missing directories are created."""
         path = f"/computeruse/recordings/{segment(recording_id)}/download"
         with self._api.transport.deadline(DOWNLOAD_TIMEOUT):
             await save(self._api, path, local_path)
 
 
 class AsyncAccessibility(AsyncService):
-    """What a screen reader would see: programs, windows and their parts by name, to find and to use without pixels."""
+    """The accessibility tree of a desktop: programs, windows and their elements, to find and use by name."""
 
     @operation("Failed to get accessibility tree: ")
     async def get_tree(
@@ -402,16 +402,16 @@ class AsyncAccessibility(AsyncService):
         max_depth: int | None = None,
         request_timeout: float | None = None,
     ) -> AccessibilityTreeResponse:
-        """Return the parts of programs as a tree.
+        """Return the accessibility tree.
 
         Args:
-            scope: "focused" (the program in front), "pid" or "all".
-            pid: Process whose parts are meant, for the scope "pid".
+            scope: "focused" (the program with the focus), "pid" or "all".
+            pid: The process, for the scope "pid".
             max_depth: Levels below the root; -1 means all.
             request_timeout: Seconds until the call fails.
 
         Raises:
-            DaytonaA11yUnavailableError: The desktop does not run, or has no accessibility.
+            DaytonaA11yUnavailableError: The desktop is not running, or does not support accessibility.
         """
         return await self._api.call(
             "GET",
@@ -433,16 +433,16 @@ class AsyncAccessibility(AsyncService):
         limit: int | None = None,
         request_timeout: float | None = None,
     ) -> AccessibilityNodesResponse:
-        """Return the parts of programs that fit everything given.
+        """Return the elements that match all of the given criteria.
 
         Args:
-            scope: "focused" (the program in front), "pid" or "all".
-            pid: Process whose parts are meant, for the scope "pid".
-            role: What it is, such as "push button".
-            name: Its name, compared as *name_match* says.
+            scope: "focused" (the program with the focus), "pid" or "all".
+            pid: The process, for the scope "pid".
+            role: The role, such as "push button".
+            name: The name, compared as specified by *name_match*.
             name_match: "substring", "exact" or "regex".
-            states: What holds of it, such as "focused".
-            limit: The most to return.
+            states: States that it must have, such as "focused".
+            limit: The maximum number of elements to return.
             request_timeout: Seconds until the call fails.
         """
         body = FindAccessibilityNodesRequest(
@@ -458,7 +458,7 @@ class AsyncAccessibility(AsyncService):
 
     @operation("Failed to focus accessibility node: ")
     async def focus_node(self, node_id: str, request_timeout: float | None = None) -> None:
-        """Give a part the keyboard."""
+        """Give an element the keyboard focus."""
         body = AccessibilityNodeRequest(id=node_id)
         await self._api.call("POST", "/computeruse/a11y/node/focus", json=body, timeout=request_timeout)
 
@@ -466,27 +466,27 @@ class AsyncAccessibility(AsyncService):
     async def invoke_node(
         self, node_id: str, action: str | None = None, request_timeout: float | None = None
     ) -> None:
-        """Do what a part offers: press a button, say. None does the first of its actions."""
+        """Perform an action of an element, such as pressing a button; None means its first action."""
         body = AccessibilityInvokeRequest(id=node_id, action=action)
         await self._api.call("POST", "/computeruse/a11y/node/invoke", json=body, timeout=request_timeout)
 
     @operation("Failed to set accessibility node value: ")
     async def set_node_value(self, node_id: str, value: str, request_timeout: float | None = None) -> None:
-        """Write into a part: its text, or its number."""
+        """Set the value of an element: its text or its number."""
         body = AccessibilitySetValueRequest(id=node_id, value=value)
         await self._api.call("POST", "/computeruse/a11y/node/value", json=body, timeout=request_timeout)
 
 
 class AsyncComputerUse(AsyncService):
-    """The desktop of a sandbox. It is there after `start`, and ends with `stop` or with the sandbox.
+    """The desktop of a sandbox. It exists from `start` until `stop`, or until the sandbox stops.
 
     Attributes:
         mouse: Moves, clicks, drags and scrolls.
         keyboard: Types.
-        screenshot: Takes pictures.
-        display: Knows displays and windows.
-        recording: Films.
-        accessibility: Reads and uses what is on the screen by name.
+        screenshot: Takes screenshots.
+        display: Lists displays and windows.
+        recording: Records the screen.
+        accessibility: Finds and uses elements on the screen by name.
     """
 
     def __init__(self, api: Api) -> None:
@@ -500,7 +500,7 @@ class AsyncComputerUse(AsyncService):
 
     @operation("Failed to start computer use: ")
     async def start(self, request_timeout: float | None = None) -> ComputerUseStartResponse:
-        """Start the desktop, if it does not run, and return its programs.
+        """Start the desktop, if it is not running, and return its programs.
 
         Raises:
             DaytonaServiceUnavailableError: The sandbox lacks a program; the message names the package that brings it.
@@ -510,7 +510,7 @@ class AsyncComputerUse(AsyncService):
 
     @operation("Failed to stop computer use: ")
     async def stop(self, request_timeout: float | None = None) -> ComputerUseStopResponse:
-        """End the desktop and every program on it."""
+        """Stop the desktop and all programs on it."""
         answer = await self._api.call("POST", "/computeruse/stop", into=_Object, timeout=request_timeout)
         return msgspec.convert(_camel(answer), ComputerUseStopResponse)
 
@@ -525,7 +525,7 @@ class AsyncComputerUse(AsyncService):
     async def get_process_status(
         self, process_name: str, request_timeout: float | None = None
     ) -> ProcessStatusResponse:
-        """Return whether one of the desktop's programs runs, such as "xvfb"."""
+        """Return whether one of the desktop's programs, such as "xvfb", is running."""
         path = f"/computeruse/process/{segment(process_name)}/status"
         return await self._api.call("GET", path, into=ProcessStatusResponse, timeout=request_timeout)
 
@@ -533,7 +533,7 @@ class AsyncComputerUse(AsyncService):
     async def restart_process(
         self, process_name: str, request_timeout: float | None = None
     ) -> ProcessRestartResponse:
-        """Start one of the desktop's programs anew."""
+        """Restart one of the desktop's programs."""
         path = f"/computeruse/process/{segment(process_name)}/restart"
         return await self._api.call("POST", path, into=ProcessRestartResponse, timeout=request_timeout)
 
@@ -541,7 +541,7 @@ class AsyncComputerUse(AsyncService):
     async def get_process_logs(
         self, process_name: str, request_timeout: float | None = None
     ) -> ProcessLogsResponse:
-        """Return what one of the desktop's programs has written."""
+        """Return the standard output of one of the desktop's programs."""
         path = f"/computeruse/process/{segment(process_name)}/logs"
         return await self._api.call("GET", path, into=ProcessLogsResponse, timeout=request_timeout)
 
@@ -549,7 +549,7 @@ class AsyncComputerUse(AsyncService):
     async def get_process_errors(
         self, process_name: str, request_timeout: float | None = None
     ) -> ProcessErrorsResponse:
-        """Return what one of the desktop's programs has complained about."""
+        """Return the error output of one of the desktop's programs."""
         path = f"/computeruse/process/{segment(process_name)}/errors"
         return await self._api.call("GET", path, into=ProcessErrorsResponse, timeout=request_timeout)
 

@@ -34,9 +34,10 @@ __all__ = ["LspServer"]
 
 
 class LspServer(BlockingService[AsyncLspServer]):
-    """The language server of one project in a sandbox; `start` it before anything else.
+    """The language server of one project in a sandbox; call `start` before anything else.
 
-    Paths are those of the sandbox. Relative ones lie in the project; the project's own lies in the working directory.
+    Paths are paths in the sandbox. Relative ones are relative to the project, whose own path is relative to the working
+    directory.
     A document need not be opened before it is asked about.
 
     What `hover` and the methods after it ask goes to another process of the server, which is started when it is first
@@ -47,8 +48,8 @@ class LspServer(BlockingService[AsyncLspServer]):
         language_id: `python`, `typescript` or `javascript`.
         path_to_project: The directory of the project.
         api_client: The sandbox, or the API of its toolbox as services have it (`daytona.service.Api`).
-        command: The program that serves and its arguments; None takes the best that the sandbox has. The embedded
-            platform uses it, and any language will do then; others choose by themselves.
+        command: The server program and its arguments; None uses the best one that the sandbox has. The embedded platform
+            uses it, for any language; other platforms choose the server themselves.
     """
 
     def __init__(
@@ -62,66 +63,66 @@ class LspServer(BlockingService[AsyncLspServer]):
         super().__init__(AsyncLspServer(language_id, path_to_project, api_client, command=command))
 
     def start(self, request_timeout: float | None = None) -> None:
-        """Start the server, unless it runs already; it is ready then.
+        """Start the server, if it is not running, and wait until it is ready.
 
         Raises:
-            DaytonaError: The sandbox has no server for the language; the text says what to install.
+            DaytonaError: The sandbox has no server for the language; the message says what to install.
         """
         step(self._core.start(request_timeout))
 
     def stop(self, request_timeout: float | None = None) -> None:
-        """End the server.
+        """Stop the server.
 
         Raises:
-            DaytonaLspServerNotInitializedError: It does not run.
+            DaytonaLspServerNotInitializedError: It is not running.
         """
         step(self._core.stop(request_timeout))
 
     def did_open(self, path: str, request_timeout: float | None = None) -> None:
-        """Let the server know a document as it is in the sandbox's file system now.
+        """Open a document in the server, with its current content in the sandbox's file system.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
             DaytonaFileNotFoundError: There is no such file.
         """
         step(self._core.did_open(path, request_timeout))
 
     def did_close(self, path: str, request_timeout: float | None = None) -> None:
-        """Let the server forget a document.
+        """Close a document in the server.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
         """
         step(self._core.did_close(path, request_timeout))
 
     def document_symbols(self, path: str, request_timeout: float | None = None) -> list[LspSymbol]:
-        """Return what a document defines: classes, functions, variables, in their order in the text.
+        """Return the symbols that a document defines (classes, functions, variables), in the order of the text.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
             DaytonaFileNotFoundError: There is no such file.
         """
         return step(self._core.document_symbols(path, request_timeout))
 
     def sandbox_symbols(self, query: str, request_timeout: float | None = None) -> list[LspSymbol]:
-        """Return what the project defines under names like *query*.
+        """Return the symbols of the project whose names resemble *query*.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
         """
         return step(self._core.sandbox_symbols(query, request_timeout))
 
     def workspace_symbols(self, query: str, request_timeout: float | None = None) -> list[LspSymbol]:
-        """Return what `sandbox_symbols` does, under its older name."""
+        """Deprecated: use `sandbox_symbols`."""
         return step(self._core.workspace_symbols(query, request_timeout))
 
     def completions(
         self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
     ) -> CompletionList:
-        """Return what could be written at a place, counted from zero: after `foo.`, the attributes of `foo`.
+        """Return the completions at a position, counted from zero: after `foo.`, the attributes of `foo`.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
             DaytonaFileNotFoundError: There is no such file.
         """
         return step(self._core.completions(path, position, request_timeout))
@@ -129,11 +130,11 @@ class LspServer(BlockingService[AsyncLspServer]):
     def hover(
         self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
     ) -> LspHover | None:
-        """Return what is known about the word at a place, None when that is nothing.
+        """Return information about the symbol at a position; None if there is none.
 
         Raises:
             DaytonaLspServerNotInitializedError: There is no server for the language, or it has ended.
-            DaytonaBadRequestError: The server refuses to answer.
+            DaytonaBadRequestError: The server rejected the request.
             DaytonaFileNotFoundError: There is no such file.
             DaytonaTimeoutError: It took more than *request_timeout* seconds, 60 when that is None.
         """
@@ -142,7 +143,7 @@ class LspServer(BlockingService[AsyncLspServer]):
     def definition(
         self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
     ) -> list[LspLocation]:
-        """Return where the word at a place is defined; raises what `hover` does."""
+        """Return where the symbol at a position is defined; raises the same errors as `hover`."""
         return step(self._core.definition(path, position, request_timeout))
 
     def references(
@@ -153,23 +154,23 @@ class LspServer(BlockingService[AsyncLspServer]):
         include_declaration: bool = True,
         request_timeout: float | None = None,
     ) -> list[LspLocation]:
-        """Return where the word at a place is used; raises what `hover` does."""
+        """Return where the symbol at a position is used; raises the same errors as `hover`."""
         return step(self._core.references(path, position, include_declaration=include_declaration, request_timeout=request_timeout))
 
     def rename(
         self, path: str, position: LspCompletionPosition, new_name: str, request_timeout: float | None = None
     ) -> LspWorkspaceEdit:
-        """Return the changes that give the word at a place another name everywhere; raises what `hover` does."""
+        """Return the changes that rename the symbol at a position everywhere; raises the same errors as `hover`."""
         return step(self._core.rename(path, position, new_name, request_timeout))
 
     def diagnostics(self, path: str, request_timeout: float | None = None) -> list[LspDiagnostic]:
-        """Return what the server finds wrong in a document; raises what `hover` does."""
+        """Return the problems that the server finds in a document; raises the same errors as `hover`."""
         return step(self._core.diagnostics(path, request_timeout))
 
     def code_action(
         self, path: str, within: LspRange, request_timeout: float | None = None
     ) -> list[LspCodeAction]:
-        """Return what the server can do about a piece of a document; raises what `hover` does."""
+        """Return the actions that the server offers for a range of a document; raises the same errors as `hover`."""
         return step(self._core.code_action(path, within, request_timeout))
 
     def format(
@@ -180,12 +181,12 @@ class LspServer(BlockingService[AsyncLspServer]):
         insert_spaces: bool = True,
         request_timeout: float | None = None,
     ) -> list[LspTextEdit]:
-        """Return the changes that put a document in good form; raises what `hover` does."""
+        """Return the changes that format a document; raises the same errors as `hover`."""
         return step(self._core.format(path, tab_size=tab_size, insert_spaces=insert_spaces, request_timeout=request_timeout))
 
     def request(self, method: str, params: object = None, request_timeout: float | None = None) -> object:
-        """Return the answer to any question of the protocol, as JSON has it; raises what `hover` does.
+        """Send any request of the protocol and return its result, decoded from JSON; raises the same errors as `hover`.
 
-        Documents that it is about have to be known: ask something else about them first.
+        The server must know the documents concerned, so call another method for them first.
         """
         return step(self._core.request(method, params, request_timeout))

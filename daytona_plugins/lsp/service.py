@@ -54,9 +54,10 @@ _SYMBOLS: Final = cast("type[list[LspSymbol] | None]", list[LspSymbol] | None)
 
 
 class AsyncLspServer(AsyncService):
-    """The language server of one project in a sandbox; `start` it before anything else.
+    """The language server of one project in a sandbox; call `start` before anything else.
 
-    Paths are those of the sandbox. Relative ones lie in the project; the project's own lies in the working directory.
+    Paths are paths in the sandbox. Relative ones are relative to the project, whose own path is relative to the working
+    directory.
     A document need not be opened before it is asked about.
 
     What `hover` and the methods after it ask goes to another process of the server, which is started when it is first
@@ -67,8 +68,8 @@ class AsyncLspServer(AsyncService):
         language_id: `python`, `typescript` or `javascript`.
         path_to_project: The directory of the project.
         api_client: The sandbox, or the API of its toolbox as services have it (`daytona.service.Api`).
-        command: The program that serves and its arguments; None takes the best that the sandbox has. The embedded
-            platform uses it, and any language will do then; others choose by themselves.
+        command: The server program and its arguments; None uses the best one that the sandbox has. The embedded platform
+            uses it, for any language; other platforms choose the server themselves.
     """
 
     @made_directly
@@ -91,10 +92,10 @@ class AsyncLspServer(AsyncService):
 
     @operation("Failed to start LSP server: ")
     async def start(self, request_timeout: float | None = None) -> None:
-        """Start the server, unless it runs already; it is ready then.
+        """Start the server, if it is not running, and wait until it is ready.
 
         Raises:
-            DaytonaError: The sandbox has no server for the language; the text says what to install.
+            DaytonaError: The sandbox has no server for the language; the message says what to install.
         """
         wanted = LspStartRequest(
             language_id=self._language_id, path_to_project=self._project, command=self._command
@@ -104,10 +105,10 @@ class AsyncLspServer(AsyncService):
 
     @operation("Failed to stop LSP server: ")
     async def stop(self, request_timeout: float | None = None) -> None:
-        """End the server.
+        """Stop the server.
 
         Raises:
-            DaytonaLspServerNotInitializedError: It does not run.
+            DaytonaLspServerNotInitializedError: It is not running.
         """
         if self._conversation is not None:
             conversation, self._conversation = self._conversation, None
@@ -119,30 +120,30 @@ class AsyncLspServer(AsyncService):
 
     @operation("Failed to open file: ")
     async def did_open(self, path: str, request_timeout: float | None = None) -> None:
-        """Let the server know a document as it is in the sandbox's file system now.
+        """Open a document in the server, with its current content in the sandbox's file system.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
             DaytonaFileNotFoundError: There is no such file.
         """
         await self._open(path, request_timeout)
 
     @operation("Failed to close file: ")
     async def did_close(self, path: str, request_timeout: float | None = None) -> None:
-        """Let the server forget a document.
+        """Close a document in the server.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
         """
         await self._api.call("POST", "/lsp/did-close", json=self._document(path), timeout=request_timeout)
         self._opened.discard(path)
 
     @operation("Failed to get symbols from document: ")
     async def document_symbols(self, path: str, request_timeout: float | None = None) -> list[LspSymbol]:
-        """Return what a document defines: classes, functions, variables, in their order in the text.
+        """Return the symbols that a document defines (classes, functions, variables), in the order of the text.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
             DaytonaFileNotFoundError: There is no such file.
         """
         await self._open_once(path, request_timeout)
@@ -156,16 +157,16 @@ class AsyncLspServer(AsyncService):
 
     @operation("Failed to get symbols from sandbox: ")
     async def sandbox_symbols(self, query: str, request_timeout: float | None = None) -> list[LspSymbol]:
-        """Return what the project defines under names like *query*.
+        """Return the symbols of the project whose names resemble *query*.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
         """
         return await self._symbols_like(query, request_timeout)
 
     @operation("Failed to get symbols from sandbox: ")
     async def workspace_symbols(self, query: str, request_timeout: float | None = None) -> list[LspSymbol]:
-        """Return what `sandbox_symbols` does, under its older name."""
+        """Deprecated: use `sandbox_symbols`."""
         return await self._symbols_like(query, request_timeout)
 
     async def _symbols_like(self, query: str, timeout: float | None) -> list[LspSymbol]:
@@ -179,10 +180,10 @@ class AsyncLspServer(AsyncService):
     async def completions(
         self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
     ) -> CompletionList:
-        """Return what could be written at a place, counted from zero: after `foo.`, the attributes of `foo`.
+        """Return the completions at a position, counted from zero: after `foo.`, the attributes of `foo`.
 
         Raises:
-            DaytonaLspServerNotInitializedError: The server does not run.
+            DaytonaLspServerNotInitializedError: The server is not running.
             DaytonaFileNotFoundError: There is no such file.
         """
         await self._open_once(path, request_timeout)
@@ -202,11 +203,11 @@ class AsyncLspServer(AsyncService):
     async def hover(
         self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
     ) -> LspHover | None:
-        """Return what is known about the word at a place, None when that is nothing.
+        """Return information about the symbol at a position; None if there is none.
 
         Raises:
             DaytonaLspServerNotInitializedError: There is no server for the language, or it has ended.
-            DaytonaBadRequestError: The server refuses to answer.
+            DaytonaBadRequestError: The server rejected the request.
             DaytonaFileNotFoundError: There is no such file.
             DaytonaTimeoutError: It took more than *request_timeout* seconds, 60 when that is None.
         """
@@ -219,7 +220,7 @@ class AsyncLspServer(AsyncService):
     async def definition(
         self, path: str, position: LspCompletionPosition, request_timeout: float | None = None
     ) -> list[LspLocation]:
-        """Return where the word at a place is defined; raises what `hover` does."""
+        """Return where the symbol at a position is defined; raises the same errors as `hover`."""
         async with self._talking(request_timeout) as server:
             params = await _at(server, path, position)
             return _places(await server.ask("textDocument/definition", params, _PLACES))
@@ -233,7 +234,7 @@ class AsyncLspServer(AsyncService):
         include_declaration: bool = True,
         request_timeout: float | None = None,
     ) -> list[LspLocation]:
-        """Return where the word at a place is used; raises what `hover` does."""
+        """Return where the symbol at a position is used; raises the same errors as `hover`."""
         async with self._talking(request_timeout) as server:
             params = await _at(server, path, position)
             params["context"] = {"includeDeclaration": include_declaration}
@@ -243,7 +244,7 @@ class AsyncLspServer(AsyncService):
     async def rename(
         self, path: str, position: LspCompletionPosition, new_name: str, request_timeout: float | None = None
     ) -> LspWorkspaceEdit:
-        """Return the changes that give the word at a place another name everywhere; raises what `hover` does."""
+        """Return the changes that rename the symbol at a position everywhere; raises the same errors as `hover`."""
         async with self._talking(request_timeout) as server:
             params = {**await _at(server, path, position), "newName": new_name}
             found = await server.ask("textDocument/rename", params, _EDIT)
@@ -251,7 +252,7 @@ class AsyncLspServer(AsyncService):
 
     @operation("Failed to get diagnostics: ")
     async def diagnostics(self, path: str, request_timeout: float | None = None) -> list[LspDiagnostic]:
-        """Return what the server finds wrong in a document; raises what `hover` does."""
+        """Return the problems that the server finds in a document; raises the same errors as `hover`."""
         async with self._talking(request_timeout) as server:
             return await server.diagnostics(path)
 
@@ -259,7 +260,7 @@ class AsyncLspServer(AsyncService):
     async def code_action(
         self, path: str, within: LspRange, request_timeout: float | None = None
     ) -> list[LspCodeAction]:
-        """Return what the server can do about a piece of a document; raises what `hover` does."""
+        """Return the actions that the server offers for a range of a document; raises the same errors as `hover`."""
         async with self._talking(request_timeout) as server:
             inside = [found for found in await server.diagnostics(path) if _touch(found.range, within)]
             params = {
@@ -279,7 +280,7 @@ class AsyncLspServer(AsyncService):
         insert_spaces: bool = True,
         request_timeout: float | None = None,
     ) -> list[LspTextEdit]:
-        """Return the changes that put a document in good form; raises what `hover` does."""
+        """Return the changes that format a document; raises the same errors as `hover`."""
         async with self._talking(request_timeout) as server:
             params = {
                 "textDocument": {"uri": await server.open_document(path)},
@@ -291,9 +292,9 @@ class AsyncLspServer(AsyncService):
     async def request(
         self, method: str, params: object = None, request_timeout: float | None = None
     ) -> object:
-        """Return the answer to any question of the protocol, as JSON has it; raises what `hover` does.
+        """Send any request of the protocol and return its result, decoded from JSON; raises the same errors as `hover`.
 
-        Documents that it is about have to be known: ask something else about them first.
+        The server must know the documents concerned, so call another method for them first.
         """
         async with self._talking(request_timeout) as server:
             return await server.ask(method, params, object)

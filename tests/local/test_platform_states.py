@@ -157,6 +157,11 @@ def test_after_a_crash_an_ephemeral_sandbox_is_gone() -> None:
     )
 
 
+def test_after_a_crash_an_ephemeral_sandbox_that_failed_can_still_be_looked_at() -> None:
+    state, _ = after_a_crash(State.ERROR, Desired.STARTED, ephemeral=True)
+    assert state is State.ERROR
+
+
 def test_destroyed_sandboxes_and_failed_ones_being_deleted_are_not_visible() -> None:
     assert not is_visible(State.DESTROYED, Desired.DESTROYED)
     assert not is_visible(State.ERROR, Desired.DESTROYED)

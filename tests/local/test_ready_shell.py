@@ -184,12 +184,23 @@ def test_another_work_directory_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_pat
     in_a_sandbox(scenario)
 
 
-def test_a_shell_that_was_killed_meanwhile_is_replaced() -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_shell_that_was_killed_meanwhile_is_replaced(number: signal.Signals) -> None:
     async def scenario(sandbox: Sandbox) -> None:
         pid = await sandbox.ready()
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - before the loop hears of it
         assert await sandbox.run("echo alive") == "alive\n"
+
+    in_a_sandbox(scenario)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_shell_that_is_being_killed_is_replaced(number: signal.Signals) -> None:
+    async def scenario(sandbox: Sandbox) -> None:
+        for _ in range(50):  # it takes the signal while we ask for it, or later, or earlier
+            os.kill(await sandbox.ready(), number)
+            assert await sandbox.run("echo alive") == "alive\n"
 
     in_a_sandbox(scenario)
 

@@ -12,6 +12,7 @@ import asyncio
 import os
 from contextlib import suppress
 from select import PIPE_BUF
+from signal import SIGKILL
 from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.agent.command import Command, Output, StartError, spawn_shell, start_command
@@ -27,6 +28,9 @@ UNTOLD_AGE: Final = "SECONDS"
 """The variable by which a script learns how old its shell is."""
 EARLY: Final = "BASH_ENV"
 """The variable with a file that a shell runs at its start, which must not be earlier than it was asked for."""
+
+ENDING: Final = 0x4 | 0x400
+"""The kernel's flags of a process that has ended or is about to, and of one that has taken a signal which ends it."""
 
 
 class Shells:
@@ -55,7 +59,7 @@ class Shells:
         """Make a shell ready if commands come one after the other."""
         now = asyncio.get_running_loop().time()
         often, self._used = now - self._used < SOON, now
-        if often and self._ready is None:
+        if often and (self._ready is None or not self._ready.lives()):
             self.make_ready(shell)
 
     def make_ready(self, shell: str, *, patient: bool = False) -> None:
@@ -113,9 +117,12 @@ class _Ready:
             shell == self._shell
             and self._env == {**os.environ, **envs}
             and self._place == _work_directory()
-            and not self._exit_code.done()
-            and _lives(self._pid)
+            and self.lives()
         )
+
+    def lives(self) -> bool:
+        """Return whether it still waits, and will go on."""
+        return not self._exit_code.done() and _lives(self._pid)
 
     def run(self, script: str) -> Command:
         """Give it its script."""
@@ -141,8 +148,14 @@ def _is_simple(script: str) -> bool:
 
 
 def _lives(child: int) -> bool:
-    """Return whether a child has not ended, leaving its status to the reaper."""
-    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    """Return whether a child has neither ended nor been sent a signal that will end it: it may take that any moment."""
+    try:
+        with open(f"/proc/{child}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return False
+    flags, pending = int(fields[6]), int(fields[28])
+    return not (flags & ENDING or pending & 1 << SIGKILL - 1)
 
 
 def _work_directory() -> str:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.egress.certificates import can_sign
+from daytona_plugins.local.platform.preview_addresses import names_resolve
 from daytona_plugins.local.runtime.shifting import can_shift
 from daytona_plugins.local.runtime.trying import try_groups
 from daytona_plugins.local.runtime.unkept import why_not_kept
@@ -23,6 +24,13 @@ def diagnose(paths: Paths) -> Iterator[str]:
     yield (
         "network: a sandbox with a limited one has no way out but the platform's proxy; others have this machine's"
     )
+    if names_resolve():
+        yield "previews: every program here resolves their names"
+    else:
+        yield (
+            "previews: only browsers and curl resolve their names here\n"
+            "  more: DAYTONA_LOCAL_PREVIEWS=addresses, or the Debian package libnss-myhostname"
+        )
     if can_sign():
         yield "secrets: put into HTTP and HTTPS"
     else:

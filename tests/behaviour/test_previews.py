@@ -13,14 +13,12 @@ import struct
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
 
 from daytona import DaytonaError
 from tests.answers import Answer
-from tests.local.platform_process import running_platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,13 +114,6 @@ class Site:
             connection.request(method, target, body, {"Host": host or self.host, **sent})
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
-
-
-@pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
-    """A platform that shows previews by name, as on a machine where all programs resolve names below `localhost`."""
-    with mock.patch.dict(os.environ, {"DAYTONA_LOCAL_PREVIEWS": "names"}), running_platform() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -40,10 +40,8 @@ class Platform:
 
     @contextmanager
     def environment(self) -> Generator[None]:
-        """Make this the platform that a program without a key finds; how it shows previews is not for the machine to say."""
-        previews = os.environ.get("DAYTONA_LOCAL_PREVIEWS", "names")
-        mine = {"DAYTONA_LOCAL_DIR": str(self.directory), "DAYTONA_LOCAL_PREVIEWS": previews}
-        with mock.patch.dict(os.environ, mine):
+        """Make this the platform that a program without a key finds."""
+        with mock.patch.dict(os.environ, {"DAYTONA_LOCAL_DIR": str(self.directory)}):
             yield
 
     @property

@@ -13,7 +13,8 @@ from daytona_plugins.local.platform import preview_addresses
 from daytona_plugins.local.platform.preview_addresses import (
     AddressRecord,
     PreviewAddresses,
-    needs_addresses,
+    by_address,
+    names_resolve,
     signed_target,
     split_target,
 )
@@ -93,27 +94,32 @@ def test_other_targets_are_not_signed(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nsswitch", "resolv", "needed"),
+    ("nsswitch", "resolv", "resolve"),
     [
-        (None, None, True),
-        ("hosts: files dns\n", "nameserver 10.0.0.2\n", True),
-        ("# hosts: resolve\nhosts:\tfiles dns\n", "# nameserver 127.0.0.53\n", True),
-        ("passwd: files\nhosts: files mymachines resolve [!UNAVAIL=return] dns\n", None, False),
-        ("hosts: files myhostname dns\n", "", False),
-        ("hosts: files dns\n", "search example.com\nnameserver 127.0.0.53\noptions edns0\n", False),
+        (None, None, False),
+        ("hosts: files dns\n", "nameserver 10.0.0.2\n", False),
+        ("# hosts: resolve\nhosts:\tfiles dns\n", "# nameserver 127.0.0.53\n", False),
+        ("passwd: files\nhosts: files mymachines resolve [!UNAVAIL=return] dns\n", None, True),
+        ("hosts: files myhostname dns\n", "", True),
+        ("hosts: files dns\n", "search example.com\nnameserver 127.0.0.53\noptions edns0\n", True),
     ],
 )
 def test_the_machine_says_whether_names_resolve(
-    tmp_path: Path, nsswitch: str | None, resolv: str | None, needed: bool
+    tmp_path: Path, nsswitch: str | None, resolv: str | None, resolve: bool
 ) -> None:
     for name, text in (("nsswitch.conf", nsswitch), ("resolv.conf", resolv)):
         if text is not None:
             (tmp_path / name).write_text(text)
-    assert needs_addresses({}, tmp_path) is needed
-    assert needs_addresses({"DAYTONA_LOCAL_PREVIEWS": "names"}, tmp_path) is False
-    assert needs_addresses({"DAYTONA_LOCAL_PREVIEWS": "addresses"}, tmp_path) is True
+    assert names_resolve(tmp_path) is resolve
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"), [(None, False), ("", False), ("names", False), ("addresses", True)]
+)
+def test_a_preview_has_a_name_unless_addresses_are_wanted(setting: str | None, expected: bool) -> None:
+    assert by_address({} if setting is None else {"DAYTONA_LOCAL_PREVIEWS": setting}) is expected
 
 
 def test_another_setting_is_refused() -> None:
     with pytest.raises(DaytonaLocalPlatformError, match="'both'; it is `names`, `addresses` or not set"):
-        needs_addresses({"DAYTONA_LOCAL_PREVIEWS": "both"})
+        by_address({"DAYTONA_LOCAL_PREVIEWS": "both"})

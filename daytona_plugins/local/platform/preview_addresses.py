@@ -88,22 +88,23 @@ def split_target(target: str) -> tuple[str, str]:
     return token, rest if rest.startswith("/") else f"/{rest}"
 
 
-def needs_addresses(environ: Mapping[str, str], etc: Path = Path("/etc")) -> bool:
-    """Return whether previews need addresses here, or programs resolve names below `localhost` by themselves.
-
-    `DAYTONA_LOCAL_PREVIEWS` decides if it is `names` or `addresses`. Otherwise they resolve where systemd does it: as
-    a module of the C library, or as the name server.
+def by_address(environ: Mapping[str, str]) -> bool:
+    """Return whether previews are to have addresses: `DAYTONA_LOCAL_PREVIEWS` says so, otherwise they have names.
 
     Raises:
-        DaytonaLocalPlatformError: The variable is something else.
+        DaytonaLocalPlatformError: The variable is neither `names` nor `addresses`.
     """
-    wanted = environ.get(SETTING, "")
-    if wanted not in ("", "names", "addresses"):
+    wanted = environ.get(SETTING) or "names"
+    if wanted not in ("names", "addresses"):
         raise DaytonaLocalPlatformError(f"{SETTING} is {wanted!r}; it is `names`, `addresses` or not set")
-    return wanted == "addresses" or (not wanted and not _names_resolve(etc))
+    return wanted == "addresses"
 
 
-def _names_resolve(etc: Path) -> bool:
+def names_resolve(etc: Path = Path("/etc")) -> bool:
+    """Return whether all programs here resolve names below `localhost`.
+
+    They do where systemd does it: as a module of the C library, or as the name server.
+    """
     modules = re.findall(r"^\s*hosts:(.*)$", _read(etc / "nsswitch.conf"), re.MULTILINE)
     servers = re.findall(r"^\s*nameserver\s+(\S+)", _read(etc / "resolv.conf"), re.MULTILINE)
     return bool({"resolve", "myhostname"} & set(" ".join(modules).split())) or "127.0.0.53" in servers

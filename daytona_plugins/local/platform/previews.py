@@ -1,8 +1,8 @@
 """`Host: <port>-<sandbox or token>.<anything>`: shows a port of a sandbox, and the routes that say where.
 
 Browsers and curl resolve every name below `localhost` to this machine, so `3000-<sandbox>.localhost:<port>` is an address
-that works as it is. Other programs ask the C library, which resolves them on some machines only; on the others a preview
-has an address of its own instead of a name (`preview_addresses`), and a signed token is in the query.
+that works as it is. Other programs ask the C library, which resolves them on some machines only. For the others a preview
+may have an address of its own instead of a name (`preview_addresses`); a signed token is then in the query.
 
 Who may see it is found out in the protocol's order: the platform's key, the sandbox's token in a header, in the query or
 in a cookie, and a signed token. What served to get in does not go further in. A token in the query is answered with a

@@ -19,7 +19,7 @@ from daytona_plugins.local import web
 from daytona_plugins.local.platform.api import Application
 from daytona_plugins.local.platform.auth import load_or_make_key, write_private
 from daytona_plugins.local.platform.objects import Objects
-from daytona_plugins.local.platform.preview_addresses import needs_addresses
+from daytona_plugins.local.platform.preview_addresses import by_address
 from daytona_plugins.local.platform.restarting import RestartingRunner
 from daytona_plugins.local.platform.s3 import S3
 from daytona_plugins.local.platform.sandboxes import Sandboxes
@@ -81,7 +81,7 @@ async def _end_if_lost(paths: Paths, ending: asyncio.Event) -> None:
 @contextlib.asynccontextmanager
 async def _serving(paths: Paths, zygote: ZygoteProcess, parked: int) -> AsyncGenerator[Site]:
     async with contextlib.AsyncExitStack() as stack:
-        listener = listen(every_address=needs_addresses(os.environ))
+        listener = listen(every_address=by_address(os.environ))
         address, port = listener.getsockname()
         site = Site(port, load_or_make_key(paths.key_file), __version__, previews_by_address=address != HOST)
         store = stack.enter_context(contextlib.closing(_open_store(paths.database)))

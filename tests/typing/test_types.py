@@ -46,7 +46,8 @@ def mypy() -> Reports:
 
 @cache
 def pyright() -> Reports:
-    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", *paths()]
+    here = ["--project", str(HERE), "--pythonpath", sys.executable]
+    command = [sys.executable, "-m", "pyright", *here, "--outputjson"]
     report = json.loads(run(command))
     return grouped(
         (item["file"], item["range"]["start"]["line"] + 1, item["message"])

@@ -213,7 +213,11 @@ def _opens(path: str) -> list[str]:
     if os.path.realpath(path) == "/dev/null" or os.stat(path).st_rdev == os.makedev(1, 3):  # masked
         return []
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(descriptor, b"")  # older kernels open what has nothing behind it that could write
+        finally:
+            os.close(descriptor)
     except OSError:
         return []
     return [path]

@@ -43,14 +43,20 @@ class Box(Agent):
         self._thread.run(self.sandbox.stop(grace=0))
 
     def attempt(self, **host: Any) -> dict[str, str]:
-        """Return what came of every attempt that was not refused, by its name."""
+        """Return what came of every attempt that was not refused, by its name, unless the sandbox itself tells of it."""
         self.write("/tmp/attempts.py", SCRIPT.read_bytes())
         outcomes = json.loads(
             self.run(f"ESCAPE_HOST={shlex.quote(json.dumps(host))} python3 /tmp/attempts.py")
         )
         expected = escape_attempts.NETWORK_ATTEMPTS if host["network"] == "none" else {}
         assert set(outcomes) >= set(escape_attempts.ATTEMPTS | expected)
-        return {name: told for name, told in outcomes.items() if not told.startswith("refused")}
+        told = " ".join(self.sandbox.isolation.notes)
+        owned = (
+            {"abstract socket"} if "Abstract Unix sockets of the host can be reached" in told else set[str]()
+        )
+        return {
+            name: got for name, got in outcomes.items() if not got.startswith("refused") and name not in owned
+        }
 
 
 class Builder:

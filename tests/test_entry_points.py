@@ -45,7 +45,7 @@ def test_only_groups_that_begin_so_are_returned(tmp_path: Path, monkeypatch: pyt
         "# ours\n[ours.one]\na = x\n\n[theirs]\nb=y\n[ours.two]\nc = z [extra]\n",
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    found = installed("ours.")
+    found = sorted(installed("ours."))
     assert [point[:3] for point in found] == [("ours.one", "a", "x"), ("ours.two", "c", "z [extra]")]
 
 

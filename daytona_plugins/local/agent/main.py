@@ -36,6 +36,7 @@ from daytona_plugins.local.agent.pty import add_pty
 from daytona_plugins.local.agent.rehearsal import answer_some
 from daytona_plugins.local.agent.search import add_search
 from daytona_plugins.local.agent.sessions import add_sessions
+from daytona_plugins.local.agent.shell import choose_shell
 from daytona_plugins.local.agent.toolbox import Toolbox
 from daytona_plugins.local.agent.upload import add_upload
 from daytona_plugins.local.web import serve
@@ -128,6 +129,7 @@ async def _serve(listener: socket.socket, lifeline: int, entrypoint: tuple[str, 
     loop.add_reader(lifeline, os._exit, 1)
     listener.setblocking(False)
     server = await serve(listener, toolbox.router, envelope=envelope)
+    toolbox.shells.make_ready(choose_shell())  # while who asked for the sandbox hears of it
     await asked_to_end.wait()
     toolbox.ending = True
     await _end_processes(toolbox)

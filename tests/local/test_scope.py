@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daytona_plugins.local.runtime import scope
-from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, family, read
+from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, read
+from daytona_plugins.local.runtime.families import family
 from daytona_plugins.local.runtime.trying import try_groups
 from tests.local.ordinary_user import needs_root, run_as_ordinary_user
 

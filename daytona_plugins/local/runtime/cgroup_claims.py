@@ -12,7 +12,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, controllers_of, family, read, write
+from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, controllers_of, read, write
+from daytona_plugins.local.runtime.families import family
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

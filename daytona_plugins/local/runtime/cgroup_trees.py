@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,17 +50,6 @@ def parse_hierarchies(mountinfo: str, own: str) -> Iterator[Hierarchy]:
 def controllers_of(group: Path) -> set[str]:
     """Return what a group of version 2 may be limited with."""
     return set(read(group / "cgroup.controllers").split())
-
-
-def family(process_1: int) -> Iterator[int]:
-    """Yield a process and all that it has started, directly or not."""
-    waiting = [process_1]
-    while waiting:
-        pid = waiting.pop()
-        yield pid
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                waiting += map(int, (task / "children").read_text().split())
 
 
 def read(path: str | Path) -> str:

@@ -11,7 +11,8 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.runtime.cgroup_claims import OWN_PART, claim
-from daytona_plugins.local.runtime.cgroup_trees import family, hierarchies, write
+from daytona_plugins.local.runtime.cgroup_trees import hierarchies, write
+from daytona_plugins.local.runtime.families import family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from daytona_plugins.local.runtime.families import family
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -37,7 +40,7 @@ def let_go(process_1: int | None, pids: list[int]) -> None:
     """Let the processes in *pids* go on, as far as they are still there."""
     if process_1 is None:
         return
-    there = set(_descendants(process_1))
+    there = set(_programs(process_1))
     # Children first: a shell that finds its child going again never learns that it was held.
     for pid in reversed(pids):
         if pid in there:
@@ -51,7 +54,7 @@ def _stop_all(process_1: int) -> Iterator[int]:
     found = True
     while found:
         found = False
-        for pid in _descendants(process_1):
+        for pid in _programs(process_1):
             if pid not in seen and not _is_stopped(pid):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGSTOP)
@@ -60,15 +63,9 @@ def _stop_all(process_1: int) -> Iterator[int]:
                 seen.add(pid)
 
 
-def _descendants(pid: int) -> Iterator[int]:
-    waiting = [pid]
-    while waiting:
-        with suppress(FileNotFoundError, ProcessLookupError):
-            current = waiting.pop()
-            for task in Path(f"/proc/{current}/task").iterdir():
-                children = [int(child) for child in (task / "children").read_text().split()]
-                waiting += children
-                yield from children
+def _programs(process_1: int) -> Iterator[int]:
+    """Yield every process of a sandbox but the first."""
+    return islice(family(process_1), 1, None)
 
 
 def _is_stopped(pid: int) -> bool:

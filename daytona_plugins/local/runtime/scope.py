@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.runtime.cgroup_claims import CONTROLLERS, OWN_PART, is_handed_over
-from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, controllers_of, family, hierarchies, read
+from daytona_plugins.local.runtime.cgroup_trees import Hierarchy, controllers_of, hierarchies, read
+from daytona_plugins.local.runtime.families import family
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daytona_plugins.local.runtime.cgroup_trees import family
+from daytona_plugins.local.runtime.families import family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from daytona_plugins.local.platform.times import iso
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def envelope(request: Request | None, error: HTTPError) -> Response:
     return json_response(
         {
             "path": path,
-            "timestamp": iso(datetime.now(UTC).timestamp()),
+            "timestamp": iso(time.time()),
             "statusCode": error.status,
             "error": reason.phrase,
             "message": error.message.encode(
@@ -40,8 +41,3 @@ def envelope(request: Request | None, error: HTTPError) -> Response:
         },
         error.status,
     )
-
-
-def iso(seconds: float) -> str:
-    """Return a time as the wire spells it: UTC, milliseconds, `Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

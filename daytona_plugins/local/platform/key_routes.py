@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from daytona_plugins.local.platform.body import read_body
-from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, USER_ID
+from daytona_plugins.local.platform.times import iso, seconds_of
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class KeyRoutes:
         body = await read_body(request, CreateKey)
         if not body.name.strip():
             raise HTTPError(400, "an API key has a name")
-        until = None if body.expires_at is None else _seconds(body.expires_at)
+        until = None if body.expires_at is None else seconds_of(body.expires_at)
         key, record = self._keys.make(body.name, body.permissions, until, maker=self._keys.holder(request))
         told = ("name", "createdAt", "permissions", "expiresAt")
         return json_response({name: shown(record)[name] for name in told} | {"value": key}, 201)
@@ -82,7 +82,3 @@ def shown(record: KeyRecord) -> dict[str, object]:
         "userId": USER_ID,
         "organizationId": ORGANIZATION_ID,
     }
-
-
-def _seconds(time: datetime) -> float:
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

@@ -13,7 +13,6 @@ import msgspec
 
 from daytona_plugins.local.platform import snapshots, volumes
 from daytona_plugins.local.platform.body import read_body
-from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.quotas import UNLIMITED, Quota
 from daytona_plugins.local.platform.regions import (
     ORGANIZATION_ID,
@@ -23,6 +22,7 @@ from daytona_plugins.local.platform.regions import (
     refuse_elsewhere,
     require_ours,
 )
+from daytona_plugins.local.platform.times import iso
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 
 from daytona_plugins.local.images.logins import host_of
-from daytona_plugins.local.platform.errors import iso
+from daytona_plugins.local.platform.times import iso
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
 if TYPE_CHECKING:

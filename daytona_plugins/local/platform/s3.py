@@ -15,10 +15,10 @@ from urllib.parse import unquote
 from daytona.protocols import sigv4
 from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.platform import objects
-from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.grants import Grant, Grants, RefusedError
 from daytona_plugins.local.platform.objects import BadDigestError, BadKeyError, NoSuchUploadError
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID
+from daytona_plugins.local.platform.times import iso
 from daytona_plugins.local.web import Response, json_response
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import msgspec
 
 from daytona_plugins.local.agent.whole_numbers import whole_number
 from daytona_plugins.local.platform.body import read_body
-from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.secret_store import CreateSecret, UpdateSecret
+from daytona_plugins.local.platform.times import iso
 from daytona_plugins.local.web import HTTPError, Response, json_response
 
 if TYPE_CHECKING:

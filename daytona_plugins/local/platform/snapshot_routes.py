@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daytona_plugins.local.agent.whole_numbers import whole_number
-from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID
 from daytona_plugins.local.platform.snapshots import LONGEST_PAGE, CreateSnapshot, Snapshots, build_of
 from daytona_plugins.local.platform.states import State
+from daytona_plugins.local.platform.times import iso
 from daytona_plugins.local.platform.views import build_info
 from daytona_plugins.local.web import HTTPError, Response, json_response
 

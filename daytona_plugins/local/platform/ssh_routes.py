@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from daytona_plugins.local.forwarding import PeerGoneError
 from daytona_plugins.local.platform import views
 from daytona_plugins.local.platform.creation import interval
-from daytona_plugins.local.platform.errors import iso, not_in_this_version
+from daytona_plugins.local.platform.errors import not_in_this_version
 from daytona_plugins.local.platform.site import HOST
 from daytona_plugins.local.platform.ssh_access import DEFAULT_MINUTES, AccessRecord, SshAccesses
+from daytona_plugins.local.platform.times import iso
 from daytona_plugins.local.web import HTTPError, json_response
 
 if TYPE_CHECKING:

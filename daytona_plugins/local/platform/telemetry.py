@@ -7,14 +7,14 @@ theirs to send, and `DAYTONA_OTEL_ENDPOINT` in a sandbox says where.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.platform.body import read_body
 from daytona_plugins.local.platform.collectors import Collector, is_endpoint
-from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.load import Load
 from daytona_plugins.local.platform.regions import require_ours
+from daytona_plugins.local.platform.times import iso, seconds_of
 from daytona_plugins.local.platform.views import number
 from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.web import HTTPError, Response, json_response
@@ -116,8 +116,4 @@ def _range(query: Query) -> tuple[float, float]:
         start, end = (datetime.fromisoformat(query.first(name)) for name in ("from", "to"))
     except ValueError as error:
         raise HTTPError(400, "from and to are needed: ISO 8601 dates and times") from error
-    return _seconds(start), _seconds(end)
-
-
-def _seconds(time: datetime) -> float:
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return seconds_of(start), seconds_of(end)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from daytona_plugins.local.egress.certificates import can_sign
-from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.gates import HTTP_ONLY, NEEDS_RESTART
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, RUNNER_ID
 from daytona_plugins.local.platform.states import State, shown
+from daytona_plugins.local.platform.times import iso
 
 if TYPE_CHECKING:
     from daytona_plugins.local.platform.records import BuildInfo, Record

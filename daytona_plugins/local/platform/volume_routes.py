@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daytona_plugins.local.platform.body import read_body
-from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID
+from daytona_plugins.local.platform.times import iso
 from daytona_plugins.local.web import Response, json_response
 
 if TYPE_CHECKING:

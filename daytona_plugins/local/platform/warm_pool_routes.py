@@ -8,8 +8,8 @@ import msgspec
 
 from daytona_plugins.local.platform.body import read_body
 from daytona_plugins.local.platform.creation import DEFAULT_USER
-from daytona_plugins.local.platform.errors import iso
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID, REGION_ID, refuse_elsewhere
+from daytona_plugins.local.platform.times import iso
 from daytona_plugins.local.web import Response, json_response
 
 if TYPE_CHECKING:

@@ -30,8 +30,8 @@ class Wire(asyncio.BufferedProtocol):
         self._room = memoryview(bytearray(SMALL))
         self._received: list[bytes] = []
         self._size = 0
-        self._reading: asyncio.Future[None] | None = None
-        self._writing: asyncio.Future[None] | None = None
+        self._arrival = _Bell(self._loop)
+        self._vacancy = _Bell(self._loop)
         self._full = self._held = self._ended = self._lost = False
         self._failure: Exception | None = None
         self._deadline: float | None = None
@@ -58,12 +58,12 @@ class Wire(asyncio.BufferedProtocol):
         if self._size > READ_SIZE and not self._held:
             self._held = True
             self._transport.pause_reading()
-        _wake(self._reading)
+        self._arrival.ring()
 
     def eof_received(self) -> bool:
         """Note the end; the other direction stays open."""
         self._ended = True
-        _wake(self._reading)
+        self._arrival.ring()
         return True
 
     def pause_writing(self) -> None:
@@ -73,7 +73,7 @@ class Wire(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Let them go on."""
         self._full = False
-        _wake(self._writing)
+        self._vacancy.ring()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let nobody wait any more."""
@@ -81,8 +81,8 @@ class Wire(asyncio.BufferedProtocol):
         self._failure = exc
         if self._timer is not None:
             self._timer.cancel()
-        _wake(self._reading)
-        _wake(self._writing)
+        self._arrival.ring()
+        self._vacancy.ring()
 
     # -- What its owner calls -----------------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Wire(asyncio.BufferedProtocol):
                 raise ConnectionResetError("the connection was lost") from self._failure
             if self._ended:
                 return b""
-            await self._arrival()
+            await self._arrival.wait()
         data = self._received[0] if len(self._received) == 1 else b"".join(self._received)
         self._received.clear()
         self._size = 0
@@ -121,7 +121,7 @@ class Wire(asyncio.BufferedProtocol):
             ConnectionError: It has gone.
         """
         while self._full and not self._lost:
-            await self._vacancy()
+            await self._vacancy.wait()
         if self._lost:
             raise ConnectionResetError("the connection was lost") from self._failure
 
@@ -160,21 +160,21 @@ class Wire(asyncio.BufferedProtocol):
         else:
             self._transport.abort()
 
-    async def _arrival(self) -> None:
-        self._reading = self._loop.create_future()
+
+class _Bell:
+    """Somebody waits for it, and others ring it; whoever waits looks for himself at what has happened."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: asyncio.Future[None] | None = None
+
+    async def wait(self) -> None:
+        self._waiting = self._loop.create_future()
         try:
-            await self._reading
+            await self._waiting
         finally:
-            self._reading = None
+            self._waiting = None
 
-    async def _vacancy(self) -> None:
-        self._writing = self._loop.create_future()
-        try:
-            await self._writing
-        finally:
-            self._writing = None
-
-
-def _wake(waiting: asyncio.Future[None] | None) -> None:
-    if waiting is not None and not waiting.done():
-        waiting.set_result(None)
+    def ring(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)

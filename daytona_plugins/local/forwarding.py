@@ -20,6 +20,7 @@ from daytona.protocols.http1 import (
     encode_fields,
     encode_head,
 )
+from daytona_plugins.local.tasks import cancel
 from daytona_plugins.local.web import Response, Upgrade
 
 if TYPE_CHECKING:
@@ -260,7 +261,7 @@ class Exchange:
                 await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self._connection.close()
-                await _cancel(*directions)
+                await cancel(*directions)
 
     async def _hang_up(self) -> None:
         self._connection.close()
@@ -268,19 +269,13 @@ class Exchange:
 
     async def _end_upload(self) -> None:
         if self._upload is not None:
-            await _cancel(self._upload)
+            await cancel(self._upload)
 
 
 async def _pump(receive: Callable[[], Awaitable[bytes]], send: Callable[[bytes], Awaitable[None]]) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await receive():
             await send(data)
-
-
-async def _cancel(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _has_body(request: Request) -> bool:

@@ -32,6 +32,7 @@ from daytona.protocols.http1_server import (
     encode_response_head,
     has_body,
 )
+from daytona_plugins.local.tasks import cancel
 from daytona_plugins.local.wire import Wire
 
 logger = logging.getLogger(__name__)
@@ -297,9 +298,7 @@ class Server:
         """Stop listening, and end every connection; may be called twice."""
         if self._listener is not None:
             self._listener.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
 
     def _new_wire(self) -> Wire:
         return Wire(self._connected)

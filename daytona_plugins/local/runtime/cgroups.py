@@ -50,7 +50,7 @@ class Group:
         try:
             self._take(process_1, directory)
             for file, text in settings(version, name, value).items():
-                with contextlib.suppress(*(FileNotFoundError,) if file in ABOUT_SWAP else ()):
+                if file not in ABOUT_SWAP or (directory / file).exists():
                     write(directory / file, text)
         except OSError:
             return False

@@ -139,9 +139,8 @@ def _build_and_serve(
     except (OSError, ValueError) as error:
         return _report_failure(channel, error)
 
-    signal.pthread_sigmask(
-        signal.SIG_BLOCK, [signal.SIGTERM]
-    )  # it waits for the agent's handler, as connections do
+    # It waits for the agent's handler, as connections do.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     _report(channel, built, proxy)
     channel.close()
     return _serve(agent, listener, own.lifeline, spec.entrypoint)

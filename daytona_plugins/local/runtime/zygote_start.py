@@ -22,9 +22,8 @@ def main(control: socket.socket, data: str, prepared: int | None = None) -> None
     os.chdir("/")
     os.environ.clear()
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl+C in a terminal is for the program, not for its sandboxes
+    # Ctrl+C in a terminal is for the program, not for its sandboxes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_command_line("daytona-zygote")
     if prepared is None:
         prepared = preparing.begin(data)

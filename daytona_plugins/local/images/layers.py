@@ -19,9 +19,9 @@ import secrets
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.rootfs import WORK
 from daytona_plugins.local.runtime.runner import remove_tree
+from daytona_plugins.local.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable

@@ -18,8 +18,8 @@ from daytona_plugins.local.images.table import ImageTable
 from daytona_plugins.local.platform.records import GIB, BuildInfo
 from daytona_plugins.local.platform.regions import ORGANIZATION_ID
 from daytona_plugins.local.platform.snapshot_store import SnapshotStore
-from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.usage import disk_of
+from daytona_plugins.local.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator

@@ -30,11 +30,11 @@ from daytona_plugins.local.platform.parking import Parking
 from daytona_plugins.local.platform.pausing import Pauses
 from daytona_plugins.local.platform.states import Desired, State, after_a_crash
 from daytona_plugins.local.platform.store import LostRaceError
-from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.holding import held
 from daytona_plugins.local.runtime.rootfs import WORK
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
 from daytona_plugins.local.runtime.spec import HOME, SandboxSpec, hosts_file
+from daytona_plugins.local.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from uuid import uuid4
 import msgspec
 
 from daytona_plugins.local.platform.agent_environment import change_environment, warm_up
-from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
+from daytona_plugins.local.work import Work
 
 if TYPE_CHECKING:
     from daytona_plugins.local.paths import Paths

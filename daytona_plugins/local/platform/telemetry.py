@@ -16,8 +16,8 @@ from daytona_plugins.local.platform.load import Load
 from daytona_plugins.local.platform.regions import require_ours
 from daytona_plugins.local.platform.times import iso, seconds_of
 from daytona_plugins.local.platform.views import number
-from daytona_plugins.local.platform.work import Work
 from daytona_plugins.local.web import HTTPError, Response, json_response
+from daytona_plugins.local.work import Work
 
 if TYPE_CHECKING:
     from daytona_plugins.local.platform.records import Record

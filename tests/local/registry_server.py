@@ -7,10 +7,10 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+
+from tests.local.http_server import QuietHandler, web_server
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -95,7 +95,7 @@ def serving() -> Generator[Registry]:
     """Serve an empty registry on the loopback interface."""
     registry = Registry()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             registry.asked.append(self.path)
             if self.path.startswith("/token") and self.headers.get("Authorization", "") != registry.wanted:
@@ -124,16 +124,5 @@ def serving() -> Generator[Registry]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_arguments: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    registry.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with web_server(Handler) as registry.address:
         yield registry
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

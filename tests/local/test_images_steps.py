@@ -8,16 +8,15 @@ import os
 import subprocess
 import sys
 import tarfile
-import threading
 import uuid
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from daytona import CreateSandboxFromImageParams, Daytona, DaytonaConfig, DaytonaError, Image
 from daytona_plugins.local.images.builder import ONE_OWNER
+from tests.local.http_server import QuietHandler, web_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -272,7 +271,7 @@ def web(files: dict[str, bytes]) -> Generator[tuple[str, list[str]]]:
     """Serve files on the loopback interface, and list what was asked for."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             content = files.get(self.path)
@@ -280,18 +279,8 @@ def web(files: dict[str, bytes]) -> Generator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(content or b"")
 
-        def log_message(self, *_arguments: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with web_server(Handler) as address:
+        yield address, asked
 
 
 def archive(name: str, content: str, mode: Literal["w:", "w:gz", "w:bz2", "w:xz"]) -> bytes:

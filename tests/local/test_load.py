@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
 import json
 import os
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from daytona_plugins.local.platform.load import FRESH, KEPT, PERIOD, Load
 from daytona_plugins.local.platform.telemetry import Telemetry
 from daytona_plugins.local.runtime.usage import age_of, processor_seconds_of
 from tests.local.fake_driver import FakeDriver, fake_sandboxes
+from tests.local.http_server import QuietHandler, web_server
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -110,24 +109,15 @@ def collector() -> Iterator[tuple[str, list[tuple[str, Any, Any]]]]:
     """Yield the address of a collector, and what it is told: path, headers, body."""
     told: list[tuple[str, Any, Any]] = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             told.append((self.path, self.headers, json.loads(body)))
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_arguments: object) -> None:
-            """Be quiet."""
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", told
-        finally:
-            server.shutdown()
-            thread.join()
+    with web_server(Handler) as address:
+        yield address, told
 
 
 def test_the_collector_of_a_sandbox_is_told_each_minute() -> None:

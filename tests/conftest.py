@@ -63,17 +63,31 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     wanted = inspect.signature(function).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
-    run_in(str(pyfuncitem.callspec.params["face"]), functools.partial(function, **arguments))
+    marker = pyfuncitem.get_closest_marker("timeout")
+    limit = float(marker.args[0] if marker is not None else pyfuncitem.config.getini("timeout"))
+    # A little before pytest ends it from a signal: that would not say where in the loop it waited, and trio would
+    # refuse to run another test.
+    run_in(str(pyfuncitem.callspec.params["face"]), functools.partial(function, **arguments), limit - 10)
     return True
 
 
-def run_in(face: str, test: Callable[[], Awaitable[Any]]) -> Any:
-    """Return what *test* returns in the world *face*."""
+def run_in(face: str, test: Callable[[], Awaitable[Any]], limit: float) -> Any:
+    """Return what *test* returns in the world *face*, where a loop gives it *limit* seconds."""
     if face == "blocking":
         return step(test())  # type: ignore[arg-type]
     if face == "asyncio":
-        return asyncio.run(test())  # type: ignore[arg-type]
-    return trio.run(test)
+        return asyncio.run(_within(test, limit))
+    return trio.run(_within_trio, test, limit)
+
+
+async def _within(test: Callable[[], Awaitable[Any]], limit: float) -> Any:
+    async with asyncio.timeout(limit):
+        return await test()
+
+
+async def _within_trio(test: Callable[[], Awaitable[Any]], limit: float) -> Any:
+    with trio.fail_after(limit):
+        return await test()
 
 
 class AwaitBlocking:

@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 async def until(pty: Any, wanted: bytes) -> bytes:
     """Return the output up to where *wanted* has been printed."""
     seen = b""
-    async for chunk in pty:
-        seen += chunk
-        if wanted in seen:
-            return seen
+    try:
+        async for chunk in pty:
+            seen += chunk
+            if wanted in seen:
+                return seen
+    except BaseException:  # one that hangs is ended with an error that does not know
+        print(f"waited for {wanted!r} after {seen!r}")
+        raise
     raise AssertionError(f"the terminal ended after {seen!r}")
 
 
@@ -123,7 +127,7 @@ async def test_kill_ends_every_process_of_the_terminal(box: Box, unique: str) ->
         pty = await sandbox.process.create_pty_session(unique)
         mark = f"{unique}-mark"
         await pty.write(
-            f"(exec -a {mark} sleep 300) & nohup bash -c 'exec -a {mark} sleep 301' >/dev/null & disown\n"
+            f"(exec -a {mark} sleep 300) & nohup bash -c 'exec -a {mark} sleep 301' >/dev/null 2>&1 & disown\n"
             f"setsid --wait bash -c 'exec -a {mark} sleep 302' & bash -c 'exec -a {mark} sleep 303 & echo started'\n"
         )
         await until(pty, b"\nstarted")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class FakeSandbox:
     """A sandbox that lives until it is stopped or told to die."""
 
-    pid = None
+    pid: int | None = None
     isolation = Isolation(tier="fake", network="none", limits={}, notes=[])
     watched = Limits()
     proxy = None

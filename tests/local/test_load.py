@@ -8,16 +8,19 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from daytona_plugins.local.platform import otlp
 from daytona_plugins.local.platform.collectors import Collector
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
 from daytona_plugins.local.platform.load import FRESH, KEPT, PERIOD, Load
 from daytona_plugins.local.platform.telemetry import Telemetry
 from daytona_plugins.local.runtime.usage import age_of, processor_seconds_of
-from tests.local.fake_driver import FakeDriver, fake_sandboxes
+from tests.local.fake_driver import FakeSandbox, fake_sandboxes
 from tests.local.http_server import QuietHandler, web_server
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+
+    import pytest
 
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.sandboxes import Sandboxes
@@ -41,16 +44,18 @@ def in_a_platform(scenario: Callable[[Sandboxes, Record, Clock], Awaitable[None]
 
     async def run() -> None:
         clock = Clock()
-        async with fake_sandboxes(clock=clock) as (sandboxes, driver):
+        async with fake_sandboxes(clock=clock) as (sandboxes, _driver):
             record = await sandboxes.create(new_record(CreateSandbox(**body), clock()))
-            become_real(driver, record)
+            become_real(sandboxes, record)
             await scenario(sandboxes, record, clock)
 
     asyncio.run(run())
 
 
-def become_real(driver: FakeDriver, record: Record) -> None:
-    driver.sandboxes[record.id].pid = os.getpid()  # type: ignore[assignment]  # it has none otherwise
+def become_real(sandboxes: Sandboxes, record: Record) -> None:
+    running = sandboxes.running(record.id)
+    assert isinstance(running, FakeSandbox)
+    running.pid = os.getpid()
 
 
 def test_a_process_has_an_age_and_uses_processors() -> None:
@@ -104,6 +109,17 @@ def test_what_does_not_run_is_not_looked_at() -> None:
     in_a_platform(scenario)
 
 
+def service_names(body: Any) -> list[str]:
+    """Return whom a collector was told of."""
+    attributes = (one["resource"]["attributes"] for one in body["resourceMetrics"])
+    return [
+        pair["value"]["stringValue"]
+        for pairs in attributes
+        for pair in pairs
+        if pair["key"] == "service.name"
+    ]
+
+
 @contextmanager
 def collector() -> Iterator[tuple[str, list[tuple[str, Any, Any]]]]:
     """Yield the address of a collector, and what it is told: path, headers, body."""
@@ -131,9 +147,8 @@ def test_the_collector_of_a_sandbox_is_told_each_minute() -> None:
             await telemetry.close()
             ((path, _headers, body),) = told
             (resource,) = body["resourceMetrics"]
-            name = {"key": "service.name", "value": {"stringValue": f"sandbox-{record.id}"}}
             assert path == "/v1/metrics"
-            assert name in resource["resource"]["attributes"]
+            assert service_names(body) == [f"sandbox-{record.id}"]
             gauges = {
                 one["name"]: one["gauge"]["dataPoints"][0] for one in resource["scopeMetrics"][0]["metrics"]
             }
@@ -160,6 +175,50 @@ def test_the_collector_of_the_organization_is_told_of_everything_else() -> None:
             assert headers["X-Key"] == "k"
 
         in_a_platform(scenario)
+
+
+def test_the_headers_of_the_organization_are_sent_with_its_own_metrics_only() -> None:
+    with collector() as (endpoint, told):
+
+        async def scenario(sandboxes: Sandboxes, record: Record, clock: Clock) -> None:
+            telemetry = Telemetry(sandboxes)
+            sandboxes.collectors.set(Collector(endpoint=endpoint, headers={"X-Key": "k"}))
+            overriding = CreateSandbox(otel_endpoint_override=endpoint)
+            names_it = await sandboxes.create(new_record(overriding, clock()))
+            become_real(sandboxes, names_it)
+            clock.now += PERIOD
+            await telemetry.tick()
+            await telemetry.close()
+            assert {headers["X-Key"]: service_names(body) for _path, headers, body in told} == {
+                "k": [f"sandbox-{record.id}"],
+                None: [f"sandbox-{names_it.id}"],
+            }
+
+        in_a_platform(scenario)
+
+
+def test_a_collector_that_redirects_is_told_nothing_and_nobody_else_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Redirecting(QuietHandler):
+        def do_POST(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", f"{elsewhere}/v1/metrics")
+            self.end_headers()
+
+    class Elsewhere(QuietHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["X-Key"])
+            self.send_response(200)
+            self.end_headers()
+
+        do_POST = do_GET
+
+    asked: list[str] = []
+    with web_server(Elsewhere) as elsewhere, web_server(Redirecting) as endpoint:
+        otlp.send(endpoint, {"X-Key": "k"}, [])
+        assert asked == []
+        assert f"{endpoint}/v1/metrics does not take metrics: HTTP Error 302" in caplog.text
 
 
 def test_a_collector_that_is_not_there_harms_nobody() -> None:

@@ -98,17 +98,14 @@ class Telemetry:
             return
         from daytona_plugins.local.platform import otlp  # it loads a client for HTTP, and few tell anybody
 
-        told: dict[str, list[dict[str, object]]] = {}
-        collectors: dict[str, Collector] = {}
+        told: dict[tuple[str, frozenset[tuple[str, str]]], list[dict[str, object]]] = {}
         for record in records:
             collector, latest = self._collectors.of(record), self._load.latest(record)
             if collector is not None and latest is not None:
-                collectors[collector.endpoint] = collector
-                told.setdefault(collector.endpoint, []).append(otlp.resource_metrics(record, *latest))
-        for endpoint, metrics in told.items():
-            self._sending.begin(
-                asyncio.to_thread(otlp.send, endpoint, collectors[endpoint].headers or {}, metrics)
-            )
+                to = (collector.endpoint, frozenset((collector.headers or {}).items()))
+                told.setdefault(to, []).append(otlp.resource_metrics(record, *latest))
+        for (endpoint, headers), metrics in told.items():
+            self._sending.begin(asyncio.to_thread(otlp.send, endpoint, dict(headers), metrics))
 
 
 def _range(query: Query) -> tuple[float, float]:

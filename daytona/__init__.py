@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         DaytonaRateLimitError as DaytonaRateLimitError,
         DaytonaRecordingFfmpegNotFoundError as DaytonaRecordingFfmpegNotFoundError,
         DaytonaRecordingStillActiveError as DaytonaRecordingStillActiveError,
+        DaytonaSandboxEndedError as DaytonaSandboxEndedError,
         DaytonaServiceUnavailableError as DaytonaServiceUnavailableError,
         DaytonaSessionEndedError as DaytonaSessionEndedError,
         DaytonaSpotEvictedError as DaytonaSpotEvictedError,
@@ -276,7 +277,7 @@ _NAMES_OF = {
         DaytonaProcessExecutionTimeoutError
         DaytonaProcessNotFoundError DaytonaProxyError DaytonaQueueTimeoutError DaytonaQuotaExceededError
         DaytonaRateLimitError
-        DaytonaRecordingFfmpegNotFoundError DaytonaRecordingStillActiveError
+        DaytonaRecordingFfmpegNotFoundError DaytonaRecordingStillActiveError DaytonaSandboxEndedError
         DaytonaServiceUnavailableError DaytonaSessionEndedError DaytonaSpotEvictedError
         DaytonaTimeoutError DaytonaUnprocessableEntityError DaytonaValidationError
     """,

@@ -305,6 +305,15 @@ class DaytonaCommandAlreadyCompletedError(DaytonaGoneError):
     code = "COMMAND_ALREADY_COMPLETED"
 
 
+class DaytonaSandboxEndedError(DaytonaGoneError):
+    """The sandbox ended before it had answered: it was stopped or deleted, failed, or used more than it may.
+
+    The message says which. What the call began in the sandbox has ended with it.
+    """
+
+    code = "SANDBOX_ENDED"
+
+
 class DaytonaA11yUnavailableError(DaytonaServiceUnavailableError):
     """The desktop offers no accessibility interface."""
 
@@ -492,6 +501,7 @@ CODE_TO_ERROR: dict[tuple[str, str], type[DaytonaError]] = {
     (SOURCE_DAEMON, "A11Y_UNAVAILABLE"): DaytonaA11yUnavailableError,
     (SOURCE_DAEMON, "RECORDING_STILL_ACTIVE"): DaytonaRecordingStillActiveError,
     (SOURCE_DAEMON, "RECORDING_FFMPEG_NOT_FOUND"): DaytonaRecordingFfmpegNotFoundError,
+    (SOURCE_PROXY, "SANDBOX_ENDED"): DaytonaSandboxEndedError,
 }
 
 _RETRYABLE = frozenset({429, 502, 503, 504})

@@ -48,6 +48,7 @@ from daytona.errors import (
     DaytonaRateLimitError as DaytonaRateLimitError,
     DaytonaRecordingFfmpegNotFoundError as DaytonaRecordingFfmpegNotFoundError,
     DaytonaRecordingStillActiveError as DaytonaRecordingStillActiveError,
+    DaytonaSandboxEndedError as DaytonaSandboxEndedError,
     DaytonaServiceUnavailableError as DaytonaServiceUnavailableError,
     DaytonaSessionEndedError as DaytonaSessionEndedError,
     DaytonaSpotEvictedError as DaytonaSpotEvictedError,

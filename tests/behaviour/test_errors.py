@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from daytona import (
     DaytonaConnectionError,
     DaytonaError,
     DaytonaNotFoundError,
+    DaytonaSandboxEndedError,
     DaytonaTimeoutError,
     DaytonaValidationError,
     errors,
@@ -37,6 +39,28 @@ async def test_a_wrong_key_is_refused(face: str, platform: Platform) -> None:
             await daytona.create()
     assert (caught.value.status_code, caught.value.code) == (401, "UNAUTHORIZED")
     assert KEY not in f"{caught.value!r} {caught.value} {vars(caught.value)}"
+
+
+async def test_a_command_whose_sandbox_is_deleted_ends_with_a_reason(
+    connect: Callable[[], Any], platform: Platform
+) -> None:
+    def delete_while_it_runs(sandbox_id: str) -> None:
+        platform.execute(sandbox_id, "until [ -e /tmp/began ]; do sleep 0.01; done")
+        platform.api("DELETE", f"/sandbox/{sandbox_id}")
+
+    async with connect() as daytona:
+        sandbox = await daytona.create()
+        deleting = threading.Thread(target=delete_while_it_runs, args=[sandbox.id])
+        deleting.start()
+        try:
+            with pytest.raises(
+                DaytonaSandboxEndedError, match=f"{sandbox.id} ended .* it was deleted"
+            ) as caught:
+                await sandbox.process.exec("touch /tmp/began; sleep infinity")
+        finally:
+            deleting.join()
+    assert (caught.value.status_code, caught.value.retryable) == (410, False)
+    assert caught.value.sandbox_id == sandbox.id
 
 
 async def test_an_address_that_shows_web_pages_is_named_as_such(face: str) -> None:

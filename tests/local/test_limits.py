@@ -318,7 +318,7 @@ async def in_asyncio(looks: int, **watched: int) -> Any:
     async with fake_sandboxes() as (sandboxes, driver):
         record = await started(sandboxes)
         fake = driver.sandboxes[record.id]
-        fake.pid = os.getpid()  # type: ignore[assignment]
+        fake.pid = os.getpid()
         fake.watched = Limits(**watched)
         sandboxes.paths.sandbox(record.id).mkdir()
         (sandboxes.paths.sandbox(record.id) / "file").write_bytes(bytes(MIB))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from daytona_plugins.local import web
+from daytona_plugins.local.platform import why_ended
 from daytona_plugins.local.platform.api import Application
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
 from daytona_plugins.local.platform.serving import listen
 from daytona_plugins.local.platform.site import Site
+from daytona_plugins.local.runtime.spec import Limits
 from tests.local.fake_driver import FakeDriver, fake_sandboxes
 
 if TYPE_CHECKING:
@@ -140,7 +143,80 @@ def test_a_stopped_sandbox_is_400_from_the_proxy() -> None:
     through(echo_head, scenario)
 
 
-def test_an_agent_that_cannot_be_reached_is_502_without_a_body() -> None:
+def test_a_failed_sandbox_says_why_and_what_helps() -> None:
+    async def scenario(here: World) -> None:
+        failed = asyncio.Event()
+        here.sandboxes.store.changes.listen(lambda _before, _now: failed.set())
+        await here.driver.sandboxes[here.record.id].die(1)
+        await failed.wait()
+        answer = await here.ask(f"{here.base}/x")
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b"has failed (the sandbox ended with status 1); recover it" in answer
+
+    through(echo_head, scenario)
+
+
+async def stop(here: World) -> None:
+    await here.sandboxes.stop(here.record)
+
+
+async def delete(here: World) -> None:
+    await here.sandboxes.delete(here.record)
+
+
+async def crash(here: World) -> None:
+    await here.driver.sandboxes[here.record.id].die(1)
+
+
+async def kill(here: World) -> None:
+    await here.driver.sandboxes[here.record.id].die(-9)
+
+
+async def use_more_than_allowed(here: World) -> None:
+    fake = here.driver.sandboxes[here.record.id]
+    fake.pid, fake.watched = os.getpid(), Limits(memory=2**20)
+    await here.sandboxes.tick()
+
+
+@pytest.mark.parametrize(
+    ("end", "reason", "state"),
+    [
+        (stop, "it was stopped", "stopped"),
+        (delete, "it was deleted", None),
+        (crash, "its first process ended with status 1", "error"),
+        (kill, "its first process was killed by signal 9", "stopped"),
+        (use_more_than_allowed, "and its limit is 0.000976562 GiB; recover it, then resize it", "error"),
+    ],
+)
+def test_a_sandbox_that_ends_before_it_has_answered_is_410_and_says_why(
+    end: Callable[[World], Awaitable[None]], reason: str, state: str | None
+) -> None:
+    asked = asyncio.Event()
+
+    async def never_answer(_request: web.Request) -> web.Response:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def scenario(here: World) -> None:
+        asking = asyncio.ensure_future(here.ask(f"{here.base}/x"))
+        await asked.wait()
+        await end(here)
+        answer = await asking
+        now = here.sandboxes.look_up(here.record.id)
+        assert (now and now.state) == state  # whoever is told can act on it
+        assert answer.startswith(b"HTTP/1.1 410")
+        body = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert (body["code"], body["source"]) == ("SANDBOX_ENDED", "DAYTONA_PROXY")
+        assert body["message"].startswith(f"gone: sandbox {here.record.id} ended before this was done: ")
+        assert reason in body["message"]
+
+    through(never_answer, scenario)
+
+
+def test_an_agent_that_cannot_be_reached_is_502_without_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(why_ended, "PATIENCE", 0)
+
     async def scenario(here: World) -> None:
         here.driver.sandboxes[here.record.id].socket_path.unlink()
         answer = await here.ask(f"{here.base}/x")

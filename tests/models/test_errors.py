@@ -137,14 +137,13 @@ def test_status_chooses_the_class(status: int, kind: type[DaytonaError]) -> None
     assert (type(error), error.status_code, error.message) == (kind, status, "m")
 
 
-@pytest.mark.parametrize(("status", "source"), [(502, SOURCE_DAEMON), (500, None)])
 @pytest.mark.parametrize(("key", "kind"), CODE_TO_ERROR.items())
-def test_code_wins_over_status(
-    key: tuple[str, str], kind: type[DaytonaError], status: int, source: str | None
-) -> None:
-    body = json.dumps({"message": "m", "code": key[1], "source": source}).encode()
-    error = error_from_response(status, {}, body)
-    assert (type(error), error.status_code, error.code, error.source) == (kind, status, key[1], source)
+def test_code_wins_over_status(key: tuple[str, str], kind: type[DaytonaError]) -> None:
+    source, code = key
+    for named in [source, None] if source == SOURCE_DAEMON else [source]:
+        body = json.dumps({"message": "m", "code": code, "source": named}).encode()
+        error = error_from_response(502, {}, body)
+        assert (type(error), error.status_code, error.code, error.source) == (kind, 502, code, named)
     assert kind.code == key[1]
 
 

@@ -30,6 +30,7 @@ from daytona_plugins.local.platform.parking import Parking
 from daytona_plugins.local.platform.pausing import Pauses
 from daytona_plugins.local.platform.states import Desired, State, after_a_crash
 from daytona_plugins.local.platform.store import LostRaceError
+from daytona_plugins.local.platform.why_ended import WhyEnded
 from daytona_plugins.local.runtime.holding import held
 from daytona_plugins.local.runtime.rootfs import WORK
 from daytona_plugins.local.runtime.runner import SpawnError, remove_tree
@@ -72,6 +73,7 @@ class Lifecycle:
         self.collectors = Collectors(store.shelf("collector", Collector))
         self._running: dict[str, Running] = {}
         self._pauses = Pauses()
+        self.why_ended = WhyEnded()
         self._watchers = Work()
         self._archiving: dict[str, asyncio.Task[None]] = {}
 
@@ -172,10 +174,11 @@ class Lifecycle:
     async def take_down(self, record: Record, *, grace: float) -> None:
         """End the processes of a sandbox."""
         record = self.move(record, state=State.STOPPING)
-        await self._end_processes(record, grace)
-        # The kernel would remove it at the next start, when somebody waits.
-        self.builds.layers.discard(self._paths.sandbox(record.id) / WORK)
-        self.move(record, state=State.STOPPED)
+        with self.why_ended.because(self._running.get(record.id), "it was stopped"):
+            await self._end_processes(record, grace)
+            # The kernel would remove it at the next start, when somebody waits.
+            self.builds.layers.discard(self._paths.sandbox(record.id) / WORK)
+            self.move(record, state=State.STOPPED)
 
     async def pause(self, record: Record) -> None:
         """Hold the programs of a sandbox still, with their memory."""
@@ -304,8 +307,9 @@ class Lifecycle:
         await self.abandon_archive(record)
         if record.state not in (State.ARCHIVED, State.PENDING_BUILD):
             record = self.move(record, state=State.DESTROYING)
-        await self._end_processes(record, grace)
-        await self._remove(record)
+        with self.why_ended.because(self._running.get(record.id), "it was deleted"):
+            await self._end_processes(record, grace)
+            await self._remove(record)
 
     async def close(self, *, grace: float) -> None:
         """End builds, finish what else is under way, then stop every sandbox; ephemeral ones are gone after that."""
@@ -361,8 +365,9 @@ class Lifecycle:
     async def end_over_limit(self, record: Record, running: Running, reason: str) -> None:
         """End a sandbox that uses more than it may; what it has written is kept."""
         if self._running.get(record.id) is running:
-            await self._end_processes(record, 0)
-            self._fail(record, reason)
+            with self.why_ended.because(running, reason):
+                await self._end_processes(record, 0)
+                self._fail(record, reason)
 
     async def _watch(self, sandbox_id: str, running: Running) -> None:
         """Notice when a sandbox ends that nobody asked to end."""
@@ -372,17 +377,18 @@ class Lifecycle:
             self._pauses.forget(sandbox_id)
             await self.gates.close(sandbox_id)
             self.agents.forget(running.socket_path)
-            self.work.begin(self._ended(record, status))
+            self.work.begin(self._ended(record, running, status))
 
-    async def _ended(self, record: Record, status: int) -> None:
+    async def _ended(self, record: Record, running: Running, status: int) -> None:
         logger.warning("sandbox %s ended by itself with status %s", record.id, status)
-        if record.ephemeral:
-            gone = self.move(record, state=State.DESTROYING, desired=Desired.DESTROYED)
-            await self.destroy(gone, grace=0)
-        elif status in _ORDINARY_EXITS:
-            self.move(record, state=State.STOPPED, desired=Desired.STOPPED)
-        else:
-            self._fail(record, f"the sandbox ended with status {status}")
+        with self.why_ended.because(running, _how(status)):
+            if record.ephemeral:
+                gone = self.move(record, state=State.DESTROYING, desired=Desired.DESTROYED)
+                await self.destroy(gone, grace=0)
+            elif status in _ORDINARY_EXITS:
+                self.move(record, state=State.STOPPED, desired=Desired.STOPPED)
+            else:
+                self._fail(record, f"the sandbox ended with status {status}")
 
     def _fail(self, record: Record, reason: str, *, recoverable: bool = True) -> None:
         logger.error("sandbox %s: %s", record.id, reason)
@@ -412,6 +418,12 @@ class Lifecycle:
             neighbours=names_of_others(record, self._store.all()) if record.linked or record.leads else (),
             trust=self.gates.trust(record),
         )
+
+
+def _how(status: int) -> str:
+    if status < 0:
+        return f"its first process was killed by signal {-status}"
+    return f"its first process ended with status {status}"
 
 
 def _has_files(record: Record) -> bool:

@@ -14,6 +14,7 @@ from daytona_plugins.local.forwarding import Exchange, headers_for
 from daytona_plugins.local.platform.agent_connection import AgentGoneError
 from daytona_plugins.local.platform.auth import same
 from daytona_plugins.local.platform.signing_keys import check_signature, is_signed
+from daytona_plugins.local.platform.states import FAILED, Desired
 from daytona_plugins.local.web import HTTPError, Response
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 PREVIEW_HEADER = "x-daytona-preview-token"
 PREVIEW_PARAMETER = "DAYTONA_SANDBOX_AUTH_KEY"
 SKIP_ACTIVITY = "x-daytona-skip-last-activity-update"
+
+SANDBOX_ENDED = "SANDBOX_ENDED"
 
 _MEANT_FOR_US = ("authorization", PREVIEW_HEADER)
 
@@ -40,7 +43,7 @@ class Proxy:
         """Answer with what the sandbox's agent answers.
 
         Raises:
-            HTTPError: No credentials (401), no such sandbox (404), or one that is not started (400).
+            HTTPError: No credentials (401), no such sandbox (404), one that is not started (400) or ends meanwhile (410).
         """
         record = self._authorized(request)
         query = without_parameter(request.query_string, PREVIEW_PARAMETER)
@@ -54,12 +57,12 @@ class Proxy:
         """Answer with what the agent of a sandbox answers when it is asked for *target*.
 
         Raises:
-            HTTPError: The sandbox is not started (400).
+            HTTPError: The sandbox is not started (400), or ends before it has answered (410).
         """
         headers.append(("x-forwarded-host", request.headers.get("host") or ""))
         running = self._sandboxes.answering(record.id)
         if running is None:
-            raise HTTPError(400, f"bad request: sandbox {record.id} is {record.state}; start it first")
+            raise HTTPError(400, f"bad request: {_why_not(record)}")
         with contextlib.ExitStack() as use:
             if request.headers.get(SKIP_ACTIVITY) != "true":
                 use.enter_context(self._sandboxes.activity.connection(record.id))
@@ -68,8 +71,12 @@ class Proxy:
                 release = partial(self._sandboxes.agents.put_back, connection)
                 exchange = Exchange(request, connection, target=target, headers=headers, release=release)
                 return await exchange.run(use)
-            except AgentGoneError:
-                return Response(502)
+            except AgentGoneError as error:
+                reason = await self._sandboxes.why_ended.of(running)
+                if reason is None:
+                    return Response(502)
+                message = f"gone: sandbox {record.id} ended before this was done: {reason}"
+                raise HTTPError(410, message, code=SANDBOX_ENDED) from error
 
     def _authorized(self, request: Request) -> Record:
         if self._keys.opens_sandboxes(request):
@@ -84,6 +91,16 @@ class Proxy:
             raise HTTPError(401, "Invalid credentials")
         check_signature(request, record.signing_key, self._sandboxes.clock())
         return record
+
+
+def _why_not(record: Record) -> str:
+    """Say why a sandbox answers nothing."""
+    if record.desired is Desired.DESTROYED:
+        return f"sandbox {record.id} is being deleted"
+    if record.state in FAILED:
+        remedy = "recover" if record.recoverable else "delete"
+        return f"sandbox {record.id} has failed ({record.error_reason}); {remedy} it"
+    return f"sandbox {record.id} is {record.state}; start it first"
 
 
 def _redirected(answer: Response, record: Record) -> Response:

@@ -77,6 +77,8 @@ class Sandboxes:
         """Who is told what sandboxes use."""
         self.agents = self._lifecycle.agents
         """The connections to the agents that run."""
+        self.why_ended = self._lifecycle.why_ended
+        """What ended a sandbox, for whoever was using it."""
         self._watch = Watch(self._lifecycle, store, paths)
         self._due: dict[Operation, Callable[[Record], Awaitable[Record]]] = {
             Operation.STOP: self.stop,

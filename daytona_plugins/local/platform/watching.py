@@ -62,5 +62,5 @@ class Watch:
 def _reason(what: str, used: int, limit: int) -> str:
     return (
         f"the sandbox used {used / GIB:.2f} GiB of {what}, and its limit is {limit / GIB:g} GiB;"
-        " recover it without starting it, and resize it"
+        " recover it, then resize it or use less"
     )

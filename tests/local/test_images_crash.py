@@ -15,10 +15,12 @@ from daytona_plugins.local.platform.ending import with_descendants
 from daytona_plugins.local.platform.snapshot_store import SnapshotRecord, SnapshotStore
 from daytona_plugins.local.platform.states import Desired, State
 from daytona_plugins.local.platform.store import Store
+from tests.local.lasting_program import lasting_program
 from tests.local.platform_process import Platform, running_platform, wait_for_end
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from pathlib import Path
 
 # An ordinary user's first build copies the directories of the machine, which takes a busy one a minute.
 PATIENCE = 150
@@ -75,6 +77,19 @@ def test_ending_the_platform_ends_its_builds(platform: Platform) -> None:
     platform.stop()
     platform.start()
     assert platform.api("GET", "/sandbox/half").json["state"] == "build_failed"
+
+
+@pytest.mark.parametrize("end", [kill, Platform.stop])
+def test_programs_that_make_an_image_end_with_the_platform(
+    end: Callable[[Platform], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lasting_program(tmp_path / "bin", "mmdebstrap") as program:
+        monkeypatch.setenv("PATH", f"{program.path.parent}:{os.environ['PATH']}")
+        with running_platform() as platform:
+            made = platform.create(name="half", buildInfo={"dockerfileContent": SLOW})
+            read_until(platform, f"/sandboxes/{made['id']}/build-logs?follow=true", "begun\n")
+            end(platform)
+            assert program.has_ended(20)
 
 
 def stopped_with_a_file(platform: Platform) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import shutil
+from asyncio.subprocess import PIPE
 from typing import TYPE_CHECKING, Final
 
+from daytona_plugins.local.images.programs import running
 from daytona_plugins.local.runtime.rootfs import WORK
 from daytona_plugins.local.runtime.runner import remove_tree
 
@@ -75,15 +75,10 @@ async def _tar(*arguments: str) -> None:
     program = shutil.which("tar")
     if program is None:
         raise ArchiveError("this machine has no `tar`")
-    process = await asyncio.create_subprocess_exec(
-        *_as_owner(), program, *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        _, said = await process.communicate()
-    except asyncio.CancelledError:  # it must not go on writing behind the back of who comes next
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        raise
-    if process.returncode:
+    # It does not go on writing behind the back of who comes next.
+    async with running(*_as_owner(), program, *arguments, stderr=PIPE) as process:
+        assert process.stderr is not None
+        said = await process.stderr.read()
+        code = await process.wait()
+    if code:
         raise ArchiveError(f"tar: {said.decode('utf-8', 'replace').strip()}")

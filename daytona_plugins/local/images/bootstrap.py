@@ -6,10 +6,12 @@ import asyncio
 import os
 import shutil
 import time
+from asyncio.subprocess import PIPE, STDOUT
 from typing import TYPE_CHECKING, Final
 
 from daytona_plugins.local.images.imports import load
 from daytona_plugins.local.images.machine import os_release
+from daytona_plugins.local.images.programs import running
 from daytona_plugins.local.images.table import Entry
 from daytona_plugins.local.images.unpack import ArchiveError
 
@@ -69,27 +71,14 @@ async def _run(target: str, say: Callable[[bytes], None], suite: str) -> None:
         raise BootstrapError("this machine has no mmdebstrap; install it, or import an image")
     # In a sandbox of an ordinary user there is one id, and apt cannot become another one.
     options = ("--variant=minbase", f"--include={PACKAGES}", '--aptopt=APT::Sandbox::User "root"')
-    process = await asyncio.create_subprocess_exec(
-        program,
-        *options,
-        *_shared_configuration(),
-        suite,
-        target,
-        *_own_sources(suite),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert process.stdout is not None
+    command = (program, *options, *_shared_configuration(), suite, target, *_own_sources(suite))
     last = b""
-    try:
+    async with running(*command, stdout=PIPE, stderr=STDOUT) as process:
+        assert process.stdout is not None
         while piece := await process.stdout.read(65536):
             say(piece)
             last = (last + piece)[-2000:]
         code = await process.wait()
-    except asyncio.CancelledError:
-        process.kill()
-        raise
     if code != 0:
         text = last.decode("utf-8", "replace").strip()
         raise BootstrapError(f"mmdebstrap: {text}{NO_IDS if 'unable to pick chroot mode' in text else ''}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from daytona_plugins.local.egress.certificates import can_sign
 from daytona_plugins.local.platform.preview_addresses import names_resolve
 from daytona_plugins.local.runtime.shifting import can_shift
-from daytona_plugins.local.runtime.trying import try_groups
+from daytona_plugins.local.runtime.trying import try_groups, try_redirection
 from daytona_plugins.local.runtime.unkept import why_not_kept
 
 if TYPE_CHECKING:
@@ -21,9 +21,7 @@ def diagnose(paths: Paths) -> Iterator[str]:
     """Yield a line about each promise that depends on the machine, for one that can isolate sandboxes."""
     yield _users(paths)
     yield from _limits(paths)
-    yield (
-        "network: a sandbox with a limited one has no way out but the platform's proxy; others have this machine's"
-    )
+    yield _networks()
     if names_resolve():
         yield "previews: every program here resolves their names"
     else:
@@ -43,6 +41,13 @@ def _users(paths: Paths) -> str:
     if can_shift(str(paths.data)):
         return "users: user 0 inside is an id outside that nobody has"
     return "users: user 0 inside is root outside, without capabilities\n  more: run the platform as an ordinary user"
+
+
+def _networks() -> str:
+    others = "network: a sandbox without limits has this machine's"
+    if why := try_redirection():
+        return f"{others}; with limits, only programs that use a proxy reach anything\n  more: {why}"
+    return f"{others}; the lists hold for every program of one with limits"
 
 
 def _limits_processes(paths: Paths) -> bool:

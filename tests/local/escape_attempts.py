@@ -309,9 +309,12 @@ def write_into_the_terminal() -> object:
 
 
 def reach(family: int, address: object) -> object:
+    """A connection may be accepted on the way out and reset by whoever judges it; one that lasts has arrived."""
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.settimeout(5)
         sock.connect(address)  # type: ignore[arg-type]
+        with contextlib.suppress(TimeoutError):
+            sock.recv(1)
     return f"connected to {address}"
 
 
@@ -326,9 +329,14 @@ def change_the_network() -> object:
     return "lo taken down"
 
 
-def send_datagram(host: str) -> object:
+def send_datagram(host: str, port: int) -> object:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        return sock.sendto(b"x", (host, 53))
+        return sock.sendto(b"x", (host, port))
+
+
+def send_echo_request(host: str) -> object:
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+        return sock.sendto(struct.pack("!BBHHH", 8, 0, 0xF7FF, 0, 0), (host, 0))
 
 
 ATTEMPTS = {
@@ -364,7 +372,9 @@ NETWORK_ATTEMPTS = {
     "somewhere": (reach, socket.AF_INET, ("192.0.2.1", 80)),
     "somewhere, version 6": (reach, socket.AF_INET6, ("2001:db8::1", 80, 0, 0)),
     "host's own address": (reach, socket.AF_INET, (HOST.get("address", "192.0.2.1"), HOST.get("port", 1))),
-    "a name server": (send_datagram, "192.0.2.53"),
+    "a name server": (send_datagram, "192.0.2.53", 53),
+    "a datagram": (send_datagram, HOST.get("address", "192.0.2.1"), 123),
+    "an echo request": (send_echo_request, HOST.get("address", "192.0.2.1")),
     "change the network": (change_the_network,),
 }
 

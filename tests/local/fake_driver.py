@@ -28,7 +28,7 @@ class FakeSandbox:
     pid: int | None = None
     isolation = Isolation(tier="fake", network="none", limits={}, notes=[])
     watched = Limits()
-    proxy = None
+    way_out = None
 
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path

@@ -1,57 +1,52 @@
-"""The proxy of one sandbox. Its network has no way out but the socket that this listens on.
+"""The gate of one sandbox, whose network has no way out but the sockets that are answered here.
 
-The socket was made inside the sandbox's network namespace, and is used out here: whoever connects to it in there is
-answered by this process, in the network of the machine. So there is nothing to run inside, nothing to forward, and
-nothing there that could be replaced.
+They were made inside the sandbox's network, and are used out here, in the network of the machine. So there is nothing to run
+inside, nothing to forward, and nothing there that could be replaced. Whoever asks for a proxy meets `Proxy`; everybody
+else, where the kernel redirects connections, `Passage`, and with questions about names `Resolver`.
 
-A name is resolved once, and the address that was judged is the one that is connected to.
+An address is judged, and it is that address that is connected to.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import ssl
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Protocol
 
-from daytona_plugins.local.egress.head import LONGEST_HEAD, BadRequestError, Head, parse_head
-from daytona_plugins.local.egress.placeholders import (
-    Attached,
-    fill_in,
-    fill_in_body,
-    has_short_body,
-    permitted,
-)
-from daytona_plugins.local.tasks import beside
+from daytona_plugins.local.egress.connection import Connection
+from daytona_plugins.local.egress.door import Door
+from daytona_plugins.local.egress.lookup import resolve_name
+from daytona_plugins.local.egress.names import ToldNames
+from daytona_plugins.local.egress.passage import Passage
+from daytona_plugins.local.egress.proxy import Proxy
+from daytona_plugins.local.egress.resolver import Datagrams, Resolver
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable
+    import ssl
+    from collections.abc import Callable
 
     from daytona_plugins.local.egress.certificates import Authority
-    from daytona_plugins.local.egress.policy import Policy
-
-    Resolve = Callable[[str, int], Awaitable[list[str]]]
+    from daytona_plugins.local.egress.lookup import Resolve
+    from daytona_plugins.local.egress.rules import Rules
+    from daytona_plugins.local.runtime.way_out import WayOut
 
 logger = logging.getLogger(__name__)
 
-CONNECT_PATIENCE: Final = 30.0
 MOST_CONNECTIONS: Final = 256
 """Of one sandbox at a time: each takes two of the descriptors that all sandboxes share."""
-PIECE: Final = 64 * 1024
 
 
-class Rules(NamedTuple):
-    """What holds for a sandbox at this moment."""
+class Doorkeeper(Protocol):
+    """Whoever answers those that connect."""
 
-    policy: Policy
-    secrets: tuple[Attached, ...] = ()
+    async def answer(self, connection: Connection) -> None:
+        """Do what it is there for."""
+        ...
 
-
-class RefusedError(Exception):
-    """The sandbox may not reach what it asked for; the text says why."""
+    async def turn_away(self, connection: Connection) -> None:
+        """Answer one too many."""
+        ...
 
 
 class Gate:
@@ -62,175 +57,75 @@ class Gate:
         rules: Callable[[], Rules],
         authority: Authority | None,
         *,
-        resolve: Resolve | None = None,
+        resolve: Resolve = resolve_name,
         upstream: ssl.SSLContext | None = None,
     ) -> None:
         self._rules = rules
-        self._authority = authority
-        self._resolve = resolve or resolve_name
-        self._upstream = upstream
-        self._server: asyncio.Server | None = None
-        self._open: dict[asyncio.Task[None], tuple[str, str]] = {}
+        told = ToldNames()
+        self._resolver = Resolver(rules, told, resolve)
+        self._proxy = Proxy(rules, authority, resolve, upstream)
+        self._passage = Passage(rules, told, self._resolver)
+        self._doors: list[Door] = []
+        self._passages: Door | None = None
+        self._questions: Datagrams | None = None
+        self._reviewing = asyncio.Lock()
+        self._open: dict[asyncio.Task[None], Connection] = {}
 
-    async def open(self, listener: socket.socket) -> None:
-        """Answer those who connect to *listener* from now on."""
-        listener.setblocking(False)
-        self._server = await asyncio.start_server(self._serve, sock=listener, limit=LONGEST_HEAD)
+    async def open(self, way_out: WayOut) -> None:
+        """Answer those who use a way out of the sandbox from now on."""
+        proxies = self._door(way_out.proxy, self._proxy)
+        await proxies.open()
+        if way_out.connections is not None:
+            self._passages = self._door(way_out.connections, self._passage)
+        if way_out.questions is not None:
+            self._questions = await Datagrams.open(self._resolver, way_out.questions)
+        await self.review()
 
     async def close(self) -> None:
         """End every connection; may be called twice."""
-        if self._server is not None:
-            self._server.close()
+        async with self._reviewing:
+            self._passages = None
+            for door in self._doors:
+                door.close()
+        if self._questions is not None:
+            await self._questions.close()
         for task in list(self._open):
             task.cancel()
         if self._open:
             await asyncio.wait(list(self._open))
 
-    def review(self) -> None:
+    async def review(self) -> None:
         """Cut the connections that the rules allow no longer."""
-        policy = self._rules().policy
-        for task, (host, address) in list(self._open.items()):
-            if address and policy.refusal(host, address):
-                task.cancel()
+        async with self._reviewing:
+            policy = self._rules().policy
+            for task, connection in list(self._open.items()):
+                if connection.destination is not None and connection.destination.refusal(policy):
+                    task.cancel()
+            if self._passages is not None and policy.block_all:
+                self._passages.shut()  # so that nobody believes to be connected
+            elif self._passages is not None:
+                await self._passages.open()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _door(self, listener: socket.socket, doorkeeper: Doorkeeper) -> Door:
+        async def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._admit(Connection(reader, writer), doorkeeper)
+
+        door = Door(listener, admit)
+        self._doors.append(door)
+        return door
+
+    async def _admit(self, connection: Connection, doorkeeper: Doorkeeper) -> None:
         task = asyncio.current_task()
         assert task is not None
         crowded = len(self._open) >= MOST_CONNECTIONS
-        self._open[task] = ("", "")
+        self._open[task] = connection
         try:
-            if crowded:
-                await _say(
-                    writer, "503 Service Unavailable", f"{MOST_CONNECTIONS} connections are open already"
-                )
-            else:
-                await self._answer(reader, writer, task)
+            await (doorkeeper.turn_away(connection) if crowded else doorkeeper.answer(connection))
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             logger.debug("a connection out of a sandbox ended: %s", error)
         except asyncio.CancelledError:  # by `close` and `review`; nobody waits for what would be raised here
             pass
         finally:
             del self._open[task]
+            writer = connection.writer
             writer.transport.abort() if task.cancelling() else writer.close()
-
-    async def _answer(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
-    ) -> None:
-        try:
-            head = parse_head(await reader.readuntil(b"\r\n\r\n"))
-            address = await self._admit(head.host, head.port)
-        except BadRequestError as error:
-            return await _say(writer, "400 Bad Request", str(error))
-        except RefusedError as error:
-            return await _say(writer, "403 Forbidden", str(error))
-        except OSError as error:
-            return await _say(writer, "502 Bad Gateway", f"the name cannot be resolved: {error}")
-        self._open[task] = (head.host, address)
-        if head.is_tunnel:
-            return await self._tunnel(head, address, reader, writer)
-        return await self._pass(head, address, None, reader, writer)
-
-    async def _admit(self, host: str, port: int) -> str:
-        """Return the address to connect to."""
-        policy = self._rules().policy
-        if policy.refuses_name(host):
-            raise RefusedError(
-                "the network of this sandbox is blocked"
-                if policy.block_all
-                else f"{host} is in no list of what this sandbox may reach"
-            )
-        refusals: list[str] = []
-        for address in await self._resolve(host, port):
-            refusal = policy.refusal(host, address)
-            if refusal is None:
-                return address
-            refusals.append(refusal)
-        raise RefusedError(refusals[0] if refusals else f"{host} has no address")
-
-    async def _tunnel(
-        self, head: Head, address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        if self._authority is None or not permitted(self._rules().secrets, head.host):
-            try:
-                out = await _connect(address, head.port, None, head.host)
-            except OSError as error:
-                return await _say(writer, "502 Bad Gateway", f"{head.host} cannot be reached: {error}")
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            return await _relay(reader, writer, *out)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await writer.drain()
-        await writer.start_tls(self._authority.context_for(head.host))
-        inside = parse_head(await reader.readuntil(b"\r\n\r\n"), inside=(head.host, head.port))
-        context = self._upstream or ssl.create_default_context()
-        return await self._pass(inside, address, context, reader, writer)
-
-    async def _pass(
-        self,
-        head: Head,
-        address: str,
-        context: ssl.SSLContext | None,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        """Pass one request on, with the values of secrets in it that the host may know."""
-        secrets = permitted(self._rules().secrets, head.host)
-        head, body = fill_in(head, secrets), b""
-        if secrets and has_short_body(head):
-            if head.get(b"expect").lower() == b"100-continue":
-                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            head, body = fill_in_body(head, await reader.readexactly(head.content_length or 0), secrets)
-        try:
-            out = await _connect(address, head.port, context, head.host)
-        except OSError as error:
-            return await _say(writer, "502 Bad Gateway", f"{head.host} cannot be reached: {error}")
-        out[1].write(head.to_bytes() + body)
-        return await _relay(reader, writer, *out)
-
-
-async def resolve_name(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, which may be one itself."""
-    with contextlib.suppress(ValueError):
-        return [str(ip_address(host))]
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=1)
-    return [str(sockaddr[0]) for *_, sockaddr in found]
-
-
-async def _connect(
-    address: str, port: int, context: ssl.SSLContext | None, host: str
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    async with asyncio.timeout(CONNECT_PATIENCE):
-        return await asyncio.open_connection(
-            address, port, ssl=context, server_hostname=host if context else None
-        )
-
-
-async def _relay(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    out_reader: asyncio.StreamReader,
-    out_writer: asyncio.StreamWriter,
-) -> None:
-    """Copy in both directions, until the answers have ended."""
-    try:
-        async with beside(_copy(reader, out_writer)):
-            await _copy(out_reader, writer)
-    finally:
-        out_writer.transport.abort()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while piece := await reader.read(PIECE):
-            writer.write(piece)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-        else:  # encrypted: whoever asked is gone, and the host has no other way to learn of it
-            writer.transport.abort()
-
-
-async def _say(writer: asyncio.StreamWriter, status: str, text: str) -> None:
-    body = f"daytona: {text}\n".encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    writer.write(head.encode() + body)
-    await writer.drain()

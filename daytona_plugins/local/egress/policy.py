@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Network
 
 MOST_ENTRIES: Final = 10
+BLOCKED: Final = "the network of this sandbox is blocked"
 _DOMAIN = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.IGNORECASE)
 
 NEVER: Final = tuple(
@@ -38,7 +39,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     def refusal(self, host: str, address: str) -> str | None:
         """Return why *address*, which the name *host* leads to, may not be reached; None when it may."""
         if self.block_all:
-            return "the network of this sandbox is blocked"
+            return BLOCKED
         found = _plain(address)
         if any(found in network for network in NEVER):
             return (
@@ -50,11 +51,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return f"{host} ({address}) is in no list of what this sandbox may reach"
 
-    def refuses_name(self, host: str) -> bool:
-        """Return whether *host* is refused whatever it leads to, so that nobody need be asked where it leads."""
-        return self.block_all or (
-            bool(self.domains) and not self.networks and not matches(host, self.domains)
-        )
+    def name_refusal(self, host: str) -> str | None:
+        """Return why *host* may not be reached whatever it leads to, so that nobody need be asked where it leads."""
+        if self.block_all:
+            return BLOCKED
+        if not self.domains or self.networks or matches(host, self.domains):
+            return None
+        return f"{host} is in no list of what this sandbox may reach"
 
 
 def matches(host: str, names: tuple[str, ...]) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import socket
     from pathlib import Path
 
     from daytona_plugins.local.runtime.spec import Isolation, Limits, SandboxSpec
+    from daytona_plugins.local.runtime.way_out import WayOut
 
 __all__ = ["Driver", "Running"]
 
@@ -27,8 +27,8 @@ class Running(Protocol):
         ...
 
     @property
-    def proxy(self) -> socket.socket | None:
-        """Where its proxy is to be answered, if it has one."""
+    def way_out(self) -> WayOut | None:
+        """Where its programs are to be answered, if its network is limited."""
         ...
 
     @property

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.egress.certificates import Authority, open_authority
-from daytona_plugins.local.egress.gate import Gate, Rules
+from daytona_plugins.local.egress.gate import Gate
 from daytona_plugins.local.egress.placeholders import Attached
 from daytona_plugins.local.egress.policy import Policy, parse_domains, parse_networks
+from daytona_plugins.local.egress.rules import Rules
 from daytona_plugins.local.platform.errors import not_in_this_version
 from daytona_plugins.local.platform.secret_store import SecretRecord
 from daytona_plugins.local.runtime.spec import PROXY_PORT, TRUST_FILE
 
 if TYPE_CHECKING:
-    import socket
     from pathlib import Path
 
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.store import Store
+    from daytona_plugins.local.runtime.way_out import WayOut
 
 _PROXY = f"http://127.0.0.1:{PROXY_PORT}"
 _TRUSTED_BY = (
@@ -37,21 +38,21 @@ class Gates:
         self._authority: Authority | None = None
         self._gates: dict[str, Gate] = {}
 
-    async def open(self, sandbox_id: str, listener: socket.socket) -> None:
+    async def open(self, sandbox_id: str, way_out: WayOut) -> None:
         """Let a sandbox out as far as its record allows."""
         gate = Gate(lambda: self._rules(sandbox_id), self.authority)
         self._gates[sandbox_id] = gate
-        await gate.open(listener)
+        await gate.open(way_out)
 
     async def close(self, sandbox_id: str) -> None:
         """End the connections of a sandbox; fine when it has none."""
         if gate := self._gates.pop(sandbox_id, None):
             await gate.close()
 
-    def review(self, sandbox_id: str) -> None:
+    async def review(self, sandbox_id: str) -> None:
         """Cut the connections that a change of the record has forbidden."""
         if gate := self._gates.get(sandbox_id):
-            gate.review()
+            await gate.review()
 
     @property
     def authority(self) -> Authority | None:

@@ -165,8 +165,8 @@ class Lifecycle:
             self._fail(record, str(error) or "its agent did not answer in time")
             return
         self._running[record.id] = running
-        if running.proxy is not None:
-            await self.gates.open(record.id, running.proxy)
+        if running.way_out is not None:
+            await self.gates.open(record.id, running.way_out)
         self.move(record, state=State.STARTED, error_reason=None)
         await self._tell_neighbours(record)
         self._watchers.begin(self._watch(record.id, running))
@@ -437,8 +437,8 @@ async def _refuse_unkept_limits(record: Record, running: Running) -> None:
     unkept = [name for name in sorted(record.limited) if held.get(name) != "enforced"]
     if record.labels.get(DEMAND) == "enforced" and unkept:
         await running.stop(grace=0)
-        if running.proxy is not None:
-            running.proxy.close()
+        if running.way_out is not None:
+            running.way_out.close()
         raise SpawnError(
             f"limits that the kernel keeps were asked for, and on this machine it keeps none of {', '.join(unkept)};"
             f" `daytona local doctor` says what helps, and without the label {DEMAND} they are watched or ignored"

@@ -404,12 +404,12 @@ class Sandboxes:
         wanted = msgspec.structs.replace(record, **changes)
         require_direct(wanted)
         self.require_unlinked_if_limited(wanted)
-        if running is not None and running.proxy is None and is_limited(wanted):
+        if running is not None and running.way_out is None and is_limited(wanted):
             raise HTTPError(
                 400, "a sandbox that was started with the machine's network cannot be limited; stop it first"
             )
         changed = self.change(record, **changes)
-        self._lifecycle.gates.review(record.id)
+        await self._lifecycle.gates.review(record.id)
         return changed
 
     def change(self, record: Record, **changes: object) -> Record:

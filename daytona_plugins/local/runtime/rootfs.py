@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from daytona_plugins.local.runtime import kernel
 from daytona_plugins.local.runtime.hostimage import PYTHON, HostImage, Tree
 from daytona_plugins.local.runtime.mounts import attach_mounts, take_mounts
-from daytona_plugins.local.runtime.spec import TRUST_FILE, hosts_file
+from daytona_plugins.local.runtime.spec import RESOLVER_ADDRESS, TRUST_FILE, hosts_file
 from daytona_plugins.local.runtime.system_mounts import (
     limit_files_in_memory,
     make_system_mounts,
@@ -127,7 +127,13 @@ def write_identity(spec: SandboxSpec, image: HostImage) -> None:
     os.makedirs("/etc", exist_ok=True)
     _write_if_changed("/etc/hostname", spec.hostname + "\n")
     _write_if_changed("/etc/hosts", hosts_file(spec.hostname, spec.neighbours))
-    _write_if_changed("/etc/resolv.conf", image.resolv_conf if spec.network == "host" else "")
+    _write_if_changed("/etc/resolv.conf", _resolv_conf(spec, image))
+
+
+def _resolv_conf(spec: SandboxSpec, image: HostImage) -> str:
+    if spec.network == "host":
+        return image.resolv_conf
+    return f"nameserver {RESOLVER_ADDRESS}\n" if spec.network == "proxy" else ""
 
 
 def write_trust(spec: SandboxSpec) -> None:

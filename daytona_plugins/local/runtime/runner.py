@@ -38,6 +38,7 @@ from daytona_plugins.local.runtime.messages import (
 )
 from daytona_plugins.local.runtime.spec import Holds, Isolation, Limits, SandboxSpec
 from daytona_plugins.local.runtime.unkept import why_not_kept
+from daytona_plugins.local.runtime.way_out import MOST_SOCKETS, WayOut, way_out_of
 from daytona_plugins.local.runtime.zygote_process import ZygoteProcess, start_zygote
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class RunningSandbox:
         spawned: Spawned,
         ended: asyncio.Future[int],
         group: Callable[[], Group],
-        proxy: socket.socket | None = None,
+        way_out: WayOut | None = None,
     ) -> None:
         self.id = spec.id
         self.spec = spec
@@ -83,8 +84,8 @@ class RunningSandbox:
         self._kept: set[str] = set()
         self._reasons: list[str] = []
         self._ended = ended
-        self.proxy = proxy
-        """Who connects to the proxy's port inside is answered on this socket; whoever answers closes it."""
+        self.way_out = way_out
+        """Where its programs are answered, if its network is limited; whoever answers closes it."""
 
     @property
     def isolation(self) -> Isolation:
@@ -142,7 +143,7 @@ class _Born(NamedTuple):
 
     spawned: Spawned
     ended: asyncio.Future[int]
-    proxy: socket.socket | None
+    way_out: WayOut | None
 
 
 class Runner:
@@ -208,14 +209,14 @@ class Runner:
             raise SpawnError(f"sandbox {spec.id!r} is running already")
         path = self._paths.agent_socket(spec.id)
         with _listen(path) as listener:
-            spawned, ended, proxy = await self._ask_for(spec, listener)
+            spawned, ended, way_out = await self._ask_for(spec, listener)
         group = partial(self._group, spec.id)
-        sandbox = RunningSandbox(spec, path, spawned, ended, group, proxy)
+        sandbox = RunningSandbox(spec, path, spawned, ended, group, way_out)
         try:
             sandbox.limit(spec.limits)
         except BaseException:
-            if proxy is not None:
-                proxy.close()
+            if way_out is not None:
+                way_out.close()
             await sandbox.stop(grace=0)
             raise
         return sandbox
@@ -285,12 +286,11 @@ class Runner:
 
     def _receive(self) -> None:
         try:
-            message, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_LIMIT, 1)
+            message, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_LIMIT, MOST_SOCKETS)
         except ConnectionResetError:
             message, descriptors = b"", []
         if message:
-            passed = [_taken(descriptor) for descriptor in descriptors]
-            self._handle(decode_event(message), *passed)
+            self._handle(decode_event(message), way_out_of(descriptors))
         else:
             asyncio.get_running_loop().remove_reader(self._control)
             self._fail_start()
@@ -302,13 +302,13 @@ class Runner:
                 DaytonaLocalPlatformError("the process that builds sandboxes ended at its start")
             )
 
-    def _handle(self, event: Event, proxy: socket.socket | None = None) -> None:
+    def _handle(self, event: Event, way_out: WayOut | None) -> None:
         match event:
             case Ready(verdict):
                 self._ready.set_result(verdict)
             case Spawned(sandbox_id):
                 ended = self._ended[sandbox_id] = asyncio.get_running_loop().create_future()
-                self._spawning.pop(sandbox_id).set_result(_Born(event, ended, proxy))
+                self._spawning.pop(sandbox_id).set_result(_Born(event, ended, way_out))
             case SpawnFailed(sandbox_id, message):
                 self._paths.agent_socket(sandbox_id).unlink(missing_ok=True)
                 self._spawning.pop(sandbox_id).set_exception(SpawnError(message))
@@ -338,18 +338,12 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _taken(descriptor: int) -> socket.socket:
-    """Return a socket that came with a message; other processes of ours are not to have it."""
-    os.set_inheritable(descriptor, False)
-    return socket.socket(fileno=descriptor)
-
-
 def _kill_unwanted(answer: asyncio.Future[_Born]) -> None:
     """Nobody waits for this sandbox any more."""
     if not answer.cancelled() and answer.exception() is None:
-        spawned, _ended, proxy = answer.result()
-        if proxy is not None:
-            proxy.close()
+        spawned, _ended, way_out = answer.result()
+        if way_out is not None:
+            way_out.close()
         os.kill(spawned.pid, signal.SIGKILL)
 
 

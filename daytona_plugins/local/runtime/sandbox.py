@@ -8,7 +8,6 @@ requests wait in the socket's backlog.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -16,7 +15,7 @@ import socket
 import sys
 import time
 import traceback
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
@@ -34,6 +33,7 @@ from daytona_plugins.local.runtime.privileges import (
     set_command_line,
 )
 from daytona_plugins.local.runtime.procplan import ProcPlan
+from daytona_plugins.local.runtime.redirection import explain, redirect_everything
 from daytona_plugins.local.runtime.rootfs import (
     begin_root,
     build_root,
@@ -43,7 +43,10 @@ from daytona_plugins.local.runtime.rootfs import (
     write_trust,
 )
 from daytona_plugins.local.runtime.skeleton import SYSTEM_PATH
-from daytona_plugins.local.runtime.spec import PROXY_PORT, SandboxSpec
+from daytona_plugins.local.runtime.way_out import WayOut, open_way_out
+
+if TYPE_CHECKING:
+    from daytona_plugins.local.runtime.spec import SandboxSpec
 
 MAPPED: Final = b"mapped"
 
@@ -53,6 +56,8 @@ class Built(msgspec.Struct, tag=True):
 
     scoped_sockets: bool
     loopback: bool
+    unredirected: str = ""
+    """Why connections cannot be redirected, where they were to be."""
 
 
 class BuildFailed(msgspec.Struct, tag=True):
@@ -135,28 +140,29 @@ def _build_and_serve(
     channel: socket.socket, spec: SandboxSpec, listener: socket.socket, own: Inheritance, agent: Agent
 ) -> int:
     try:
-        built, proxy = _build(spec, own)
+        built, way_out = _build(spec, own)
     except (OSError, ValueError) as error:
         return _report_failure(channel, error)
 
     # It waits for the agent's handler, as connections do.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    _report(channel, built, proxy)
+    _report(channel, built, way_out)
     channel.close()
     return _serve(agent, listener, own.lifeline, spec.entrypoint)
 
 
-def _build(spec: SandboxSpec, own: Inheritance) -> tuple[Built, socket.socket | None]:
+def _build(spec: SandboxSpec, own: Inheritance) -> tuple[Built, WayOut | None]:
     """Do everything that may be refused."""
     socket.sethostname(spec.hostname)
     loopback = spec.network != "host" and _leave_the_network()
-    proxy = _listen_for_proxy() if spec.network == "proxy" else None
+    unredirected = _redirect() if spec.network == "proxy" else ""
+    way_out = open_way_out(redirected=not unredirected) if spec.network == "proxy" else None
     build_root(spec, own.image, own.blank)
     write_identity(spec, own.image)
     write_trust(spec)
     _enter(spec, own.image)
     limit_processes(spec.max_processes)
-    return Built(scoped_sockets=close_off_sockets(), loopback=loopback), proxy
+    return Built(close_off_sockets(), loopback, unredirected), way_out
 
 
 def _close_off() -> None:
@@ -192,9 +198,13 @@ def _leave_the_network() -> bool:
     return True
 
 
-def _listen_for_proxy() -> socket.socket:
-    """Return a socket of this network namespace, for somebody outside to answer on."""
-    return socket.create_server(("127.0.0.1", PROXY_PORT), backlog=1024)
+def _redirect() -> str:
+    """Return why connections cannot be redirected: without that there is still the proxy, and no other way out."""
+    try:
+        redirect_everything()
+    except OSError as error:
+        return explain(error)
+    return ""
 
 
 def _enter(spec: SandboxSpec, image: HostImage) -> None:
@@ -224,7 +234,9 @@ def _report_failure(channel: socket.socket, error: OSError | ValueError) -> int:
     return 1
 
 
-def _report(channel: socket.socket, report: Report, proxy: socket.socket | None = None) -> None:
-    """Tell the zygote; it takes the proxy's socket along, of which nothing stays in here."""
-    with proxy or contextlib.nullcontext():
-        socket.send_fds(channel, [msgspec.json.encode(report)], [proxy.fileno()] if proxy else [])
+def _report(channel: socket.socket, report: Report, way_out: WayOut | None = None) -> None:
+    """Tell the zygote; it takes the way out along, of which nothing stays in here."""
+    sockets = way_out.sockets if way_out else []
+    socket.send_fds(channel, [msgspec.json.encode(report)], [one.fileno() for one in sockets])
+    for one in sockets:
+        one.close()

@@ -14,6 +14,13 @@ Base = Literal["host", "none"]
 HOME = "/home/daytona"
 PROXY_PORT = 61128
 """Where the proxy listens on the loopback interface of a sandbox that has one."""
+GATE_PORT = 61129
+"""Where everything is led that leaves the network of such a sandbox."""
+OWN_ADDRESS = "192.0.0.2"
+"""The address of such a sandbox. This one and the next are for hosts behind a translator (RFC 7335); no network routes them."""
+RESOLVER_ADDRESS = "192.0.0.1"
+"""Where such a sandbox has its name server."""
+DNS_PORT = 53
 TRUST_FILE = "/run/daytona/trust.pem"
 MAX_PROCESSES = 4096
 

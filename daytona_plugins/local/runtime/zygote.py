@@ -38,6 +38,7 @@ from daytona_plugins.local.runtime.messages import (
 from daytona_plugins.local.runtime.seccomp import build_filter
 from daytona_plugins.local.runtime.shifting import Shift, shift
 from daytona_plugins.local.runtime.spec import Isolation, SandboxSpec
+from daytona_plugins.local.runtime.way_out import MOST_SOCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -280,7 +281,7 @@ def _tell(
 
 
 def _receive_report(channel: socket.socket) -> tuple[sandbox.Report, list[int]]:
-    message, descriptors, _, _ = socket.recv_fds(channel, 65536, 1)
+    message, descriptors, _, _ = socket.recv_fds(channel, 65536, MOST_SOCKETS)
     if not message:
         raise _StepFailedError("the sandbox ended while it was being built")
     return sandbox.decode_report(message), descriptors
@@ -322,6 +323,8 @@ def _notes(spec: SandboxSpec, built: sandbox.Built, *, root: bool) -> list[str]:
             )
     elif not built.loopback:
         notes.append("The loopback interface could not be brought up; the sandbox has no network at all.")
+    elif built.unredirected:
+        notes.append(f"Only programs that use a proxy reach anything: {built.unredirected}")
     if root:
         notes.append(
             "The user inside is root outside, without capabilities: ids cannot be shifted here."

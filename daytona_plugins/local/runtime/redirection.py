@@ -1,0 +1,96 @@
+"""Every way out of a network that has none, led to one port in it.
+
+Somebody outside answers on that port, and asks the socket of each connection where it was to go (`SO_ORIGINAL_DST`). The network
+has nothing but a loopback interface, on which everything is routed, and rules for what is sent there:
+
+- What goes to the network itself passes.
+- TCP to anywhere, and questions to the one name server that there is, go to the port. The kernel remembers where they were to go.
+- The rest is dropped; whoever sends it is told that it is not permitted.
+
+There is no IPv6 but to the network itself: no route leads anywhere. Programs in a sandbox lack the right to change any of
+this, and if they had it they would reach nothing more: it is outside that addresses are judged and connected to.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from typing import Final
+
+from daytona_plugins.local.runtime import netlink, nftables
+from daytona_plugins.local.runtime.netlink import CREATE, Message, attribute
+from daytona_plugins.local.runtime.nftables import TCP, UDP, accept, goes_to, goes_to_port, redirect, uses
+from daytona_plugins.local.runtime.spec import DNS_PORT, GATE_PORT, OWN_ADDRESS, RESOLVER_ADDRESS
+
+_TABLE: Final = "daytona"
+_LOOPBACK: Final = 1
+"""The number of the interface `lo` in every network."""
+_NEW_ADDRESS: Final = 20
+_NEW_ROUTE: Final = 24
+_MAIN: Final = 254
+"""The routing table that is asked last."""
+_BY_ADMINISTRATOR: Final = 4
+_UNICAST: Final = 1
+_ADDRESS, _LOCAL_ADDRESS = 1, 2
+_INTERFACE, _SOURCE = 4, 7
+_NAT_PRIORITY, _FILTER_PRIORITY = -100, 0
+
+_ABSENT: Final = frozenset(
+    {errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EINVAL, errno.EAFNOSUPPORT}
+)
+
+
+def redirect_everything() -> None:
+    """Lead everything that leaves this network to `GATE_PORT`; its loopback interface has to be up.
+
+    Raises:
+        OSError: The kernel refuses; `explain` knows what helps.
+    """
+    netlink.transact(netlink.NETFILTER, _rules())
+    netlink.transact(
+        netlink.ROUTE, _routes()
+    )  # without rules nothing may be routed: it would wait for an answer
+
+
+def explain(error: OSError) -> str:
+    """Return why programs that know nothing of the proxy reach nothing, and what helps."""
+    refused = f"the kernel refuses to redirect connections ({os.strerror(error.errno or errno.EIO)})"
+    if error.errno in _ABSENT:
+        return (
+            f"{refused}. As administrator, run `modprobe -a nf_tables nft_chain_nat nft_redir`,"
+            " or use a kernel with CONFIG_NF_TABLES, CONFIG_NFT_NAT and CONFIG_NFT_REDIR."
+        )
+    return f"{refused}. Run the platform outside of containers, or on a machine with a kernel of its own."
+
+
+def _routes() -> list[Message]:
+    """Return what gives the network an address, so that names are looked up at all, and a route from there to everywhere."""
+    own, everywhere = socket.inet_aton(OWN_ADDRESS), 0
+    address = struct.pack("=BBBBI", socket.AF_INET, 32, 0, 0, _LOOPBACK)
+    route = struct.pack(
+        "=BBBBBBBBI", socket.AF_INET, everywhere, 0, 0, _MAIN, _BY_ADMINISTRATOR, 0, _UNICAST, 0
+    )
+    return [
+        Message(_NEW_ADDRESS, address + attribute(_LOCAL_ADDRESS, own) + attribute(_ADDRESS, own), CREATE),
+        Message(
+            _NEW_ROUTE,
+            route + attribute(_INTERFACE, struct.pack("=I", _LOOPBACK)) + attribute(_SOURCE, own),
+            CREATE,
+        ),
+    ]
+
+
+def _rules() -> list[Message]:
+    own, resolver = socket.inet_aton(OWN_ADDRESS), socket.inet_aton(RESOLVER_ADDRESS)
+    within = (goes_to(b"\x7f"), goes_to(own))
+    question = uses(UDP) + goes_to(resolver) + goes_to_port(DNS_PORT)
+    return nftables.batch(
+        nftables.table(_TABLE),
+        nftables.chain(_TABLE, "lead", "nat", _NAT_PRIORITY, drops=False),
+        *(nftables.rule(_TABLE, "lead", here, accept()) for here in within),
+        *(nftables.rule(_TABLE, "lead", out, redirect(GATE_PORT)) for out in (question, uses(TCP))),
+        nftables.chain(_TABLE, "keep", "filter", _FILTER_PRIORITY, drops=True),
+        *(nftables.rule(_TABLE, "keep", here, accept()) for here in within),
+    )

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -305,6 +306,20 @@ def test_the_process_that_waits_becomes_the_next_sandbox(paths: Paths):
                 assert await run(box, "hostname; echo $DAYTONA_SANDBOX_ID") == f"{name}\n{name}"
             for name in ("first", "second"):
                 await remove_tree(paths.sandbox(name))
+
+    asyncio.run(main())
+
+
+def test_the_shell_of_the_first_command_is_there_before_the_command(paths: Paths):
+    async def main() -> None:
+        async with running(paths) as runner:
+            box = await runner.spawn(spec(paths))
+            await until(lambda: bool(children_of(box.pid)))
+            (shell,) = children_of(box.pid)
+            status = Path(f"/proc/{shell}/status").read_text()
+            (inside,) = re.findall(r"NSpid:.*\t(\d+)\n", status)
+            assert await run(box, "echo $$") == inside
+        await remove_tree(paths.sandbox("box"))
 
     asyncio.run(main())
 

@@ -36,6 +36,5 @@ async def running(
         yield process
     finally:
         process.stdin.close()
-        await (
-            process.communicate()
-        )  # unlike `wait`, it does not wait for somebody to read what is still in the pipes
+        # Unlike `wait`, this does not wait for somebody to read what is still in the pipes.
+        await process.communicate()

@@ -138,6 +138,7 @@ async def test_values_show_themselves(interpreter: Any) -> None:
 
 async def test_callbacks_get_the_output_as_it_comes(interpreter: Any) -> None:
     told: list[str] = []
+    # The pauses let each line come by itself, and in its place among those of the other stream.
     code = "import sys, time\nfor i in range(3):\n    print('o', i)\n    print('e', i, file=sys.stderr)\n    time.sleep(0.05)"
     async with interpreter() as (python, context):
         result = await python.run_code(
@@ -275,6 +276,7 @@ async def test_the_death_of_python_fails_those_who_wait(interpreter: Any, unique
 @pytest.mark.faces("asyncio")
 async def test_code_runs_on_when_its_client_leaves_and_the_next_run_waits(interpreter: Any) -> None:
     async with interpreter() as (python, context):
+        # It is still at work when its client has left; the next run waits for as long as that takes.
         run = await begun(python, f"{BEGIN}time.sleep(0.5)\nx = 'done'", context)
         run.cancel()
         await asyncio.wait({run})

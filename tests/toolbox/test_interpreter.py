@@ -262,6 +262,7 @@ def test_executions_of_a_context_take_turns_and_contexts_overlap(
 
 @pytest.mark.case(64)
 def test_code_runs_on_when_its_client_leaves_and_the_next_waits_for_it(context: Context) -> None:
+    # It is still at work when its client has left; the next run waits for as long as that takes.
     with dropping(
         context.begin("import time\nprint('begun', flush=True)\ntime.sleep(1)\nx = 'done'")
     ) as leaving:
@@ -270,6 +271,7 @@ def test_code_runs_on_when_its_client_leaves_and_the_next_waits_for_it(context: 
 
 
 def test_pings_are_answered_while_code_runs(context: Context) -> None:
+    # It is at work when the ping comes; nothing else depends on how long that takes.
     with dropping(context.begin("print('begun', flush=True)\n__import__('time').sleep(1)")) as socket:
         assert socket.receive_json()["text"] == "begun\n"
         socket.ping()

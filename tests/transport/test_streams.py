@@ -80,7 +80,7 @@ async def test_each_read_has_a_limit_of_its_own(face: str) -> None:
             return await stream.read(10, 10.0)
 
         async def write_when_the_first_limit_is_over() -> None:
-            await driver_of(face).sleep(0.1)
+            await driver_of(face).sleep(0.1)  # twice as long as that limit
             await stream.write(b"second", 5.0)
 
         assert (await together(face, read, write_when_the_first_limit_is_over))[0] == b"second"

@@ -70,6 +70,6 @@ async def test_a_reader_answers_pings(face: str) -> None:
 
 
 async def test_a_program_that_was_busy_misses_nothing(face: str) -> None:
-    server = Pinging(PIECES, patience=0.2)
+    server = Pinging(PIECES, patience=0.2)  # the program is busy for longer than that
     assert await _follow(face, server, lambda: time.sleep(0.5)) == b"one\ntwo\nthree\n"
     assert server.hung_up == 1

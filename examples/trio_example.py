@@ -1,4 +1,7 @@
-"""Run programs in several sandboxes at once, on trio, and stop waiting for one that takes too long."""
+"""Run programs in several sandboxes at once, on trio, and stop waiting for one that takes too long.
+
+It needs trio: `./bootstrap trio`, or `pip install trio`.
+"""
 
 from __future__ import annotations
 

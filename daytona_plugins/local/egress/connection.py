@@ -13,6 +13,7 @@ from daytona_plugins.local.tasks import beside
 if TYPE_CHECKING:
     import ssl
 
+    from daytona_plugins.local.egress.links import Link
     from daytona_plugins.local.egress.names import Destination
 
 CONNECT_PATIENCE: Final = 30.0
@@ -49,18 +50,33 @@ class Connection:
         return Streams(self.reader, self.writer)
 
 
-async def connect(address: str, port: int, context: ssl.SSLContext | None = None, host: str = "") -> Streams:
-    """Return a connection from this machine.
+async def connect(
+    address: str, port: int, link: Link | None, context: ssl.SSLContext | None = None, host: str = ""
+) -> Streams:
+    """Return a connection from this machine, or one to another sandbox.
 
     Args:
+        link: To the sandbox that has the address.
         context: How to encrypt it; *host* is then who has to be there.
 
     Raises:
         OSError: Nobody answers there.
     """
     async with asyncio.timeout(CONNECT_PATIENCE):
-        name = host if context else None
-        return Streams(*await asyncio.open_connection(address, port, ssl=context, server_hostname=name))
+        if link is None:
+            name = host if context else None
+            return Streams(*await asyncio.open_connection(address, port, ssl=context, server_hostname=name))
+        streams = await link.connect(port)
+        return streams if context is None else await _encrypt(streams, context, host)
+
+
+async def _encrypt(streams: Streams, context: ssl.SSLContext, host: str) -> Streams:
+    try:
+        await streams.writer.start_tls(context, server_hostname=host)
+    except BaseException:
+        streams.writer.transport.abort()
+        raise
+    return streams
 
 
 async def relay(inner: Streams, outer: Streams) -> None:

@@ -97,11 +97,11 @@ class Gate:
     async def review(self) -> None:
         """Cut the connections that the rules allow no longer."""
         async with self._reviewing:
-            policy = self._rules().policy
+            rules = self._rules()
             for task, connection in list(self._open.items()):
-                if connection.destination is not None and connection.destination.refusal(policy):
+                if connection.destination is not None and rules.refusal(connection.destination):
                     task.cancel()
-            if self._passages is not None and policy.block_all:
+            if self._passages is not None and rules.let_nothing_out:
                 self._passages.shut()  # so that nobody believes to be connected
             elif self._passages is not None:
                 await self._passages.open()

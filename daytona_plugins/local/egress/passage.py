@@ -43,12 +43,13 @@ class Passage:
         if (address, port) == (RESOLVER_ADDRESS, DNS_PORT):
             return await self._resolver.serve_stream(connection)
         destination = self._told.destination(address)
-        if refusal := destination.refusal(self._rules().policy):
+        rules = self._rules()
+        if refusal := rules.refusal(destination):
             logger.info("a connection out of a sandbox was refused: %s", refusal)
             return connection.streams.reset()
         connection.destination = destination
         try:
-            out = await connect(address, port)
+            out = await connect(address, port, rules.link_at(address))
         except OSError as error:
             logger.debug("a connection out of a sandbox failed: %s", error)
             return connection.streams.reset()

@@ -20,7 +20,8 @@ NEVER: Final = tuple(
     for text in (
         "0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128",  # this machine
         "169.254.0.0/16", "fe80::/10",  # this link, and the metadata of most clouds
-        "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::254/128",  # that of others
+        "100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::254/128",  # that of others
+        "192.0.0.0/24",  # that of others, and addresses that only sandboxes have
         "224.0.0.0/4", "255.255.255.255/32", "ff00::/8",
     )
 )  # fmt: skip

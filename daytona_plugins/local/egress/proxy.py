@@ -64,7 +64,10 @@ class Proxy:
 
     async def _admit(self, host: str, port: int) -> str:
         """Return the address to connect to."""
-        if refusal := self._rules().policy.name_refusal(host):
+        rules = self._rules()
+        if link := rules.link_named(host):
+            return link.address
+        if refusal := rules.policy.name_refusal(host):
             raise RefusedError(refusal)
         found = await self._resolve(host, port)
         policy, refusals = self._rules().policy, list[str]()  # it may have changed meanwhile
@@ -79,7 +82,7 @@ class Proxy:
         reader, writer = inner
         if self._authority is None or not permitted(self._rules().secrets, head.host):
             try:
-                out = await connect(address, head.port)
+                out = await self._connect(head, address)
             except OSError as error:
                 return await _say(writer, "502 Bad Gateway", f"{head.host} cannot be reached: {error}")
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -91,6 +94,9 @@ class Proxy:
         context = self._upstream or ssl.create_default_context()
         return await self._pass(inside, address, context, inner)
 
+    async def _connect(self, head: Head, address: str, context: ssl.SSLContext | None = None) -> Streams:
+        return await connect(address, head.port, self._rules().link_at(address), context, head.host)
+
     async def _pass(self, head: Head, address: str, context: ssl.SSLContext | None, inner: Streams) -> None:
         """Pass one request on, with the values of secrets in it that the host may know."""
         reader, writer = inner
@@ -101,7 +107,7 @@ class Proxy:
                 writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             head, body = fill_in_body(head, await reader.readexactly(head.content_length or 0), secrets)
         try:
-            out = await connect(address, head.port, context, head.host)
+            out = await self._connect(head, address, context)
         except OSError as error:
             return await _say(writer, "502 Bad Gateway", f"{head.host} cannot be reached: {error}")
         out.writer.write(head.to_bytes() + body)

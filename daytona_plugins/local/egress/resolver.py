@@ -69,10 +69,12 @@ class Resolver:
 
     async def _find(self, question: Question) -> tuple[Code, list[str], str]:
         """Return how it went, what was found, and why nothing was that might be there."""
-        name, policy = question.name, self._rules().policy
+        name, rules = question.name, self._rules()
         if not name:
             return Code.NO_SUCH_NAME, [], ""
-        if refusal := policy.name_refusal(name):
+        if link := rules.link_named(name):
+            return Code.FOUND, [link.address], ""
+        if refusal := rules.policy.name_refusal(name):
             return Code.NO_SUCH_NAME, [], refusal
         try:
             async with self._lookups:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from daytona_plugins.local.egress.certificates import Authority, open_authority
 from daytona_plugins.local.egress.gate import Gate
+from daytona_plugins.local.egress.links import Link, LinkAddresses
 from daytona_plugins.local.egress.placeholders import Attached
 from daytona_plugins.local.egress.policy import Policy, parse_domains, parse_networks
 from daytona_plugins.local.egress.rules import Rules
 from daytona_plugins.local.platform.errors import not_in_this_version
+from daytona_plugins.local.platform.linked_ports import connect_inside
+from daytona_plugins.local.platform.links import others_of
 from daytona_plugins.local.platform.secret_store import SecretRecord
 from daytona_plugins.local.runtime.spec import PROXY_PORT, TRUST_FILE
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
+    from daytona_plugins.local.egress.connection import Streams
+    from daytona_plugins.local.paths import Paths
     from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.store import Store
     from daytona_plugins.local.runtime.way_out import WayOut
@@ -31,26 +37,33 @@ NEEDS_RESTART = "Secrets stay placeholders until the next start: this sandbox wa
 class Gates:
     """Owns the gates; borrows the store, which is asked anew for every connection."""
 
-    def __init__(self, store: Store, authority_file: Path) -> None:
+    def __init__(self, store: Store, paths: Paths) -> None:
         self._store = store
         self._secrets = store.shelf("secret", SecretRecord)
-        self._authority_file = authority_file
+        self._paths = paths
         self._authority: Authority | None = None
         self._gates: dict[str, Gate] = {}
+        self._addresses: dict[str, LinkAddresses] = {}
 
     async def open(self, sandbox_id: str, way_out: WayOut) -> None:
         """Let a sandbox out as far as its record allows."""
         gate = Gate(lambda: self._rules(sandbox_id), self.authority)
         self._gates[sandbox_id] = gate
+        self._addresses[sandbox_id] = LinkAddresses()
         await gate.open(way_out)
 
     async def close(self, sandbox_id: str) -> None:
         """End the connections of a sandbox; fine when it has none."""
         if gate := self._gates.pop(sandbox_id, None):
             await gate.close()
+            del self._addresses[sandbox_id]
+
+    def __contains__(self, sandbox_id: object) -> bool:
+        """Whether a sandbox runs in a network of its own."""
+        return sandbox_id in self._gates
 
     async def review(self, sandbox_id: str) -> None:
-        """Cut the connections that a change of the record has forbidden."""
+        """Let a change of the record, or of the links, hold at once, for open connections as well."""
         if gate := self._gates.get(sandbox_id):
             await gate.review()
 
@@ -58,7 +71,7 @@ class Gates:
     def authority(self) -> Authority | None:
         """Who signs for the hosts that are told secrets, where that is possible."""
         if self._authority is None:
-            self._authority = open_authority(self._authority_file)
+            self._authority = open_authority(self._paths.data / "egress-authority.pem")
         return self._authority
 
     def trust(self, record: Record) -> str:
@@ -84,7 +97,21 @@ class Gates:
         return Rules(
             policy_of(record),
             tuple(Attached(one.placeholder.encode(), one.value.encode(), one.hosts) for one in secrets),
+            tuple(self._links(record)),
         )
+
+    def _links(self, record: Record) -> Iterator[Link]:
+        """Yield ways to the linked sandboxes that have networks of their own; the others are on this machine's."""
+        if record.linked is None and not record.leads:
+            return
+        others = {one.id: one.name for one in others_of(record, self._store.all()) if one.id in self._gates}
+        for sandbox_id, address in self._addresses[record.id].of(others).items():
+            yield Link(others[sandbox_id], address, partial(self._connect, sandbox_id))
+
+    async def _connect(self, sandbox_id: str, port: int) -> Streams:
+        if sandbox_id not in self._gates:
+            raise ConnectionRefusedError("the sandbox has ended")
+        return await connect_inside(self._paths.agent_socket(sandbox_id), port)
 
 
 def is_limited(record: Record) -> bool:

@@ -69,7 +69,7 @@ class Lifecycle:
         self._parking = Parking(driver, paths, self.agents, parked)
         self._paths = paths
         self._clock = clock
-        self.gates = Gates(store, paths.data / "egress-authority.pem")
+        self.gates = Gates(store, paths)
         self.collectors = Collectors(store.shelf("collector", Collector))
         self._running: dict[str, Running] = {}
         self._pauses = Pauses()
@@ -351,7 +351,11 @@ class Lifecycle:
         owner, everybody = record.linked or record.id, self._store.all()
         for one in everybody:
             running = self._running.get(one.id)
-            if running is not None and one.id != record.id and owner in (one.id, one.linked):
+            if running is None or one.id == record.id or owner not in (one.id, one.linked):
+                continue
+            if one.id in self.gates:
+                await self.gates.review(one.id)
+            else:
                 content = hosts_file(one.id, names_of_others(one, everybody))
                 await change_hosts(self.agents, running.socket_path, content)
 
@@ -395,6 +399,12 @@ class Lifecycle:
         desired = Desired.STARTED if record.desired is Desired.PAUSED else record.desired
         self.move(record, state=State.ERROR, desired=desired, error_reason=reason, recoverable=recoverable)
 
+    def _neighbours(self, record: Record) -> tuple[str, ...]:
+        """Return whose names lead to this machine; a sandbox with a network of its own asks its name server."""
+        if is_limited(record) or (record.linked is None and not record.leads):
+            return ()
+        return names_of_others(record, self._store.all())
+
     def _spec(self, record: Record) -> SandboxSpec:
         own = {
             "DAYTONA_SANDBOX_ID": record.id,
@@ -415,7 +425,7 @@ class Lifecycle:
             entrypoint=record.image.config.program,
             limits=record.limits,
             network="proxy" if is_limited(record) else "host",
-            neighbours=names_of_others(record, self._store.all()) if record.linked or record.leads else (),
+            neighbours=self._neighbours(record),
             trust=self.gates.trust(record),
         )
 

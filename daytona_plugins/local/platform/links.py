@@ -1,7 +1,8 @@
 """Sandboxes that reach each other by name: one that owns the link, and those that were made to follow it.
 
-All of them are in the network of this machine, so what one listens on is there for the others, on the loopback interface; a link is
-that their names lead there, in the `/etc/hosts` of each.
+Either all of them are in the network of this machine: what one listens on is there for the others, on the loopback interface, and a
+link is that their names lead there, in the `/etc/hosts` of each. Or each has a network of its own, because it is limited: then its
+name server knows the names, and its gate connects to the others through their agents.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from daytona_plugins.local.platform.errors import not_in_this_version
-from daytona_plugins.local.platform.gates import is_limited
 from daytona_plugins.local.platform.states import State
 from daytona_plugins.local.web import HTTPError
 
@@ -26,7 +25,7 @@ def require_linkable(record: Record, owner: Record) -> None:
     """Refuse a link that cannot be.
 
     Raises:
-        HTTPError: One of the two is not as it has to be (400), or has limits of its network (501).
+        HTTPError: One of the two is not as it has to be (400).
     """
     if owner.linked is not None:
         raise HTTPError(400, f"sandbox {owner.name!r} is linked to another one itself; link to that one")
@@ -39,21 +38,14 @@ def require_linkable(record: Record, owner: Record) -> None:
             raise HTTPError(
                 400, f"a linked sandbox is reached by its name, and {one.name!r} cannot be that of a host"
             )
-        require_open(one)
 
 
-def require_open(record: Record) -> None:
-    """Refuse to link what has a network of its own, where the others are not.
-
-    Raises:
-        HTTPError: It has limits of its network, or secrets (501).
-    """
-    if is_limited(record):
-        raise not_in_this_version("linkedSandbox together with secrets or limits of the network")
+def others_of(record: Record, records: Iterable[Record]) -> list[Record]:
+    """Return the sandboxes that are linked with one."""
+    owner = record.linked or record.id
+    return [one for one in records if owner in (one.id, one.linked) and one.id != record.id and one.visible]
 
 
 def names_of_others(record: Record, records: Iterable[Record]) -> tuple[str, ...]:
-    """Return the names of the sandboxes that are linked with one."""
-    owner = record.linked or record.id
-    linked = (one for one in records if owner in (one.id, one.linked) and one.id != record.id and one.visible)
-    return tuple(sorted(one.name for one in linked if _HOST_NAME.fullmatch(one.name)))
+    """Return their names, as far as a host can have them."""
+    return tuple(sorted(one.name for one in others_of(record, records) if _HOST_NAME.fullmatch(one.name)))

@@ -69,7 +69,7 @@ class Organization:
         attached = self.secrets.attached(wanted)
         changing = msgspec.structs.replace(record, secrets=attached)
         require_direct(changing)
-        self._sandboxes.require_unlinked_if_limited(changing)
+        self._sandboxes.require_like_its_links(changing)
         changed = self._sandboxes.change(record, secrets=attached)
         if running := self._sandboxes.running(record.id):
             gone = record.secrets.keys() - attached

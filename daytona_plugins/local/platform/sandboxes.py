@@ -18,11 +18,11 @@ import msgspec
 from daytona_plugins.local.platform.activity import Activity
 from daytona_plugins.local.platform.creation import new_token
 from daytona_plugins.local.platform.departed import Departed
-from daytona_plugins.local.platform.errors import not_found
+from daytona_plugins.local.platform.errors import not_found, not_in_this_version
 from daytona_plugins.local.platform.gates import is_limited, require_direct
 from daytona_plugins.local.platform.images import labels_of
 from daytona_plugins.local.platform.lifecycle import Lifecycle
-from daytona_plugins.local.platform.links import require_linkable, require_open
+from daytona_plugins.local.platform.links import others_of, require_linkable
 from daytona_plugins.local.platform.quotas import Quota, Quotas
 from daytona_plugins.local.platform.sizes import Capacity
 from daytona_plugins.local.platform.states import Desired, Operation, State, refusal
@@ -174,6 +174,7 @@ class Sandboxes:
         """Remember a new sandbox that is to be reached by name from another one, and to reach it so."""
         found = self.find(owner)
         require_linkable(record, found)
+        self._require_alike(record, found)
         record = msgspec.structs.replace(record, linked=found.id)
         self.change(found, leads=True)
         self._add(record)
@@ -361,17 +362,29 @@ class Sandboxes:
         await self._lifecycle.work.run(self._lifecycle.fork(record, child), patience=START_PATIENCE)
         return self.get(child.id)
 
-    def require_unlinked_if_limited(self, record: Record) -> None:
-        """Refuse limits of a sandbox that others reach by name.
+    def require_like_its_links(self, record: Record) -> None:
+        """Refuse to give a sandbox a network of its own, or to take it, when others are linked with it.
 
         Raises:
-            HTTPError: It is to have both (501).
+            HTTPError: They would no longer be alike (501).
         """
-        if record.linked is not None or self._followers(record):
-            require_open(record)
+        if record.linked is not None or record.leads:
+            others = others_of(record, self._store.all())
+            self._require_alike(*([record, *others] if others else []))
 
-    def _followers(self, record: Record) -> list[Record]:
-        return [one for one in self._store.all() if one.linked == record.id] if record.leads else []
+    def _require_alike(self, *linked: Record) -> None:
+        """Refuse links between sandboxes of which some have a network of their own, now or at the next start.
+
+        Raises:
+            HTTPError: There are such (501).
+        """
+        apart = {is_limited(one) for one in linked}
+        apart |= {one.id in self._lifecycle.gates for one in linked if self.running(one.id) is not None}
+        if len(apart) > 1:
+            raise not_in_this_version(
+                "linkedSandbox between sandboxes with and without limits of the network or secrets"
+                " (networkAllowList 0.0.0.0/0 is a limit that allows everything but this machine)"
+            )
 
     def children(self, record: Record) -> list[Record]:
         """Return the forks of a sandbox."""
@@ -403,7 +416,7 @@ class Sandboxes:
         running = self.running(record.id)
         wanted = msgspec.structs.replace(record, **changes)
         require_direct(wanted)
-        self.require_unlinked_if_limited(wanted)
+        self.require_like_its_links(wanted)
         if running is not None and running.way_out is None and is_limited(wanted):
             raise HTTPError(
                 400, "a sandbox that was started with the machine's network cannot be limited; stop it first"

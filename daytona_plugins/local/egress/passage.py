@@ -74,11 +74,11 @@ async def _join(one: Streams, other: Streams) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(_copy(one.reader, other.writer))
             group.create_task(_copy(other.reader, one.writer))
+        other.writer.close()
     except* OSError:
         one.reset()
-        other.reset()
     finally:
-        other.writer.close()
+        other.reset()  # what it has not taken yet is not for it any more
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

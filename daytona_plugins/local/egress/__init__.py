@@ -1,1 +1,1 @@
-"""The one way out of a sandbox whose network is limited: a proxy that knows what it may reach."""
+"""The one way out of a sandbox whose network is limited: a gate that knows what it may reach."""

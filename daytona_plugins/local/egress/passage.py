@@ -45,7 +45,7 @@ class Passage:
         destination = self._told.destination(address)
         rules = self._rules()
         if refusal := rules.refusal(destination):
-            logger.info("a connection out of a sandbox was refused: %s", refusal)
+            logger.debug("a connection out of a sandbox was refused: %s", refusal)
             return connection.streams.reset()
         connection.destination = destination
         try:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 Network = Literal["host", "proxy", "none"]
-"""The host's, one with nothing but a loopback interface, or that with a proxy of the platform listening on it."""
+"""The host's, one with nothing but a loopback interface, or that with a gate of the platform, which everything that leaves it is led to."""
 Holds = Literal["enforced", "watched", "ignored"]
 Base = Literal["host", "none"]
 

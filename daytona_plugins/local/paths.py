@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import stat
+import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # sun_path has 108 bytes, and the last one is the terminating zero.
 LONGEST_SOCKET_PATH = 107
+# FS_IOC_GETFLAGS, FS_IOC_SETFLAGS and FS_TOPDIR_FL, which `chattr +T` sets.
+_GET_FLAGS: Final = 0x80086601
+_SET_FLAGS: Final = 0x40086602
+_TOP_OF_HIERARCHY: Final = 0x00020000
 
 
 class UnsafePathError(Exception):
@@ -81,6 +88,11 @@ class Paths(NamedTuple):
         return self.sandboxes / sandbox_id
 
     @property
+    def blanks(self) -> Path:
+        """Layers in which nothing has been written, for sandboxes to come."""
+        return self.data / "blanks"
+
+    @property
     def parked(self) -> Path:
         """A file for each sandbox that was made ahead: its directory belongs to nobody yet."""
         return self.data / "parked"
@@ -105,8 +117,11 @@ class Paths(NamedTuple):
         Raises:
             UnsafePathError: One of them belongs to another user, or a socket in it would have too long a name.
         """
-        for directory in (self.data, self.runtime, self.sandboxes, self.parked, self.runtime / "agents"):
+        for directory in (self.data, self.runtime, self.parked, self.runtime / "agents"):
             _make_private(directory)
+        for directory in (self.sandboxes, self.blanks):
+            _make_private(directory)
+            _scatter(directory)
         self._check_length()
 
     def _check_length(self) -> None:
@@ -141,3 +156,18 @@ def _make_private(directory: Path) -> None:
         )
     if stat.S_IMODE(found.st_mode) & 0o077:
         directory.chmod(0o700)
+
+
+def _scatter(directory: Path) -> None:
+    """Ask the file system to keep what lies in *directory* far from each other, where it can.
+
+    On ext4, the directories below would else be made side by side, where it looks at every inode that was in use lately
+    before it finds a free one: where sandboxes come and go, that takes five times as long.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # other file systems have no such attribute
+            (flags,) = struct.unpack("i", fcntl.ioctl(descriptor, _GET_FLAGS, b"\0" * 4))
+            fcntl.ioctl(descriptor, _SET_FLAGS, struct.pack("i", flags | _TOP_OF_HIERARCHY))
+    finally:
+        os.close(descriptor)

@@ -324,6 +324,31 @@ def test_the_shell_of_the_first_command_is_there_before_the_command(paths: Paths
     asyncio.run(main())
 
 
+def test_the_layer_that_was_made_ahead_is_taken_also_by_the_zygote_after_this_one(paths: Paths):
+    async def take(name: str, runner: Runner) -> None:
+        await waiting_embryo(runner)
+        await until(lambda: list(paths.blanks.glob("*/root/files")))
+        (blank,) = paths.blanks.iterdir()
+        made = blank.stat().st_ino
+        await runner.spawn(spec(paths, name))
+        assert paths.sandbox(name).stat().st_ino == made
+        await until(lambda: len([*paths.blanks.iterdir()]) == 1)
+
+    async def main() -> None:
+        async with running(paths) as runner:
+            await take("first", runner)
+            await take("second", runner)
+        (left,) = paths.blanks.iterdir()
+        async with running(paths) as runner:
+            await until(lambda: (left / "root/files").exists())
+            assert [*paths.blanks.iterdir()] == [left]
+            await take("third", runner)
+        for name in ("first", "second", "third"):
+            await remove_tree(paths.sandbox(name))
+
+    asyncio.run(main())
+
+
 def test_a_sandbox_is_made_though_the_process_for_it_has_died(paths: Paths):
     async def main() -> None:
         async with running(paths) as runner:

@@ -18,6 +18,7 @@ import os
 import select
 import signal
 import socket
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -69,6 +70,7 @@ class _Zygote:
         self._sandboxes: dict[int, str] = {}
         self._embryo: _Embryo | None = None
         self._embryo_is_due = False
+        self._blanks = ""
         self._blank = ""
         self._rehearsals = REHEARSALS
         self._lifeline, self._lifeline_end = os.pipe()
@@ -105,7 +107,7 @@ class _Zygote:
     def _say_ready(self, data: str, prepared: Prepared) -> None:
         """Tell the platform whether there can be sandboxes."""
         self._image, self._proc = prepared.image, prepared.proc
-        self._blank = f"{data}/blank-layer"
+        self._blanks = f"{data}/blanks"
         if self._image is not None and os.getuid() == 0:
             self._shift_ids(self._image, data)
         self._embryo_is_due = self._image is not None
@@ -174,7 +176,7 @@ class _Zygote:
         """Where that cannot be done, sandboxes share root's id, and say so."""
         with contextlib.suppress(OSError):
             self._shift = shift(image, data)
-            self._image, self._blank = self._shift.image(image), self._shift.path(self._blank)
+            self._image, self._blanks = self._shift.image(image), self._shift.path(self._blanks)
 
     def _spawn(self, spec: SandboxSpec, listener: socket.socket) -> tuple[Event, list[int]]:
         """Let an embryo become this sandbox: the one that waits, or a new one."""
@@ -195,7 +197,9 @@ class _Zygote:
         assert self._image is not None
         assert self._proc is not None
         shifted = self._shift is not None
-        own = sandbox.Inheritance(self._image, self._proc, self._lifeline, shifted=shifted, blank=self._blank)
+        own = sandbox.Inheritance(
+            self._image, self._proc, self._lifeline, shifted=shifted, blank=self._next_blank()
+        )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             pid = kernel.fork_into(sandbox.NAMESPACES)
@@ -211,6 +215,16 @@ class _Zygote:
             raise
         ours.settimeout(BUILD_TIMEOUT)
         return _Embryo(pid, ours)
+
+    def _next_blank(self) -> str:
+        """Return where there is a layer that nobody has taken, or else where one can be.
+
+        No two have one name: by the name the file system looks for a place that is far from the others.
+        """
+        if not os.path.lexists(self._blank):
+            name = next(iter(os.listdir(self._blanks)), f"{time.monotonic_ns():x}")
+            self._blank = f"{self._blanks}/{name}"
+        return self._blank
 
     def _forget_the_outside(self, channel: socket.socket) -> None:
         """In the child: close what belongs to the zygote alone, above all the end that keeps the lifeline open."""

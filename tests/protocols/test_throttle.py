@@ -10,6 +10,22 @@ from daytona.protocols.throttle import Bucket, Throttle, bucket_of
 BUCKET = Bucket("host", "authenticated")
 
 
+def reopened(*, wanted: float = 1.0) -> Throttle:
+    """Return a throttle whose bucket was closed at 0, for so long."""
+    throttle = Throttle()
+    throttle.refused(BUCKET, 0.0, wanted)
+    return throttle
+
+
+def wave(throttle: Throttle, now: float) -> int:
+    """Return how many are let in at once."""
+    count = 0
+    while (wait := throttle.admit(BUCKET, now)) == 0:
+        count += 1
+    assert wait > 0
+    return count
+
+
 @pytest.mark.parametrize(
     ("method", "target", "kind"),
     [
@@ -42,23 +58,70 @@ def test_a_refusal_closes_its_bucket_for_everybody_and_no_other() -> None:
 
 
 def test_who_comes_back_is_one_and_then_twice_as_many() -> None:
-    throttle = Throttle()
-    throttle.refused(BUCKET, 0.0, 1.0)
-    admitted = []
+    throttle = reopened()
+    admitted: list[int] = []
     for _ in range(3):
-        wave = 0
-        while throttle.admit(BUCKET, 2.0) == 0:
-            wave += 1
-        admitted.append(wave)
-        for _ in range(wave):
+        admitted.append(wave(throttle, 2.0))
+        for _ in range(admitted[-1]):
             throttle.passed(BUCKET, 2.0)
     assert admitted == [1, 2, 8]
 
 
+def test_the_first_one_goes_at_the_very_moment_and_the_next_when_it_has_passed() -> None:
+    throttle = reopened(wanted=5.0)
+    assert throttle.active
+    assert wave(throttle, 5.0) == 1
+    throttle.passed(BUCKET, 5.0)
+    assert wave(throttle, 5.0) == 2
+
+
+def test_what_was_sent_before_the_refusal_opens_nothing() -> None:
+    throttle = reopened(wanted=5.0)
+    for _ in range(3):
+        throttle.passed(BUCKET, 4.0)
+    assert wave(throttle, 6.0) == 1
+
+
+def test_who_was_not_let_in_makes_no_room_by_passing() -> None:
+    throttle = reopened()
+    throttle.passed(BUCKET, 2.0)
+    assert wave(throttle, 2.0) == 2
+
+
+def test_a_request_that_comes_to_nothing_makes_room_for_one() -> None:
+    throttle = reopened()
+    for _ in range(2):
+        throttle.ended(BUCKET)  # it was on its way before the refusal
+    assert wave(throttle, 2.0) == 1
+    throttle.ended(BUCKET)
+    assert wave(throttle, 2.0) == 1
+    throttle.passed(BUCKET, 2.0)
+    assert wave(throttle, 2.0) == 2
+    throttle.ended(BUCKET)
+    assert wave(throttle, 2.0) == 1
+
+
+def test_another_refusal_begins_anew_while_others_are_under_way() -> None:
+    throttle = reopened()
+    assert wave(throttle, 2.0) == 1
+    throttle.passed(BUCKET, 2.0)
+    assert wave(throttle, 2.0) == 2
+    throttle.refused(BUCKET, 2.0, 1.0)
+    assert wave(throttle, 4.0) == 0
+    throttle.refused(BUCKET, 4.0, 1.0)
+    assert wave(throttle, 6.0) == 1
+
+
+def test_a_shorter_refusal_shortens_no_longer_one() -> None:
+    throttle = reopened(wanted=9.0)
+    throttle.refused(BUCKET, 1.0, 1.0)
+    assert throttle.admit(BUCKET, 5.0) == 4.0
+
+
 def test_a_bucket_that_is_wide_open_again_is_forgotten() -> None:
-    throttle = Throttle()
-    throttle.refused(BUCKET, 0.0, 1.0)
-    for _ in range(20):
+    throttle = reopened()
+    for _ in range(11):
+        assert throttle.active
         throttle.admit(BUCKET, 2.0)
         throttle.passed(BUCKET, 2.0)
     assert not throttle.active

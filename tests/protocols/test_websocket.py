@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -137,7 +138,9 @@ def test_a_peer_that_breaks_the_rules_is_closed(frame: bytes, code: int, fast: b
 
 def test_a_ping_is_answered_and_a_pong_reported() -> None:
     machine = ClientWebSocket()
+    assert machine.must_answer is False
     assert machine.receive(b"\x89\x02hi\x8a\x01x") == [Ponged(b"x")]
+    assert machine.must_answer is True
     assert unmasked(machine.outgoing()) == b"\x8a\x82hi"
     assert machine.outgoing() == b""
 
@@ -156,12 +159,17 @@ def test_the_end_of_the_connection_is_told_once() -> None:
 
 def test_closing_first_lets_the_last_messages_in() -> None:
     machine = ClientWebSocket()
-    assert machine.close(1000, "bye")
+    assert unmasked(machine.close(1000, "bye")) == b"\x88\x85\x03\xe8bye"
     assert machine.close() == b""
     assert machine.receive(b"\x82\x01a\x88\x02\x03\xe8") == [Binary(b"a", True), Closed(1000, "")]
     assert machine.outgoing() == b""
-    with pytest.raises(ConnectionError):
-        machine.send_text("too late")
+    for send_late in (partial(machine.send_text, "too late"), partial(machine.send_binary, b"too late")):
+        with pytest.raises(ConnectionError):
+            send_late()
+
+
+def test_a_close_says_that_all_is_well_unless_told_otherwise() -> None:
+    assert unmasked(ClientWebSocket().close()) == b"\x88\x82\x03\xe8"
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 200_000])

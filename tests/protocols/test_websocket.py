@@ -111,6 +111,50 @@ def test_broken_bytes_end_both_paths_alike(
     assert fast.closed == slow.closed
 
 
+SIZES = (0, 1, 125, 126, 127, 255, 256, 511, 512, 65_535, 65_536, 65_537)
+
+
+def frame_of(size: int, opcode: int) -> bytes:
+    """Return a message that is not the same everywhere, in a frame."""
+    head = bytes([0x80 | opcode])
+    if size < 126:
+        head += bytes([size])
+    else:
+        head += b"\x7e" + size.to_bytes(2, "big") if size < 65_536 else b"\x7f" + size.to_bytes(8, "big")
+    return head + (b"0123456789"[: size % 10 + 1] * size)[:size]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("opcode", [1, 2])
+def test_messages_of_any_size_come_whole_wherever_they_are_cut(size: int, opcode: int) -> None:
+    frame = frame_of(size, opcode)
+    payload = frame[len(frame) - size :]
+    message = Text(payload.decode(), True) if opcode == 1 else Binary(payload, True)
+    for cut in (*range(12), size // 2, len(frame) - 1):
+        pieces = pieces_of(frame + frame + b"\x89\x00" + frame, [cut, len(frame) + cut])
+        assert told(ClientWebSocket(), pieces) == ([message] * 3, b"\x8a\x80")
+
+
+def test_wsproto_gets_nothing_but_what_the_slicer_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = ClientWebSocket()
+    slow: list[bytes] = []
+    receive = machine._machine.receive_data  # pyright: ignore[reportPrivateUsage]
+
+    def record(data: bytes) -> None:
+        slow.append(data)
+        receive(data)
+
+    monkeypatch.setattr(machine._machine, "receive_data", record)  # pyright: ignore[reportPrivateUsage]
+    foreign = b"\x89\x04ping", b"\x01\x01a", b"\x00\x01b", b"\x80\x01c", b"\x02\x00", b"\x80\x01d"
+    known = b"".join(frame_of(size, opcode) for size in SIZES for opcode in (1, 2))
+    for frame in foreign:
+        machine.receive(frame[:-1])
+        machine.receive(frame[-1:])
+        if frame[0] in (0x80, 0x89):  # no message is under way
+            assert len(machine.receive(known)) == 2 * len(SIZES)
+    assert b"".join(slow) == b"".join(foreign)
+
+
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
@@ -122,6 +166,8 @@ def test_broken_bytes_end_both_paths_alike(
         pytest.param(b"\x89\x7e\x00\x7e" + b"a" * 126, 1002, id="long ping"),
         pytest.param(b"\x80\x01a", 1002, id="continuation of nothing"),
         pytest.param(b"\x82\x7e\x00\x01a", 1002, id="length in more bytes than it needs"),
+        pytest.param(b"\x82\x7e\x00\x7d" + b"a" * 125, 1002, id="the longest length in two bytes too many"),
+        pytest.param(b"\x81\x7f\0\0\0\0\0\0\xff\xff" + b"a" * 65535, 1002, id="and in six too many"),
         pytest.param(b"\x82\x7f" + b"\xff" * 8 + b"a", 1002, id="length of more than 63 bits"),
         pytest.param(b"\x88\x01a", 1002, id="half a close code"),
     ],

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from wsproto.utilities import LocalProtocolError
 
 from .messages import Binary, Closed, Event, Lost, Ponged, Text
 
@@ -280,12 +280,9 @@ class ClientWebSocket:
     def _consult(self, data: bytes) -> list[Event]:
         """Return what wsproto makes of *data*."""
         events: list[Event] = []
-        try:
-            self._machine.receive_data(data)
-            for event in self._machine.events():
-                self._translate(event, events)
-        except RemoteProtocolError as error:
-            self._refuse(1002, str(error), events)
+        self._machine.receive_data(data)
+        for event in self._machine.events():
+            self._translate(event, events)
         return events
 
     def _translate(self, event: object, events: list[Event]) -> None:
@@ -306,12 +303,6 @@ class ClientWebSocket:
                 events.append(Closed(event.code, event.reason or ""))
             case _:
                 raise AssertionError(f"wsproto has a new event: {event!r}")
-
-    def _refuse(self, code: int, reason: str, events: list[Event]) -> None:
-        self.closed = True
-        if self._machine.state is ConnectionState.OPEN:
-            self._outgoing.append(self._send(CloseConnection(code=code, reason=reason[:100])))
-        events.append(Closed(code, reason))
 
 
 def _is_utf8(payload: bytes) -> bool:

@@ -104,6 +104,7 @@ FRAGMENTS = [
     Case("5.16", [more("a", fin=False), text("b", fin=False), more("c")], ends=1002),
     Case("5.18", [text("a", fin=False), text("b")], ends=1002),
     Case("5.18-binary", [text("a", fin=False), frame(BINARY, b"b")], ends=1002),
+    Case("5.18-ping", [text("a", fin=False), frame(PING, "p"), text("b")], ends=1002, pongs=[b"p"]),
     Case("5.18-twice", [frame(BINARY, b"a", fin=False), frame(BINARY, b"b")], ends=1002),
     Case(
         "5.19",

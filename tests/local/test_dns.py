@@ -173,6 +173,7 @@ class Names:
         self.rules = Rules(Policy(**policy))  # type: ignore[arg-type]
         self.asked: list[str] = []
         self.told = ToldNames()
+        self.opened: list[str] = []
         self.leads: dict[str, list[str]] = {
             "a.example": ["192.0.2.1", "192.0.2.1", "2001:db8::1"],
             "mixed.example": ["127.0.0.1", "192.0.2.2"],
@@ -197,7 +198,8 @@ class Names:
         return dns.rcode.to_text(reply.rcode()), [str(record) for rrset in reply.answer for record in rrset]
 
     async def _answer(self, data: bytes) -> bytes | None:
-        return await Resolver(lambda: self.rules, self.told, self.resolve).answer(data)
+        resolver = Resolver(lambda: self.rules, self.told, self.resolve, on_told=self.opened.extend)
+        return await resolver.answer(data)
 
     def known(self, found: Iterable[str]) -> list[tuple[str, ...]]:
         return [self.told.destination(address).names for address in found]
@@ -207,6 +209,7 @@ def test_a_name_is_told_and_remembered() -> None:
     server = Names()
     assert server.ask("A.Example") == ("NOERROR", ["192.0.2.1"])
     assert server.known(["192.0.2.1", "192.0.2.2"]) == [("a.example",), ()]
+    assert server.opened == ["192.0.2.1"]
     assert server.ask("nowhere.example") == ("NXDOMAIN", [])
     assert server.ask("down.example") == ("SERVFAIL", [])
 

@@ -257,7 +257,7 @@ class Way:
 
         async def change() -> None:
             self.rules = Rules(Policy(**policy), secrets)
-            await self.gate.review()
+            self.gate.review()
 
         self._thread.run(change())
 

@@ -191,7 +191,6 @@ def test_links_hold_beside_the_policy() -> None:
     assert blocked.refusal(Destination("192.0.0.11", ())) is None
     assert blocked.refusal(Destination("192.0.2.1", ())) is not None
     assert (blocked.link_named("owner."), blocked.link_named("other")) == (link, None)
-    assert (blocked.let_nothing_out, Rules(Policy(block_all=True)).let_nothing_out) == (False, True)
     assert Rules(Policy()).refusal(Destination("192.0.0.11", ("gone",))) is not None
 
 

@@ -9,17 +9,22 @@ import shlex
 import socket
 import threading
 from contextlib import closing, contextmanager
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import pytest
 
 from daytona_plugins.local import diagnosis
 from daytona_plugins.local.diagnosis import diagnose
+from daytona_plugins.local.egress import openings
 from daytona_plugins.local.egress.gate import MOST_CONNECTIONS
 from daytona_plugins.local.egress.names import MOST_ADDRESSES, MOST_NAMES, Destination, ToldNames
+from daytona_plugins.local.egress.openings import MOST_HOSTS
 from daytona_plugins.local.egress.policy import Policy
 from daytona_plugins.local.runtime import zygote_process
-from daytona_plugins.local.runtime.redirection import explain
+from daytona_plugins.local.runtime.netlink import transact
+from daytona_plugins.local.runtime.nftables import batch, no_rules
+from daytona_plugins.local.runtime.redirection import explain, narrow, widen
 from daytona_plugins.local.runtime.spec import OWN_ADDRESS, RESOLVER_ADDRESS
 from tests.local.ordinary_user import needs_root, run_as_ordinary_user
 from tests.local.platform_process import Platform, running_platform
@@ -56,9 +61,9 @@ def directly(way: Way, url: str) -> str:
     return way.get(url, "--noproxy", "*")
 
 
-def was_reset(told: str) -> bool:
-    """Return whether a connection was ended by us, which curl notices while it connects or after that."""
-    return "curl: (7)" in told or "curl: (56)" in told
+def was_refused(told: str) -> bool:
+    """Return whether curl has not even been connected."""
+    return "curl: (7)" in told
 
 
 TALK = """
@@ -109,18 +114,18 @@ def test_a_program_without_a_proxy_reaches_what_is_allowed(way: Way, address: st
     with echoing() as other:
         assert talk(way, address, other) == "hello"
         way.limit(networks=("198.51.100.0/24",))
-        assert talk(way, address, other) == "ConnectionResetError"
-    assert was_reset(directly(way, f"http://{address}:{port}/x"))
+        assert talk(way, address, other) == "ConnectionRefusedError"
+    assert was_refused(directly(way, f"http://{address}:{port}/x"))
 
 
 def test_a_name_opens_the_addresses_that_it_leads_to(way: Way, address: str, port: int) -> None:
     way.limit(domains=("b.example",))
-    assert was_reset(directly(way, f"http://{address}:{port}/")), "nobody has told the name yet"
+    assert was_refused(directly(way, f"http://{address}:{port}/")), "nobody has told the name yet"
     assert "curl: (6)" in directly(way, f"http://a.example:{port}/")
     assert '"path": "/"' in directly(way, f"http://b.example:{port}/")
     assert '"path": "/"' in directly(way, f"http://{address}:{port}/")
     way.limit(domains=("c.example",))
-    assert was_reset(directly(way, f"http://{address}:{port}/"))
+    assert was_refused(directly(way, f"http://{address}:{port}/"))
 
 
 def test_nothing_but_that_gets_out(way: Way, address: str, port: int) -> None:
@@ -132,7 +137,7 @@ def test_nothing_but_that_gets_out(way: Way, address: str, port: int) -> None:
 
 def test_no_list_opens_the_machine_or_its_metadata(way: Way, port: int) -> None:
     way.limit(networks=EVERYWHERE)
-    assert talk(way, "169.254.169.254", 80) == "ConnectionResetError"
+    assert talk(way, "169.254.169.254", 80) == "ConnectionRefusedError"
     assert talk(way, "0.0.0.0", port) == "ConnectionRefusedError", "it is the sandbox itself"
     assert talk(way, "127.0.0.1", port) == "ConnectionRefusedError"
     assert talk(way, OWN_ADDRESS, port) == "ConnectionRefusedError"
@@ -156,6 +161,23 @@ def test_when_everything_is_blocked_nobody_believes_to_be_connected(
     assert "curl: (6)" in directly(way, f"http://a.example:{port}/")
     way.limit()
     assert '"path": "/"' in directly(way, f"http://a.example:{port}/")
+
+
+def test_where_the_kernel_cannot_be_told_the_gate_judges_all_the_same(
+    way: Way, address: str, port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    way.limit()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(openings, "narrow", refuse)
+        way.limit(networks=("198.51.100.0/24",))
+    assert talk(way, address, port) == "ConnectionResetError"
+    assert "the network of a sandbox could not be changed: [Errno 2]" in caplog.text
+    way.limit()
+    assert '"path": "/"' in directly(way, f"http://{address}:{port}/")
 
 
 def test_a_closed_port_resets(way: Way, address: str) -> None:
@@ -296,6 +318,22 @@ def test_what_was_told_long_ago_is_forgotten() -> None:
     assert told.destination("10.0.0.0").names == ("a.example",)
 
 
+# What the kernel is told
+
+
+def test_thousands_of_addresses_fit_into_the_kernel(way: Way) -> None:
+    hosts = [str(IPv4Address("10.0.0.0") + number) for number in range(MOST_HOSTS)]
+    kernel = way.box.sandbox.way_out.rules if way.box.sandbox.way_out else None
+    assert kernel is not None
+    narrow(kernel, [], hosts)
+    widen(kernel, hosts[:10])
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            transact(kernel, batch(no_rules("absent", "lead"), no_rules("absent", "keep")))
+    widen(kernel, ["192.0.2.1"])
+    way.limit()
+
+
 # Where the kernel does not redirect
 
 REFUSED = "from daytona_plugins.local.runtime import netlink; netlink.transact = refuse"
@@ -364,7 +402,7 @@ def test_a_change_of_the_lists_holds_for_every_program(platform: Platform, addre
 
     assert json.loads(fetched())["path"] == "/x"
     change(networkAllowList="198.51.100.0/24")
-    assert was_reset(fetched())
+    assert was_refused(fetched())
     change(networkBlockAll=True)
     assert "curl: (7)" in fetched()
     change(networkAllowList=f"{address}/32")

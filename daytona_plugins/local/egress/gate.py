@@ -4,7 +4,7 @@ They were made inside the sandbox's network, and are used out here, in the netwo
 inside, nothing to forward, and nothing there that could be replaced. Whoever asks for a proxy meets `Proxy`; everybody
 else, where the kernel redirects connections, `Passage`, and with questions about names `Resolver`.
 
-An address is judged, and it is that address that is connected to.
+An address is judged, and it is that address that is connected to. `Openings` tells the kernel beforehand how that would end.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from daytona_plugins.local.egress.connection import Connection
-from daytona_plugins.local.egress.door import Door
+from daytona_plugins.local.egress.head import LONGEST_HEAD
 from daytona_plugins.local.egress.lookup import resolve_name
 from daytona_plugins.local.egress.names import ToldNames
+from daytona_plugins.local.egress.openings import Openings
 from daytona_plugins.local.egress.passage import Passage
 from daytona_plugins.local.egress.proxy import Proxy
 from daytona_plugins.local.egress.resolver import Datagrams, Resolver
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 MOST_CONNECTIONS: Final = 256
 """Of one sandbox at a time: each takes two of the descriptors that all sandboxes share."""
+BACKLOG: Final = 1024
 
 
 class Doorkeeper(Protocol):
@@ -61,32 +63,33 @@ class Gate:
         upstream: ssl.SSLContext | None = None,
     ) -> None:
         self._rules = rules
-        told = ToldNames()
-        self._resolver = Resolver(rules, told, resolve)
+        self._told = ToldNames()
+        self._resolver = Resolver(rules, self._told, resolve, on_told=self._let_through)
         self._proxy = Proxy(rules, authority, resolve, upstream)
-        self._passage = Passage(rules, told, self._resolver)
-        self._doors: list[Door] = []
-        self._passages: Door | None = None
+        self._passage = Passage(rules, self._told, self._resolver)
+        self._servers: list[asyncio.Server] = []
         self._questions: Datagrams | None = None
-        self._reviewing = asyncio.Lock()
+        self._openings: Openings | None = None
         self._open: dict[asyncio.Task[None], Connection] = {}
 
     async def open(self, way_out: WayOut) -> None:
         """Answer those who use a way out of the sandbox from now on."""
-        proxies = self._door(way_out.proxy, self._proxy)
-        await proxies.open()
+        if way_out.rules is not None:
+            self._openings = Openings(way_out.rules, self._rules, self._told)
+        self.review()
+        await self._serve(way_out.proxy, self._proxy)
         if way_out.connections is not None:
-            self._passages = self._door(way_out.connections, self._passage)
+            await self._serve(way_out.connections, self._passage)
         if way_out.questions is not None:
             self._questions = await Datagrams.open(self._resolver, way_out.questions)
-        await self.review()
 
     async def close(self) -> None:
         """End every connection; may be called twice."""
-        async with self._reviewing:
-            self._passages = None
-            for door in self._doors:
-                door.close()
+        for server in self._servers:
+            server.close()
+        if self._openings is not None:
+            self._openings.close()
+            self._openings = None
         if self._questions is not None:
             await self._questions.close()
         for task in list(self._open):
@@ -94,25 +97,26 @@ class Gate:
         if self._open:
             await asyncio.wait(list(self._open))
 
-    async def review(self) -> None:
-        """Cut the connections that the rules allow no longer."""
-        async with self._reviewing:
-            rules = self._rules()
-            for task, connection in list(self._open.items()):
-                if connection.destination is not None and rules.refusal(connection.destination):
-                    task.cancel()
-            if self._passages is not None and rules.let_nothing_out:
-                self._passages.shut()  # so that nobody believes to be connected
-            elif self._passages is not None:
-                await self._passages.open()
+    def review(self) -> None:
+        """Cut the connections that the rules allow no longer, and let nobody begin another one."""
+        rules = self._rules()
+        if self._openings is not None:
+            self._openings.review()
+        for task, connection in list(self._open.items()):
+            if connection.destination is not None and rules.refusal(connection.destination):
+                task.cancel()
 
-    def _door(self, listener: socket.socket, doorkeeper: Doorkeeper) -> Door:
+    def _let_through(self, addresses: list[str]) -> None:
+        if self._openings is not None:
+            self._openings.add(addresses)
+
+    async def _serve(self, listener: socket.socket, doorkeeper: Doorkeeper) -> None:
         async def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._admit(Connection(reader, writer), doorkeeper)
 
-        door = Door(listener, admit)
-        self._doors.append(door)
-        return door
+        listener.setblocking(False)
+        server = await asyncio.start_server(admit, sock=listener, limit=LONGEST_HEAD, backlog=BACKLOG)
+        self._servers.append(server)
 
     async def _admit(self, connection: Connection, doorkeeper: Doorkeeper) -> None:
         task = asyncio.current_task()

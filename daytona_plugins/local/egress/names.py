@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from daytona_plugins.local.egress.policy import Policy
 
@@ -45,6 +45,10 @@ class ToldNames:
             self._names[address] = names
         while len(self._names) > MOST_ADDRESSES:
             del self._names[next(iter(self._names))]
+
+    def __iter__(self) -> Iterator[Destination]:
+        """Yield every address that is known."""
+        return map(self.destination, self._names)
 
     def destination(self, address: str) -> Destination:
         """Return what is known about an address."""

@@ -1,7 +1,7 @@
 """Connections that know nothing of a proxy: each goes on to where it was to go, if it may go there.
 
-The kernel has led them here, and they are accepted before anybody knows whether they can be: what is refused, or not
-answered out there, is reset.
+The kernel has led them here, and they are accepted before anybody has answered out there: what nobody answers is reset, and so
+is what the kernel should not have let through.
 """
 
 from __future__ import annotations

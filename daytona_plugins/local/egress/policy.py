@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from ipaddress import IPv4Address, IPv6Network
+
+    Range = tuple[IPv4Address, IPv4Address]
 
 MOST_ENTRIES: Final = 10
 BLOCKED: Final = "the network of this sandbox is blocked"
@@ -36,6 +39,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """IPv4 networks, as in 10.0.0.0/8."""
     domains: tuple[str, ...] = ()
     """Names of hosts; *.example.org stands for every name below it."""
+
+    def ranges(self) -> list[Range]:
+        """Return the first and the last address of what may be reached under any name, as far as it is IPv4."""
+        if self.block_all:
+            return []
+        everything = () if self.domains else ("0.0.0.0/0",)
+        found = [_ends(IPv4Network(network, strict=False)) for network in self.networks or everything]
+        for network in NEVER:
+            if isinstance(network, IPv4Network):
+                found = [part for one in found for part in _without(one, _ends(network))]
+        return found
 
     def refusal(self, host: str, address: str) -> str | None:
         """Return why *address*, which the name *host* leads to, may not be reached; None when it may."""
@@ -109,6 +123,18 @@ def _plain(address: str) -> IPv4Address | IPv6Address:
     found = ip_address(address.partition("%")[0])
     inner = found.ipv4_mapped or found.sixtofour if isinstance(found, IPv6Address) else None
     return inner or found
+
+
+def _ends(network: IPv4Network) -> Range:
+    return network.network_address, network.broadcast_address
+
+
+def _without(one: Range, other: Range) -> Iterator[Range]:
+    """Yield what is left of a range."""
+    if one[0] < other[0]:
+        yield one[0], min(one[1], other[0] - 1)
+    if one[1] > other[1]:
+        yield max(one[0], other[1] + 1), one[1]
 
 
 def _is_in(address: IPv4Address | IPv6Address, networks: tuple[str, ...]) -> bool:

@@ -36,10 +36,18 @@ _NO_SUCH_NAME: Final = (socket.EAI_NONAME, socket.EAI_NODATA)
 class Resolver:
     """Answers questions about names as the policy wants it, now."""
 
-    def __init__(self, rules: Callable[[], Rules], told: ToldNames, resolve: Resolve) -> None:
+    def __init__(
+        self,
+        rules: Callable[[], Rules],
+        told: ToldNames,
+        resolve: Resolve,
+        *,
+        on_told: Callable[[list[str]], None],
+    ) -> None:
         self._rules = rules
         self._told = told
         self._resolve = resolve
+        self._on_told = on_told
         self._lookups = asyncio.Semaphore(LOOKUPS)
 
     async def answer(self, data: bytes, room: int | None = None) -> bytes | None:
@@ -92,6 +100,7 @@ class Resolver:
             return Code.NO_SUCH_NAME, [], next(iter(refusals.values()), "") or ""
         addresses = [address for address in allowed if ":" not in address][:MOST_ADDRESSES]
         self._told.tell(name, addresses)
+        self._on_told(addresses)
         return Code.FOUND, addresses, ""
 
 

@@ -19,11 +19,6 @@ class Rules(NamedTuple):
     links: tuple[Link, ...] = ()
     """Other sandboxes, which can be reached whatever the policy says."""
 
-    @property
-    def let_nothing_out(self) -> bool:
-        """Whether there is nothing at all that could be reached."""
-        return self.policy.block_all and not self.links
-
     def link_named(self, name: str) -> Link | None:
         """Return the link to a sandbox, if that is whose name it is."""
         wanted = name.lower().rstrip(".")

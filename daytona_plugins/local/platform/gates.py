@@ -62,10 +62,10 @@ class Gates:
         """Whether a sandbox runs in a network of its own."""
         return sandbox_id in self._gates
 
-    async def review(self, sandbox_id: str) -> None:
+    def review(self, sandbox_id: str) -> None:
         """Let a change of the record, or of the links, hold at once, for open connections as well."""
         if gate := self._gates.get(sandbox_id):
-            await gate.review()
+            gate.review()
 
     @property
     def authority(self) -> Authority | None:

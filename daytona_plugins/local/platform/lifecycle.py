@@ -354,7 +354,7 @@ class Lifecycle:
             if running is None or one.id == record.id or owner not in (one.id, one.linked):
                 continue
             if one.id in self.gates:
-                await self.gates.review(one.id)
+                self.gates.review(one.id)
             else:
                 content = hosts_file(one.id, names_of_others(one, everybody))
                 await change_hosts(self.agents, running.socket_path, content)

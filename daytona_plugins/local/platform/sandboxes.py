@@ -422,7 +422,7 @@ class Sandboxes:
                 400, "a sandbox that was started with the machine's network cannot be limited; stop it first"
             )
         changed = self.change(record, **changes)
-        await self._lifecycle.gates.review(record.id)
+        self._lifecycle.gates.review(record.id)
         return changed
 
     def change(self, record: Record, **changes: object) -> Record:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ROUTE: Final = 0
 """The protocol for addresses and routes."""
@@ -24,7 +25,6 @@ _CONFIRM: Final = 0x4
 _NESTED: Final = 0x8000
 _REFUSAL: Final = 2
 _HEADER: Final = struct.Struct("=IHHII")
-_PATIENCE: Final = 5.0
 
 
 class Message(NamedTuple):
@@ -52,18 +52,21 @@ def encode(messages: Sequence[Message]) -> bytes:
     return b"".join(_encode(number, message) for number, message in enumerate(messages))
 
 
-def transact(protocol: int, messages: Sequence[Message]) -> None:
-    """Return when the kernel has done what the messages say in the network of this process.
+def connect(protocol: int) -> socket.socket:
+    """Return a socket for messages about the network that this process is in, also when it is used from outside of it."""
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+
+
+def transact(kernel: socket.socket, messages: Sequence[Message]) -> None:
+    """Return when the kernel has done what the messages say.
 
     Raises:
         OSError: It refused one of them.
     """
-    family = socket.AF_NETLINK
-    with socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as kernel:
-        kernel.settimeout(_PATIENCE)
-        kernel.sendto(encode(messages), (0, 0))
-        for _ in range(sum(message.confirmed for message in messages)):
-            _raise_refusal(kernel.recv(65536))
+    kernel.sendto(encode(messages), (0, 0))
+    refusals = [number for answer in _answers(kernel) if (number := _refusal(answer))]
+    if refusals:
+        raise OSError(refusals[0], os.strerror(refusals[0]))
 
 
 def _encode(number: int, message: Message) -> bytes:
@@ -77,8 +80,15 @@ def _filled(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
-def _raise_refusal(answer: bytes) -> None:
+def _answers(kernel: socket.socket) -> Iterator[bytes]:
+    """Yield all answers, which are there already: the kernel does what it is told while it takes the message."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            yield kernel.recv(65536, socket.MSG_DONTWAIT)
+
+
+def _refusal(answer: bytes) -> int:
+    """Return the number of an error; 0 when it is a confirmation."""
     _length, kind, _flags, _number, _port = _HEADER.unpack_from(answer)
     (number,) = struct.unpack_from("=i", answer, _HEADER.size)
-    if kind == _REFUSAL and number:
-        raise OSError(-number, os.strerror(-number))
+    return -number if kind == _REFUSAL else 0

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from daytona_plugins.local.runtime.netlink import APPEND, CREATE, Message, attribute, nested
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TCP: Final = socket.IPPROTO_TCP
 UDP: Final = socket.IPPROTO_UDP
@@ -18,6 +21,8 @@ UDP: Final = socket.IPPROTO_UDP
 _SUBSYSTEM: Final = 10 << 8
 _BEGIN, _END = 0x10, 0x11
 _NEW_TABLE, _NEW_CHAIN, _NEW_RULE = _SUBSYSTEM | 0, _SUBSYSTEM | 3, _SUBSYSTEM | 6
+_DELETE_RULE = _SUBSYSTEM | 8
+_NEW_SET, _NEW_ELEMENT, _DELETE_ELEMENT = _SUBSYSTEM | 9, _SUBSYSTEM | 12, _SUBSYSTEM | 14
 _LOCAL_OUT: Final = 3
 _DROP, _ACCEPT = 0, 1
 _VERDICT, _REGISTER = 0, 1
@@ -27,6 +32,9 @@ _DESTINATION: Final = 16
 _DESTINATION_PORT: Final = 2
 _PROTOCOL_OF_PACKET: Final = 16
 _EQUAL: Final = 0
+_TYPE_OF_ADDRESS: Final = 7
+"""What `nft` would take the elements of a set for, which nobody else looks at."""
+_RESET: Final = 1
 
 
 def batch(*messages: Message) -> list[Message]:
@@ -67,6 +75,53 @@ def rule(table: str, chain: str, *expressions: bytes) -> Message:
     return Message(_NEW_RULE, _family() + body, CREATE | APPEND)
 
 
+def no_rules(table: str, chain: str) -> Message:
+    """Return what removes all rules of a chain."""
+    return Message(_DELETE_RULE, _family() + attribute(1, _text(table)) + attribute(2, _text(chain)))
+
+
+def addresses(table: str, name: str) -> Message:
+    """Return what makes a set of IPv4 addresses."""
+    body = (
+        attribute(1, _text(table))
+        + attribute(2, _text(name))
+        + attribute(4, _number(_TYPE_OF_ADDRESS))
+        + attribute(5, _number(4))
+        + attribute(10, _number(1))
+    )
+    return Message(_NEW_SET, _family() + body, CREATE)
+
+
+def no_addresses(table: str, name: str) -> Message:
+    """Return what empties a set."""
+    return Message(_DELETE_ELEMENT, _family() + attribute(1, _text(table)) + attribute(2, _text(name)))
+
+
+def more_addresses(table: str, name: str, more: Sequence[bytes]) -> Message:
+    """Return what adds to a set; what is in it already may be among them."""
+    elements = [nested(1, nested(1, attribute(1, address))) for address in more]
+    body = attribute(1, _text(table)) + attribute(2, _text(name)) + nested(3, *elements)
+    return Message(_NEW_ELEMENT, _family() + body, CREATE)
+
+
+def goes_between(first: bytes, last: bytes) -> bytes:
+    """Go on with packets to IPv4 addresses from *first* to *last*."""
+    between = _expression(
+        "range",
+        attribute(1, _number(_REGISTER)),
+        attribute(2, _number(_EQUAL)),
+        nested(3, attribute(1, first)),
+        nested(4, attribute(1, last)),
+    )
+    return _load(_NETWORK_HEADER, _DESTINATION, 4) + between
+
+
+def goes_to_one_of(name: str) -> bytes:
+    """Go on with packets to the addresses of a set."""
+    found = _expression("lookup", attribute(1, _text(name)), attribute(2, _number(_REGISTER)))
+    return _load(_NETWORK_HEADER, _DESTINATION, 4) + found
+
+
 def goes_to(address: bytes) -> bytes:
     """Go on with packets to an IPv4 address, or to all that begin with the bytes that are given."""
     return _load(_NETWORK_HEADER, _DESTINATION, len(address)) + _equals(address)
@@ -87,6 +142,11 @@ def accept() -> bytes:
     """Let the packet pass this chain."""
     verdict = nested(2, nested(2, attribute(1, _number(_ACCEPT))))
     return _expression("immediate", attribute(1, _number(_VERDICT)), verdict)
+
+
+def reset() -> bytes:
+    """Refuse the connection, so that whoever opens it learns that at once."""
+    return _expression("reject", attribute(1, _number(_RESET)), attribute(2, b"\0"))
 
 
 def redirect(port: int) -> bytes:

@@ -155,8 +155,7 @@ def _build(spec: SandboxSpec, own: Inheritance) -> tuple[Built, WayOut | None]:
     """Do everything that may be refused."""
     socket.sethostname(spec.hostname)
     loopback = spec.network != "host" and _leave_the_network()
-    unredirected = _redirect() if spec.network == "proxy" else ""
-    way_out = open_way_out(redirected=not unredirected) if spec.network == "proxy" else None
+    way_out, unredirected = _open_way_out() if spec.network == "proxy" else (None, "")
     build_root(spec, own.image, own.blank)
     write_identity(spec, own.image)
     write_trust(spec)
@@ -198,13 +197,13 @@ def _leave_the_network() -> bool:
     return True
 
 
-def _redirect() -> str:
-    """Return why connections cannot be redirected: without that there is still the proxy, and no other way out."""
+def _open_way_out() -> tuple[WayOut, str]:
+    """Return it, and why connections cannot be redirected: without that there is still the proxy, and nothing else."""
     try:
-        redirect_everything()
+        rules = redirect_everything()
     except OSError as error:
-        return explain(error)
-    return ""
+        return open_way_out(None), explain(error)
+    return open_way_out(rules), ""
 
 
 def _enter(spec: SandboxSpec, image: HostImage) -> None:

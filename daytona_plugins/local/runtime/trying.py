@@ -52,7 +52,7 @@ def _try_redirecting(writing: int) -> NoReturn:
     """Run as the child."""
     try:
         kernel.bring_loopback_up()
-        redirect_everything()
+        redirect_everything().close()
     except OSError as error:
         os.write(writing, explain(error).encode())
     finally:

@@ -14,7 +14,7 @@ from daytona_plugins.local.runtime.spec import GATE_PORT, PROXY_PORT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_SOCKETS: Final = 3
+MOST_SOCKETS: Final = 4
 BACKLOG: Final = 1024
 
 
@@ -27,6 +27,8 @@ class WayOut(NamedTuple):
     """Accepts every connection that was to go out, where the kernel redirects them."""
     questions: socket.socket | None = None
     """Receives the questions for its name server, where the kernel redirects them."""
+    rules: socket.socket | None = None
+    """Takes what is said to the kernel about them; see `redirection.narrow`."""
 
     def close(self) -> None:
         """Close the sockets; may be called twice."""
@@ -39,15 +41,19 @@ class WayOut(NamedTuple):
         return [one for one in self if one is not None]
 
 
-def open_way_out(*, redirected: bool) -> WayOut:
-    """Return sockets of the network that this process is in."""
+def open_way_out(rules: socket.socket | None) -> WayOut:
+    """Return sockets of the network that this process is in.
+
+    Args:
+        rules: What `redirection.redirect_everything` has returned, if the kernel does that here.
+    """
     proxy = socket.create_server(("127.0.0.1", PROXY_PORT), backlog=BACKLOG)
-    if not redirected:
+    if rules is None:
         return WayOut(proxy)
     connections = socket.create_server(("127.0.0.1", GATE_PORT), backlog=BACKLOG)
     questions = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     questions.bind(("127.0.0.1", GATE_PORT))
-    return WayOut(proxy, connections, questions)
+    return WayOut(proxy, connections, questions, rules)
 
 
 def way_out_of(descriptors: Sequence[int]) -> WayOut | None:

@@ -327,6 +327,9 @@ def test_h11_takes_what_the_corpus_says_is_taken(case: dict[str, Any]) -> None:
 
 # -- Single behaviours --------------------------------------------------------------------------------------------
 
+ANSWER = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = ANSWER + b"Transfer-Encoding: chunked\r\n\r\n"
+
 
 def test_a_byte_of_an_answer_is_remembered() -> None:
     reader = ResponseReader("GET")
@@ -340,7 +343,40 @@ def test_a_close_before_the_answer_says_so() -> None:
         ResponseReader("GET").receive(b"")
 
 
+@pytest.mark.parametrize("data", [b"S", b"SSH-2.0-x\r\n", b"HTTP/1x", b"HTTP/2 200 OK\r\n", b"\r\n"])
+def test_what_is_no_answer_is_refused_before_it_is_complete(data: bytes) -> None:
+    with pytest.raises(ProtocolError, match="beginning"):
+        ResponseReader("GET").receive(data)
+
+
+def test_an_answer_ends_where_it_says_and_what_follows_is_the_rest() -> None:
+    for wire in (
+        CHUNKED + b"0\r\n\r\n",
+        CHUNKED + b"0\r\na: b\r\n\r\n",
+        ANSWER + b"Content-Length: 0\r\n\r\n",
+    ):
+        reader = ResponseReader("GET")
+        assert isinstance(reader.receive(wire + b"more")[-1], End)
+        assert (reader.complete, reader.reusable, reader.rest) == (True, False, b"more")
+        assert reader.receive(b"") == []
+
+
+def test_an_answer_without_an_end_of_its_own_ends_with_the_connection() -> None:
+    reader = ResponseReader("GET")
+    assert reader.receive(ANSWER + b"\r\nall")[-1] == Data(b"all")
+    assert not reader.complete
+    assert reader.receive(b"") == [End()]
+    assert (reader.complete, reader.reusable) == (True, False)
+    assert reader.receive(b"") == []
+
+
+def test_a_chunk_that_is_longer_than_it_says_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="longer"):
+        ResponseReader("GET").receive(CHUNKED + b"2\r\nabXX0\r\n\r\n")
+
+
 def test_informational_heads_are_events() -> None:
+    assert ResponseReader("GET").receive(b"HTTP/1.1 199 Almost\r\n\r\n") == [Informational(199, [])]
     events = ResponseReader("GET").receive(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
     assert events == [Informational(103, [(b"link", b"</a>")])]
 
@@ -363,11 +399,27 @@ def test_an_upgrade_that_is_declined_is_an_ordinary_answer() -> None:
     assert reader.reusable
 
 
-def test_a_tunnel_begins_after_its_head() -> None:
+@pytest.mark.parametrize("status", [200, 299])
+def test_a_tunnel_begins_after_its_head(status: int) -> None:
     reader = ResponseReader("CONNECT")
-    reader.receive(b"HTTP/1.1 200 Connection established\r\n\r\nbytes")
+    reader.receive(b"HTTP/1.1 %d Connection established\r\n\r\nbytes" % status)
     assert reader.upgraded
     assert reader.rest == b"bytes"
+
+
+def test_a_tunnel_that_is_refused_does_not_begin() -> None:
+    reader = ResponseReader("CONNECT")
+    assert reader.receive(b"HTTP/1.1 100 Wait\r\n\r\n") == [Informational(100, [])]
+    answer = answer_of(reader.receive(b"HTTP/1.1 300 Elsewhere\r\nContent-Length: 2\r\n\r\nno"))
+    assert (answer.status, answer.body, reader.upgraded) == (300, b"no", False)
+
+
+def test_what_was_refused_stays_so() -> None:
+    reader = ResponseReader("GET")
+    for data in (b"HTTP/9.9 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b""):
+        with pytest.raises(ProtocolError):
+            reader.receive(data)
+    assert (reader.complete, reader.reusable, reader.rest) == (False, False, b"")
 
 
 def test_a_whole_answer_in_single_bytes_is_read_without_searching_twice() -> None:
@@ -390,6 +442,17 @@ class SearchCounter(bytearray):
     def find(self, sub: Any, start: Any = 0, end: Any = None) -> int:
         self.looked_at += len(self) - start
         return super().find(sub, start)
+
+
+@pytest.mark.parametrize(
+    ("before", "endless"), [(ANSWER, b"X: "), (CHUNKED, b"1;"), (CHUNKED + b"0\r\n", b"X: ")]
+)
+def test_what_does_not_end_is_refused_when_it_is_too_long(before: bytes, endless: bytes) -> None:
+    reader = ResponseReader("GET", Limits(head=100, chunk_line=100))
+    reader.receive(before)
+    reader.receive(endless.ljust(60, b"x"))
+    with pytest.raises(ProtocolError, match="larger than 100 bytes"):
+        reader.receive(b"x" * 60)
 
 
 def test_limits_are_what_they_say() -> None:
@@ -464,7 +527,9 @@ def test_a_header_name_that_is_no_token_is_refused(name: str) -> None:
         encode_fields([(name, "x")])
 
 
-@pytest.mark.parametrize("value", ["a\r\nX: y", "a\nX: y", "a\rb", "\0", "a\x1b", "a\x7f", "a\n", "\u20ac"])
+@pytest.mark.parametrize(
+    "value", ["a\r\nX: y", "a\nX: y", "a\rb", "\0", "a\x1b", "a\x1f", "a\x7f", "a\n", "\u20ac"]
+)
 def test_a_header_value_that_would_leave_its_line_is_refused(value: str) -> None:
     with pytest.raises(ProtocolError, match="value"):
         encode_fields([("x", value)])

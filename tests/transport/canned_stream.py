@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class CannedStream:
     """Delivers *arrivals* one read at a time, then the end of the stream; an exception among them is raised."""
 
-    def __init__(self, *arrivals: bytes | OSError, broken: bool = False) -> None:
+    def __init__(self, *arrivals: bytes | BaseException, broken: bool = False) -> None:
         self._arrivals = deque(arrivals)
         self.writes: list[bytes] = []
         self.broken = broken
@@ -28,7 +28,7 @@ class CannedStream:
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return the next arrival."""
         arrival = self._arrivals.popleft() if self._arrivals else b""
-        if isinstance(arrival, OSError):
+        if isinstance(arrival, BaseException):
             raise arrival
         assert len(arrival) <= max_bytes, "a read would return less"
         return arrival

@@ -84,7 +84,7 @@ async def test_the_network_can_be_cut_off(connect: Callable[[], Any]) -> None:
     )
     async with connect() as daytona, await daytona.create(params) as sandbox:
         assert sandbox.network_block_all
-        assert (await sandbox.process.code_run(probe)).result == "OSError 101\n"
+        assert (await sandbox.process.code_run(probe)).result == "ConnectionRefusedError 111\n"
 
 
 async def test_an_ephemeral_sandbox_is_gone_when_it_stops(connect: Callable[[], Any]) -> None:

@@ -77,7 +77,12 @@ def test_a_good_verdict_is_remembered_and_leaves_no_files(paths: Paths):
     verdict = probe(paths.data)
     if not verdict.full:
         pytest.skip(verdict.cause)
-    assert sorted(path.name for path in paths.data.iterdir()) == ["parked", "probe.json", "sandboxes"]
+    assert sorted(path.name for path in paths.data.iterdir()) == [
+        "blanks",
+        "parked",
+        "probe.json",
+        "sandboxes",
+    ]
     key, _ = msgspec.json.decode((paths.data / "probe.json").read_bytes(), type=tuple[str, object])
     (paths.data / "probe.json").write_bytes(
         msgspec.json.encode((key, {"kind": "userns", "full": True, "cause": "told"}))

@@ -26,6 +26,8 @@ CLICK_PAUSE: Final = 0.05
 STANDSTILL: Final = 0.25
 """Seconds that a pointer which does not move is waited for: programs may also hold it for themselves."""
 STANDSTILL_POLL: Final = 0.002
+CLICK_PATIENCE: Final = 2.0
+"""Seconds that a window manager has for a click before keys are pressed all the same."""
 ALL_PLANES: Final = 0xFFFFFFFF
 
 # Keys that are on no keyboard of today have names in groups of their own.
@@ -78,6 +80,7 @@ class Screen:
         self._root = self._display.screen().root
         self._keyboard = _Keyboard(self._display)
         self._unseen: Window | None = None
+        self._clicked = False
 
     def close(self) -> None:
         """End the connection."""
@@ -132,6 +135,7 @@ class Screen:
         """Press or release a button where the pointer is."""
         xtest.fake_input(self._display, X.ButtonPress if down else X.ButtonRelease, number)
         self._display.sync()
+        self._clicked = True
 
     def click(self, number: int, times: int, modifiers: Sequence[str]) -> None:
         """Press and release a button *times* times."""
@@ -169,6 +173,7 @@ class Screen:
 
     def key(self, name: str, *, down: bool) -> None:
         """Press or release a key, by X's name."""
+        self._let_clicks_arrive()
         code, _shifted = self._keyboard.code(XK.string_to_keysym(name))
         self._fake_key(code, down=down)
 
@@ -180,10 +185,22 @@ class Screen:
 
     def type_character(self, character: str) -> None:
         """Press and release whatever keys write a character."""
+        self._let_clicks_arrive()
         code, shifted = self._keyboard.code(keysym_of(character))
         with self._holding(["Shift_L"] if shifted else []):
             self._fake_key(code, down=True)
             self._fake_key(code, down=False)
+
+    def _let_clicks_arrive(self) -> None:
+        """Wait while the window manager looks at a click, which it passes on after that: keys would overtake it."""
+        if not self._clicked:
+            return
+        self._clicked = False
+        if self.is_managed():
+            end = time.monotonic() + CLICK_PATIENCE
+            while not self.is_attended() and time.monotonic() < end:
+                time.sleep(STANDSTILL_POLL)
+            self._forget_unseen()
 
     def _fake_key(self, code: int, *, down: bool) -> None:
         xtest.fake_input(self._display, X.KeyPress if down else X.KeyRelease, code)
@@ -215,8 +232,7 @@ class Screen:
         """
         unseen = self._unseen or self._root.create_window(0, 0, 1, 1, 0, X.CopyFromParent)
         if self._property(unseen, "_NET_FRAME_EXTENTS") is not None:
-            unseen.destroy()
-            self._unseen = None
+            self._forget_unseen()
             return True
         self._unseen = unseen
         kind = self._display.intern_atom("_NET_REQUEST_FRAME_EXTENTS")
@@ -224,6 +240,11 @@ class Screen:
         self._root.send_event(message, X.SubstructureRedirectMask | X.SubstructureNotifyMask)
         self._display.sync()
         return False
+
+    def _forget_unseen(self) -> None:
+        if self._unseen is not None:
+            self._unseen.destroy()
+            self._unseen = None
 
     def windows(self) -> list[WindowFacts]:
         """Return the windows with a title, in the order of their opening."""

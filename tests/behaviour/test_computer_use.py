@@ -105,18 +105,6 @@ def desktop(connect: Callable[[], Any], desktop_id: str) -> Callable[[], Any]:
 
 
 @pytest.fixture
-def desktop_sandbox(connect: Callable[[], Any], desktop_id: str) -> Callable[[], Any]:
-    """Return a function that opens the sandbox of the desktop that tests share."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Any]:
-        async with connect() as daytona:
-            yield await daytona.get(desktop_id)
-
-    return opened
-
-
-@pytest.fixture
 def window(connect: Callable[[], Any], desktop_id: str) -> Callable[[], Any]:
     """Return a function that shows the window of `window.py`."""
     if lacking_window():
@@ -169,10 +157,8 @@ async def test_what_is_typed_arrives_whatever_its_alphabet(window: Callable[[], 
         assert await shown.hears() == "said anew"
 
 
-async def test_keys_do_not_overtake_a_click(
-    window: Callable[[], Any], desktop_sandbox: Callable[[], Any]
-) -> None:
-    async with window() as shown, desktop_sandbox() as sandbox:
+async def test_keys_do_not_overtake_a_click(window: Callable[[], Any], box: Callable[[], Any]) -> None:
+    async with window() as shown, box() as sandbox:
         slow = "pkill -STOP -x openbox && { (sleep 0.3; pkill -CONT -x openbox) >/dev/null 2>&1 & }"
         assert (await sandbox.process.exec(slow)).exit_code == 0
         await shown.desktop.mouse.click(*shown.entry.middle)

@@ -190,6 +190,27 @@ async def test_a_platform_without_events_is_asked_once_and_then_looked_at(face: 
     assert [request.path for request in server.requests].count(EVENTS) == 1
 
 
+async def test_looks_come_quickly_again_when_the_state_has_changed(
+    face: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = iter(["creating"] * 8 + ["starting"] * 4 + ["started"] * 2)
+    delays: list[float] = []
+    schedule = waiting.Schedule.next
+
+    def record(self: waiting.Schedule, fraction: float, *, told: bool = False) -> float:
+        delays.append(schedule(self, 0.0, told=told))
+        return 0.0
+
+    monkeypatch.setattr(waiting.Schedule, "next", record)
+    with StubServer(lambda request: as_json({"id": "a", "state": next(states)})) as server:
+        made = DaytonaConfig(api_key="k", api_url=f"{server.url}/api")
+        async with open_client(face, made) as daytona:
+            sandbox = await daytona.get("a")
+            await sandbox.wait_for_sandbox_start()
+    # `get` and the beginning of the wait saw two of the first state; the look after the seventh saw the next one.
+    assert delays == [*waiting.POLLS[:7], *waiting.POLLS[waiting.RESTART_AT : waiting.RESTART_AT + 4]]
+
+
 async def test_a_wait_goes_on_when_the_platform_stops_telling(
     face: str, relay: FaultyRelay, platform: Platform
 ) -> None:

@@ -122,7 +122,13 @@ def test_a_failed_sandbox_is_really_deleted() -> None:
 
 
 @pytest.mark.parametrize("paused", [False, True])
-@pytest.mark.parametrize(("status", "state"), [(0, State.STOPPED), (137, State.STOPPED), (1, State.ERROR)])
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        *((status, State.STOPPED) for status in (0, 137, 143, 255, -9, -15)),
+        *((status, State.ERROR) for status in (1, 139, -11)),
+    ],
+)
 def test_a_sandbox_that_ends_by_itself_is_stopped_or_failed(status: int, state: State, paused: bool) -> None:
     async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
         record = await sandboxes.create(a_record(clock))

@@ -9,6 +9,7 @@ import pytest
 
 from daytona_plugins.local.platform import lifecycle
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
+from daytona_plugins.local.platform.records import Record
 from daytona_plugins.local.platform.states import Operation, State, shown
 from daytona_plugins.local.web import HTTPError
 from tests.local.fake_driver import FakeDriver, fake_sandboxes
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from daytona_plugins.local.platform.records import Record
     from daytona_plugins.local.platform.sandboxes import Sandboxes
 
 
@@ -94,7 +94,9 @@ def test_a_client_that_goes_away_does_not_stop_what_it_began() -> None:
     in_a_platform(scenario)
 
 
-def test_a_sandbox_that_does_not_start_says_why_and_can_be_recovered() -> None:
+def test_a_sandbox_that_does_not_start_says_why_and_can_be_recovered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
         driver.trouble = "no space"
         assert await refused(sandboxes.create(a_record(clock))) == 400
@@ -107,6 +109,68 @@ def test_a_sandbox_that_does_not_start_says_why_and_can_be_recovered() -> None:
             None,
             False,
         )
+
+    in_a_platform(scenario)
+    assert "a task of the platform failed" not in caplog.text
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_fork_that_gets_no_files_has_failed_and_its_parent_goes_on(
+    monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    async def scenario(sandboxes: Sandboxes, _driver: FakeDriver, clock: Clock) -> None:
+        parent = await sandboxes.create(a_record(clock))
+        sandboxes.paths.sandbox(parent.id).mkdir()
+        if stopped:
+            parent = await sandboxes.stop(parent)
+        with monkeypatch.context() as patch:
+            patch.setattr(lifecycle, "copy_layer", fail)
+            patch.setattr(sandboxes.builds.layers, "keep", fail)
+            child = await sandboxes.fork(parent, "child")
+        assert (child.state, child.recoverable) == (State.ERROR, False)
+        assert "could not be copied: no space left on device" in (child.error_reason or "")
+        assert sandboxes.get(parent.id).state is parent.state
+        await sandboxes.delete(child)
+        assert (await sandboxes.fork(sandboxes.get(parent.id), "another")).state is State.STARTED
+
+    in_a_platform(scenario)
+
+
+def test_each_step_is_written_down_before_it_is_taken() -> None:
+    async def scenario(sandboxes: Sandboxes, _driver: FakeDriver, clock: Clock) -> None:
+        seen: list[State] = []
+
+        def note(before: object, now: object) -> None:
+            if isinstance(now, Record) and (not isinstance(before, Record) or before.state is not now.state):
+                seen.append(now.state)
+
+        sandboxes.store.changes.listen(note)
+        record = await sandboxes.create(a_record(clock))
+        for step in (sandboxes.pause, sandboxes.start, sandboxes.stop, sandboxes.start, sandboxes.delete):
+            await step(sandboxes.get(record.id))
+        made, paused, resumed = (
+            ["unknown", "creating", "started"],
+            ["pausing", "paused"],
+            ["resuming", "started"],
+        )
+        stopped, started, deleted = ["stopping", "stopped"], ["starting", "started"], ["destroying"]
+        assert seen == [*made, *paused, *resumed, *stopped, *started, *deleted]
+
+    in_a_platform(scenario)
+
+
+def test_what_the_last_process_left_half_done_is_removed() -> None:
+    async def scenario(sandboxes: Sandboxes, _driver: FakeDriver, _clock: Clock) -> None:
+        draft, socket = sandboxes.paths.data / "archives" / "box.part", sandboxes.paths.agent_socket("box")
+        draft.parent.mkdir()
+        for file in (draft, socket):
+            _write(file)
+        await sandboxes.open()
+        assert not draft.exists()
+        assert not socket.exists()
 
     in_a_platform(scenario)
 

@@ -211,22 +211,31 @@ class Lifecycle:
             return await self._capture(record, way, layer)
 
     async def _capture(self, record: Record, way: State, layer: str) -> Image:
-        image = record.image.with_layer(layer)
+        before, image = record, record.image.with_layer(layer)
         running = self._running.get(record.id)
-        rest = record.state
-        if (
-            running is None
-        ):  # the store first: a layer that is named and missing is noticed, one that is lost is not
-            record = self.move(record, state=way, image=image)
-            await self._keep(self._made(record.id), layer)
-        else:
-            record = self.move(record, state=way)
-            draft = self.builds.layers.draft()
-            await asyncio.to_thread(_copy_held, running.pid, self._paths.sandbox(record.id), draft)
-            await self._keep(draft, layer)
-        with contextlib.suppress(LostRaceError):  # it has ended by itself meanwhile, and its state says so
-            self.move(record, state=rest)
+        try:
+            if running is None:
+                # The store first: a layer that is named and missing is noticed, one that is lost is not.
+                record = self.move(record, state=way, image=image)
+                await self._keep(self._made(record.id), layer)
+            else:
+                record = self.move(record, state=way)
+                await self._keep_copy(record, running, layer)
+        finally:
+            goes_on_over_it = running is None and self.builds.layers.has(layer)
+            with contextlib.suppress(
+                LostRaceError
+            ):  # it has ended by itself meanwhile, and its state says so
+                self.move(record, state=before.state, image=image if goes_on_over_it else before.image)
         return image
+
+    async def _keep_copy(self, record: Record, running: Running, layer: str) -> None:
+        draft = self.builds.layers.draft()
+        try:
+            await asyncio.to_thread(_copy_held, running.pid, self._paths.sandbox(record.id), draft)
+            await self.builds.layers.keep(draft, layer)
+        finally:
+            self.builds.layers.discard(draft)
 
     async def fork(self, record: Record, child: Record) -> None:
         """Give *child* the files that a sandbox has now, and start its processes."""
@@ -234,7 +243,7 @@ class Lifecycle:
             image = await self.capture(record, State.FORKING)
         except (OSError, LostRaceError) as error:
             self._fail(child, f"the files of {record.id} could not be copied: {error}", recoverable=False)
-            raise
+            return
         await self.bring_up(child, State.CREATING, image=image)
 
     async def _keep(self, directory: Path, layer: str) -> None:

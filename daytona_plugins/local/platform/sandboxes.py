@@ -327,7 +327,7 @@ class Sandboxes:
             image = await self._lifecycle.capture(record, State.SNAPSHOTTING)
         except (OSError, LostRaceError) as error:
             snapshots.fail(made, str(error))
-            raise
+            return
         await snapshots.finish(made, image)
 
     async def fork(self, record: Record, name: str | None) -> Record:

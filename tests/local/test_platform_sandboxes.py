@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daytona_plugins.local.images.archives import ArchiveError
 from daytona_plugins.local.platform import lifecycle
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
 from daytona_plugins.local.platform.records import Record
@@ -135,6 +136,23 @@ def test_a_fork_that_gets_no_files_has_failed_and_its_parent_goes_on(
         assert sandboxes.get(parent.id).state is parent.state
         await sandboxes.delete(child)
         assert (await sandboxes.fork(sandboxes.get(parent.id), "another")).state is State.STARTED
+
+    in_a_platform(scenario)
+
+
+def test_a_sandbox_that_cannot_be_archived_says_why_and_can_be_recovered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ArchiveError("tar: no space left on device")
+
+    async def scenario(sandboxes: Sandboxes, _driver: FakeDriver, clock: Clock) -> None:
+        record = await sandboxes.stop(await sandboxes.create(a_record(clock)))
+        monkeypatch.setattr(lifecycle, "archive", fail)
+        failed = await sandboxes.archive(record)
+        assert (failed.state, failed.recoverable) == (State.ERROR, True)
+        assert failed.error_reason == "it could not be archived: tar: no space left on device"
+        assert (await sandboxes.recover(failed)).state is State.STARTED
 
     in_a_platform(scenario)
 

@@ -304,11 +304,12 @@ def test_what_an_agent_says_unasked_is_no_answer_to_the_next_request() -> None:
 
 def test_connections_to_the_agent_end_with_the_sandbox() -> None:
     async def scenario(here: World) -> None:
-        await here.ask(f"{here.base}/x")
+        await here.ask("/api/health")
         before = len(os.listdir("/proc/self/fd"))
+        await here.ask(f"{here.base}/x")
         await here.sandboxes.stop(here.record)
         await here.ask("/api/health")  # a turn of the loop, in which they close
-        assert len(os.listdir("/proc/self/fd")) < before
+        assert len(os.listdir("/proc/self/fd")) < before  # where the agent listened has gone too
 
     through(echo_head, scenario)
 

@@ -11,6 +11,7 @@ from daytona_plugins.local.images.archives import ArchiveError
 from daytona_plugins.local.platform import lifecycle
 from daytona_plugins.local.platform.creation import CreateSandbox, new_record
 from daytona_plugins.local.platform.records import Record
+from daytona_plugins.local.platform.sandboxes import CLOSE_GRACE
 from daytona_plugins.local.platform.states import Operation, State, shown
 from daytona_plugins.local.web import HTTPError
 from tests.local.fake_driver import FakeDriver, fake_sandboxes
@@ -229,6 +230,17 @@ def test_an_ephemeral_sandbox_that_ends_by_itself_is_gone() -> None:
         await sandboxes.pause(record)
         await driver.sandboxes[record.id].die(0)
         await until(lambda: sandboxes.all() == [])
+
+    in_a_platform(scenario)
+
+
+def test_when_the_platform_ends_sandboxes_are_stopped_and_ephemeral_ones_gone() -> None:
+    async def scenario(sandboxes: Sandboxes, driver: FakeDriver, clock: Clock) -> None:
+        kept = await sandboxes.create(a_record(clock))
+        gone = await sandboxes.create(a_record(clock, "ephemeral", auto_delete_interval=0))
+        await sandboxes.close()
+        assert [(one.name, one.state) for one in sandboxes.all()] == [("box", State.STOPPED)]
+        assert driver.sandboxes[kept.id].graces == driver.sandboxes[gone.id].graces == [CLOSE_GRACE]
 
     in_a_platform(scenario)
 

@@ -176,6 +176,7 @@ async def use_more_than_allowed(here: World) -> None:
     fake = here.driver.sandboxes[here.record.id]
     fake.pid, fake.watched = os.getpid(), Limits(memory=2**20)
     await here.sandboxes.tick()
+    assert fake.graces == [0]
 
 
 @pytest.mark.parametrize(
@@ -302,12 +303,15 @@ def test_what_an_agent_says_unasked_is_no_answer_to_the_next_request() -> None:
     through(answer_and_more, scenario)
 
 
-def test_connections_to_the_agent_end_with_the_sandbox() -> None:
+@pytest.mark.parametrize("end", [stop, crash])
+def test_connections_to_the_agent_end_with_the_sandbox(end: Callable[[World], Awaitable[None]]) -> None:
     async def scenario(here: World) -> None:
         await here.ask("/api/health")
         before = len(os.listdir("/proc/self/fd"))
         await here.ask(f"{here.base}/x")
-        await here.sandboxes.stop(here.record)
+        await end(here)
+        while here.sandboxes.running(here.record.id):  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)
         await here.ask("/api/health")  # a turn of the loop, in which they close
         assert len(os.listdir("/proc/self/fd")) < before  # where the agent listened has gone too
 

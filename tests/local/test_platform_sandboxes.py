@@ -220,6 +220,9 @@ def test_a_sandbox_that_ends_by_itself_is_stopped_or_failed(status: int, state: 
         await driver.sandboxes[record.id].die(status)
         await until(lambda: sandboxes.find("box").state is state)
         assert sandboxes.running(record.id) is None
+        back = sandboxes.recover if state is State.ERROR else sandboxes.start
+        await back(sandboxes.find("box"))
+        assert sandboxes.answering(record.id) is not None
 
     in_a_platform(scenario)
 

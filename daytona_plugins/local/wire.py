@@ -21,7 +21,7 @@ SMALL: Final = 16 * 1024
 
 
 class Wire(asyncio.BufferedProtocol):
-    """One connection; one task at a time reads, and one writes. *connected* is called when it is there."""
+    """One connection; one task at a time reads, any number may write. *connected* is called when it is there."""
 
     def __init__(self, connected: Callable[[Wire], None] | None = None) -> None:
         self._connected = connected
@@ -162,19 +162,21 @@ class Wire(asyncio.BufferedProtocol):
 
 
 class _Bell:
-    """Somebody waits for it, and others ring it; whoever waits looks for himself at what has happened."""
+    """Some wait for it, and others ring it; whoever waits looks for himself at what has happened."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     async def wait(self) -> None:
-        self._waiting = self._loop.create_future()
+        waiting = self._loop.create_future()
+        self._waiting.append(waiting)
         try:
-            await self._waiting
+            await waiting
         finally:
-            self._waiting = None
+            self._waiting.remove(waiting)
 
     def ring(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)

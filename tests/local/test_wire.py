@@ -89,6 +89,19 @@ def test_who_sends_waits_for_who_reads_in_both_directions() -> None:
     connected(scenario)
 
 
+def test_everybody_who_waits_to_write_goes_on() -> None:
+    async def scenario(wire: Wire, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        wire.write(bytes(8 * READ_SIZE))
+        writing = [asyncio.ensure_future(wire.drain()) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in writing)
+        writing.pop().cancel()
+        await reader.readexactly(8 * READ_SIZE)
+        await asyncio.gather(*writing)
+
+    connected(scenario)
+
+
 def test_a_limit_ends_the_connection_unless_it_is_taken_away() -> None:
     async def scenario(wire: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire.limit(0.01)

@@ -190,8 +190,12 @@ async def use_more_than_allowed(here: World) -> None:
     ],
 )
 def test_a_sandbox_that_ends_before_it_has_answered_is_410_and_says_why(
-    end: Callable[[World], Awaitable[None]], reason: str, state: str | None
+    end: Callable[[World], Awaitable[None]],
+    reason: str,
+    state: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(why_ended, "PATIENCE", 600)  # nobody waits for that
     asked = asyncio.Event()
 
     async def never_answer(_request: web.Request) -> web.Response:

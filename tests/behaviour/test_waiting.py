@@ -12,6 +12,8 @@ import pytest
 from daytona import AsyncDaytona, Daytona, DaytonaConfig, DaytonaTimeoutError
 from daytona.protocols import waiting
 from daytona.services import _crowd as crowd
+from daytona.services._events import EventFeed
+from daytona.services._watching import Watcher
 from daytona.testing import Answer, Cut, FaultyRelay
 from tests.conftest import open_client
 from tests.wire.stub_server import Recorded, StubServer, as_json
@@ -165,6 +167,26 @@ async def test_a_wait_ends_with_an_event(
         await sandbox.delete(wait=True)
     assert relay.forwarded("GET", EVENTS) >= 1
     assert looks(relay, sandbox_id) < 15
+
+
+def test_the_last_one_who_waits_hangs_up() -> None:
+    class Socket:
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    nobody: Any = None
+    socket: Any = Socket()
+    feed = EventFeed(nobody)
+    watcher = Watcher(nobody, feed)
+    feed._socket = socket  # pyright: ignore[reportPrivateUsage]  # as if it had connected
+    with watcher.watching("a"):
+        with watcher.watching("a"), watcher.watching("b"):
+            pass
+        assert not socket.aborted
+    assert socket.aborted
+    assert not feed.is_open
 
 
 def test_nobody_listens_who_was_not_told_to(relay: FaultyRelay, platform: Platform) -> None:

@@ -16,7 +16,8 @@ AUTHORITY = "CN=test authority, O=Example GmbH"
 def make_authority(directory: Path) -> None:
     """Fill *directory*: `ca.pem`; `server.pem` for 127.0.0.1 and sandboxes.test; `client.pem` with its key inside."""
     own = ("-days", "1", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/O=Example GmbH/CN=test authority")
-    _openssl(directory, "req", "-x509", *NEW_KEY, *own)
+    # Python 3.13 wants to know for what a key is.
+    _openssl(directory, "req", "-x509", *NEW_KEY, *own, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     issue(directory, "server", "subjectAltName=IP:127.0.0.1,DNS:sandboxes.test")
     issue(directory, "client", "extendedKeyUsage=clientAuth")
     both = [(directory / f"client.{kind}").read_text() for kind in ("pem", "key")]
@@ -27,7 +28,8 @@ def issue(directory: Path, name: str, extensions: str) -> None:
     """Make `name.key`, and `name.pem` issued by the authority."""
     request = ("-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
     _openssl(directory, "req", *NEW_KEY, *request)
-    (directory / "extensions").write_text(extensions + "\n")
+    known = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    (directory / "extensions").write_text(f"{known}{extensions}\n")
     signed = ("-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1")
     _openssl(directory, "x509", "-req", *signed, "-extfile", "extensions", "-out", f"{name}.pem")
 

@@ -102,7 +102,7 @@ def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "platform.db") as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(UnusableDatabaseError):
+    with pytest.raises(UnusableDatabaseError, match=r"platform\.db: it is of version 99"):
         Store(tmp_path / "platform.db")
 
 

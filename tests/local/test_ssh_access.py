@@ -31,6 +31,7 @@ def test_an_access_outlives_the_platform_that_made_it() -> None:
         assert client.ssh("echo after").stdout == b"after\n"
 
 
+@needs_openssh
 def test_tokens_are_not_logged() -> None:
     with running_platform() as platform:
         sandbox = platform.create()

@@ -66,8 +66,8 @@ class Store:
         self.changes = Changes()
         self._db = sqlite3.connect(file, isolation_level=None)
         try:
-            self._prepare(file)
-        except sqlite3.DatabaseError as error:
+            self._prepare()
+        except (sqlite3.DatabaseError, UnusableDatabaseError) as error:
             self._db.close()
             raise UnusableDatabaseError(f"cannot use the database {file}: {error}") from error
 
@@ -132,10 +132,10 @@ class Store:
         """Return the place for documents of another kind."""
         return Shelf(self._db, kind, document, self.changes)
 
-    def _prepare(self, file: Path) -> None:
+    def _prepare(self) -> None:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found > _VERSION:
-            raise UnusableDatabaseError(f"{file} is of version {found}; this platform knows up to {_VERSION}")
+            raise UnusableDatabaseError(f"it is of version {found}, and this platform knows up to {_VERSION}")
         if not found:  # there is nothing yet that a power cut could take, and seven syncs take their time
             self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("PRAGMA journal_mode = WAL")

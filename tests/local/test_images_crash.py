@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,7 +35,10 @@ def platform() -> Generator[Platform]:
 
 
 def kill(platform: Platform) -> None:
-    descriptors = [os.pidfd_open(process.pid) for process in with_descendants(platform.endpoint.pid)]
+    descriptors: list[int] = []
+    for process in with_descendants(platform.endpoint.pid):
+        with suppress(ProcessLookupError):  # it has ended by itself
+            descriptors.append(os.pidfd_open(process.pid))
     os.kill(platform.endpoint.pid, signal.SIGKILL)
     assert wait_for_end(descriptors)
 

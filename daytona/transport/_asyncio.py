@@ -172,38 +172,48 @@ class LoopStream:
         return data
 
     def _on_readable(self) -> None:
-        self._receive()
-        enough = bool(self._pieces) if self._taker is None else self._pour_out(*self._taker)
+        enough = self._receive() if self._taker is None else self._pour_out(*self._taker)
         if self._waiter is not None and (enough or self._ended):
             self._waiter.go_on()
 
     def _pour_out(self, take: Callable[[bytes], bool], context: Context) -> bool:
-        """Return whether who takes has had enough."""
-        while self._pieces:
-            if not context.run(take, self._take(HIGH_WATER)):
-                self._taker = None
-                return True
+        """Hand over what has arrived, none of which is kept; return whether who takes has had enough."""
+        if not (data := self._from_socket()):
+            return False
+        if not context.run(take, data):
+            self._taker = None
+            return True
         if self._patience is not None:
             self._expiry = now() + self._patience
         return False
 
-    def _receive(self) -> None:
-        """Take what has arrived out of the socket."""
+    def _receive(self) -> bool:
+        """Keep what has arrived; return whether there is anything."""
+        if data := self._from_socket():
+            self._pieces.append(data)
+            self._ahead += len(data)
+            if self._ahead >= HIGH_WATER:
+                self._stop_reading()
+        return bool(self._pieces)
+
+    def _from_socket(self) -> bytes:
+        """Return what has arrived; nothing when there is nothing yet, or never will be."""
         try:
             data = self._socket.recv(self._size)
         except (BlockingIOError, InterruptedError):
-            return
+            return b""
         except OSError as error:
             self._error, data = error, b""
         if data:
             self._size = self._wanted if len(data) >= READ_SIZE else READ_SIZE
-            self._pieces.append(data)
-            self._ahead += len(data)
         else:
             self._ended = True
-        if self._ended or self._ahead >= HIGH_WATER:
-            self._reading = False
-            self._loop.remove_reader(self._socket)
+            self._stop_reading()
+        return data
+
+    def _stop_reading(self) -> None:
+        self._reading = False
+        self._loop.remove_reader(self._socket)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of *buffer*."""

@@ -124,7 +124,7 @@ class WebSocketStream:
         def hear(data: bytes) -> bool:
             nonlocal wanted
             may_go_on = self._note(data)
-            while self._events and wanted and (event := self._take()) is not None:
+            while wanted and (event := self._take()) is not None:
                 wanted = take(event)
             return wanted and may_go_on
 

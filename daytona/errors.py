@@ -598,8 +598,9 @@ def _stable_code(envelope: dict[str, object]) -> str | None:
 def _envelope_message(envelope: dict[str, object]) -> str:
     message = _text(envelope, "message") or _joined(envelope.get("message")) or _text(envelope, "error")
     message = message or _joined(envelope.get("errors"))
-    more = (_text(envelope, name) for name in ("details", "solution"))
-    return ". ".join(part for part in (message, *more) if part)
+    found = (_text(envelope, name) for name in ("details", "solution"))
+    more = [text for text in found if text and text not in message]
+    return ". ".join([message, *more] if message else more)
 
 
 def _joined(value: object) -> str:

@@ -206,6 +206,13 @@ def test_unknown_status_and_code_give_the_root() -> None:
             id="plain map",
         ),
         pytest.param(
+            503,
+            b'{"message":"not loaded: no plugin; install it","details":"no plugin","solution":"install it"}',
+            "not loaded: no plugin; install it",
+            "SERVICE_UNAVAILABLE",
+            id="map that says all in its message",
+        ),
+        pytest.param(
             400,
             b'{"path":"/p","timestamp":"t","statusCode":400,"error":"Bad Request","message":["a is b","c is d"]}',
             "a is b, c is d",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
@@ -82,4 +84,20 @@ def test_the_kernel_keeps_no_more_than_is_remembered(monkeypatch: pytest.MonkeyP
 
 
 async def _nowhere(_port: int) -> Streams:
-    raise NotImplementedError
+    raise AssertionError("nobody connects here")
+
+
+def test_what_the_kernel_refused_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(monkeypatch)
+    with socket.socket() as unused:
+        opened = Openings(unused, lambda: Rules(Policy(domains=("*.example",))), ToldNames())
+        with monkeypatch.context() as refusing:
+            refusing.setattr(openings, "widen", refuse)
+            opened.add(["192.0.2.1"])
+        assert kernel.hosts == set()
+        opened.add(["192.0.2.1"])
+    assert kernel.hosts == {"192.0.2.1"}
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))

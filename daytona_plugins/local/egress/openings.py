@@ -37,26 +37,28 @@ class Openings:
     def review(self) -> None:
         """Open what may be reached now, and nothing else."""
         rules = self._rules()
-        self._hosts = {link.address for link in rules.links}
-        self._hosts.update(one.address for one in self._told if not one.refusal(rules.policy))
-        self._change(lambda: narrow(self._kernel, rules.policy.ranges(), self._hosts))
+        hosts = {link.address for link in rules.links}
+        hosts.update(one.address for one in self._told if not one.refusal(rules.policy))
+        if self._change(lambda: narrow(self._kernel, rules.policy.ranges(), hosts)):
+            self._hosts = hosts
 
     def add(self, addresses: Iterable[str]) -> None:
         """Open addresses that a name leads to, which has been found to be allowed."""
         new = [address for address in addresses if address not in self._hosts]
         if len(self._hosts) + len(new) > MOST_HOSTS:
             self.review()
-        elif new:
+        elif new and self._change(lambda: widen(self._kernel, new)):
             self._hosts.update(new)
-            self._change(lambda: widen(self._kernel, new))
 
     def close(self) -> None:
         """Let go of the socket; may be called twice."""
         self._kernel.close()
 
-    def _change(self, change: Callable[[], None]) -> None:
-        """Where the kernel refuses, it goes on with what it was told before."""
+    def _change(self, change: Callable[[], None]) -> bool:
+        """Return whether the kernel has done it; if not, it goes on with what it was told before."""
         try:
             change()
         except OSError as error:
             logger.warning("the network of a sandbox could not be changed: %s", error)
+            return False
+        return True

@@ -19,6 +19,7 @@ from daytona_plugins.local.platform.linked_ports import connect_inside
 from daytona_plugins.local.runtime.spec import GATE_PORT, PROXY_PORT
 from tests.local.ordinary_user import needs_root, run_as_ordinary_user
 from tests.local.platform_process import Platform, running_platform, short_directory
+from tests.local.redirecting import need_redirection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +41,7 @@ def platform() -> Iterator[Platform]:
 def pair(platform: Platform) -> tuple[Any, Any]:
     """Two linked sandboxes that may reach nobody else, and both serve a file."""
     owner = platform.create(name="owner", networkBlockAll=True)
-    if any("Only programs that use a proxy" in note for note in owner["isolation"]["notes"]):
-        pytest.skip("this kernel redirects nothing")
+    need_redirection(owner["isolation"]["notes"])
     follower = follow(platform, "follower", networkBlockAll=True)
     for one in (owner, follower):
         platform.execute(one["id"], SERVE)

@@ -28,6 +28,7 @@ from daytona_plugins.local.runtime.redirection import explain, narrow, widen
 from daytona_plugins.local.runtime.spec import OWN_ADDRESS, RESOLVER_ADDRESS
 from tests.local.ordinary_user import needs_root, run_as_ordinary_user
 from tests.local.platform_process import Platform, running_platform
+from tests.local.redirecting import need_redirection
 from tests.local.test_egress import Way, address, port
 from tests.local.test_escape import Builder, building
 from tests.local.test_runtime import PATCHED_BOOT
@@ -51,8 +52,7 @@ def builder() -> Iterator[Builder]:
 @pytest.fixture(scope="module")
 def way(builder: Builder, address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
     with closing(Way(builder, address, tmp_path_factory.mktemp("authority"))) as way:
-        if any("Only programs that use a proxy" in note for note in way.box.sandbox.isolation.notes):
-            pytest.skip("this kernel redirects nothing")
+        need_redirection(way.box.sandbox.isolation.notes)
         yield way
 
 
@@ -390,8 +390,7 @@ def platform() -> Iterator[Platform]:
 
 def test_a_change_of_the_lists_holds_for_every_program(platform: Platform, address: str, port: int) -> None:
     sandbox = platform.create(name="listed", networkAllowList=f"{address}/32")
-    if any("Only programs that use a proxy" in note for note in sandbox["isolation"]["notes"]):
-        pytest.skip("this kernel redirects nothing")
+    need_redirection(sandbox["isolation"]["notes"])
 
     def fetched() -> str:
         command = f"curl -sS -m 20 --noproxy '*' http://{address}:{port}/x 2>&1"

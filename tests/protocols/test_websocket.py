@@ -139,13 +139,14 @@ def test_messages_of_any_size_come_whole_wherever_they_are_cut(size: int, opcode
 def test_wsproto_gets_nothing_but_what_the_slicer_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = ClientWebSocket()
     slow: list[bytes] = []
-    receive = machine._machine.receive_data  # pyright: ignore[reportPrivateUsage]
+    inner = machine._machine  # pyright: ignore[reportPrivateUsage]  # who reads what is the question
+    receive = inner.receive_data
 
     def record(data: bytes) -> None:
         slow.append(data)
         receive(data)
 
-    monkeypatch.setattr(machine._machine, "receive_data", record)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(inner, "receive_data", record)
     foreign = b"\x89\x04ping", b"\x01\x01a", b"\x00\x01b", b"\x80\x01c", b"\x02\x00", b"\x80\x01d"
     known = b"".join(frame_of(size, opcode) for size in SIZES for opcode in (1, 2))
     most, rest = known[:-1000], known[-1000:]  # of a long message, which is binary, each piece is taken

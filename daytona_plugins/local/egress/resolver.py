@@ -129,9 +129,8 @@ class Datagrams(asyncio.DatagramProtocol):
         await self._closed.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(
-            "asyncio.DatagramTransport", transport
-        )  # by its class only from Python 3.12 on
+        # By its class only from Python 3.12 on.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set()

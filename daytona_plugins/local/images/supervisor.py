@@ -50,9 +50,8 @@ def _children() -> list[int]:
 
 
 def _kill(pid: int) -> None:
-    with contextlib.suppress(
-        PermissionError
-    ):  # a program with rights that we have not, like `newuidmap`, ends by itself
+    # A program with rights that we have not, like `newuidmap`, ends by itself.
+    with contextlib.suppress(PermissionError):
         os.kill(pid, signal.SIGKILL)
 
 

@@ -223,9 +223,8 @@ class Lifecycle:
                 await self._keep_copy(record, running, layer)
         finally:
             goes_on_over_it = running is None and self.builds.layers.has(layer)
-            with contextlib.suppress(
-                LostRaceError
-            ):  # it has ended by itself meanwhile, and its state says so
+            # It may have ended by itself meanwhile, and its state says so.
+            with contextlib.suppress(LostRaceError):
                 self.move(record, state=before.state, image=image if goes_on_over_it else before.image)
         return image
 
